@@ -1,0 +1,1 @@
+"""The hub: the city-wide twin with its history, its page and its commands."""
