@@ -1,0 +1,62 @@
+"""CityTwin's SDK: the nouns and contracts that devices, kernels, models and stores are written to."""
+
+from citytwin.adapter import (
+    Adapter,
+    AdapterType,
+    Binding,
+    Found,
+    Listens,
+    Probed,
+    Probes,
+    Reads,
+    Scans,
+    Site,
+    Writes,
+)
+from citytwin.batch import Batch
+from citytwin.clock import Clock, SystemClock
+from citytwin.command import Command, Outcome, OutcomeState, Readback
+from citytwin.errors import CityTwinError
+from citytwin.history import Aggregates, Block, HistoryStore
+from citytwin.kernel import Kernel
+from citytwin.model import Attribute, Model
+from citytwin.point import Kind, Label, Place, Point, Source, Span
+from citytwin.quality import Quality, Severity
+from citytwin.units import Unit
+
+__all__ = [
+    "Adapter",
+    "AdapterType",
+    "Aggregates",
+    "Attribute",
+    "Batch",
+    "Binding",
+    "Block",
+    "CityTwinError",
+    "Clock",
+    "Command",
+    "Found",
+    "HistoryStore",
+    "Kernel",
+    "Kind",
+    "Label",
+    "Listens",
+    "Model",
+    "Outcome",
+    "OutcomeState",
+    "Place",
+    "Point",
+    "Probed",
+    "Probes",
+    "Quality",
+    "Readback",
+    "Reads",
+    "Scans",
+    "Severity",
+    "Site",
+    "Source",
+    "Span",
+    "SystemClock",
+    "Unit",
+    "Writes",
+]

@@ -1,0 +1,172 @@
+"""Adapter: one field device and what can be done with it: read, listen, write, scan, probe.
+
+An adapter knows a protocol and nothing else. The gateway around it owns pace, time-outs, back-off,
+scale and offset, range checks, statistics and storage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+
+from citytwin.batch import Batch
+from citytwin.clock import Clock
+from citytwin.point import Point
+
+
+class Binding(NamedTuple):
+    """A point and where the device keeps it: ``address`` is of the adapter's ``point_settings``."""
+
+    point: Point
+    address: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the gateway lends to its adapters.
+
+    Attributes:
+        clock: for stamping replies.
+        intern: gives the number that stands for a text (values of Kind.TEXT); may be called from
+            the event loop only; raises StoreFull when the gateway's dictionary is full.
+        shared: lines that several devices use (a serial port, a TCP endpoint, a broker), by key;
+            use :meth:`line`.
+    """
+
+    clock: Clock
+    intern: Callable[[str], int]
+    shared: dict[Hashable, Any] = field(default_factory=dict)
+
+    def line(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """Return the shared line of that key, made on first use."""
+        if key not in self.shared:
+            self.shared[key] = make()
+        return self.shared[key]
+
+
+class Probed(NamedTuple):
+    """One point read once, for a technician's eyes.
+
+    Attributes:
+        point: index into the adapter's bindings.
+        raw: the bytes that carried it, empty if none came.
+        value: decoded, before scale and offset; NaN if there is none.
+        quality: a :class:`citytwin.quality.Quality` code.
+        elapsed_ns: from request to reply.
+        note: what went wrong, or what was read (a text), empty otherwise.
+    """
+
+    point: int
+    raw: bytes
+    value: float
+    quality: int
+    elapsed_ns: int
+    note: str = ""
+
+
+class Found(NamedTuple):
+    """One device that a scan met: where it is and what it says of itself."""
+
+    address: str
+    description: str
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """One device. ``open`` comes first, ``close`` last; both may be repeated, in that order.
+
+    The gateway promises: calls to one adapter never overlap, except that ``close`` may come at any
+    time and that ``listen`` runs beside the others; every call may be cancelled at any await.
+    The adapter promises: its constructor touches no network; ``open`` connects or leaves it to the
+    first use, and never waits without a limit; after any error the next call tries afresh; in its
+    batches ``point`` is an index into the bindings that it was built with.
+    """
+
+    async def open(self) -> None:
+        """Get ready.
+
+        Raises:
+            DeviceError: it cannot be reached or refuses; the gateway tries again later.
+        """
+
+    async def close(self) -> None:
+        """Let go of everything; never raises, takes at most a second."""
+
+
+@runtime_checkable
+class Reads(Protocol):
+    """Can be asked for all its points."""
+
+    async def read(self) -> Batch:
+        """Read every point once; stamps are the device's own, else those of each reply.
+
+        Values come as the device has them, before scale and offset. A point that could not be read
+        is in the batch as NaN with a bad quality when others could.
+
+        Raises:
+            DeviceError: nothing could be read.
+        """
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """Speaks by itself (a broker's subscription, an instrument that streams)."""
+
+    def listen(self) -> AsyncIterator[Batch]:
+        """Yield samples as they come, until closed.
+
+        Raises:
+            DeviceError: the line is lost; the gateway opens it again later.
+        """
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """Can be commanded."""
+
+    async def write(self, point: int, value: float) -> None:
+        """Set one point; ``value`` is as the device has it, after scale and offset were undone.
+
+        Raises:
+            DeviceRefused: it said no, or the point cannot be written.
+            DeviceError: whether it was set is not known.
+        """
+
+
+@runtime_checkable
+class Probes(Protocol):
+    """Can show raw bytes beside decoded values."""
+
+    async def probe(self) -> Sequence[Probed]:
+        """Read every point once, each with its raw bytes; never raises for a single point."""
+
+
+@runtime_checkable
+class Scans(Protocol):
+    """Can look for devices on its line."""
+
+    def scan(self) -> AsyncIterator[Found]:
+        """Yield devices as they are met; bounded in time by the adapter's settings."""
+
+
+class AdapterType(Protocol):
+    """What stands behind an entry point of group ``citytwin.adapters``.
+
+    ``device_settings`` and ``point_settings`` are msgspec structs with ``forbid_unknown_fields``;
+    the gateway decodes the adapter's own fields of a ``[[device]]`` and its ``[[device.point]]``
+    tables into them and reports errors with file and line. A ``ValueError`` from their
+    ``__post_init__`` is reported the same way.
+    """
+
+    device_settings: type[msgspec.Struct]
+    point_settings: type[msgspec.Struct]
+
+    def build(self, settings: Any, bindings: Sequence[Binding], site: Site) -> Adapter:
+        """Return an adapter; touches no network.
+
+        Raises:
+            ConfigError: settings and points do not fit together; the text names the point.
+        """

@@ -1,0 +1,47 @@
+"""Kernel: a small streaming computation that turns samples into samples, on the gateway."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from citytwin.batch import Batch
+from citytwin.point import Point
+
+
+@runtime_checkable
+class Kernel(Protocol):
+    """A streaming computation over the samples of a few points.
+
+    The pipeline promises: ``step`` is never called concurrently; samples arrive in the order in
+    which they were read, each once; for one point time does not run backwards except when a clock
+    was set; ``restore`` is called at most once and before the first ``step``.
+
+    The kernel promises: O(1) memory and time per sample; strictly causal; the same samples cut into
+    batches in any way give the same output (split invariance); ``snapshot`` then ``restore`` in a
+    new process gives the same future; it reads no clock and does no I/O.
+
+    In the batches that go in and come out, ``point`` is an index into ``inputs`` followed by
+    ``outputs``: 0 is ``inputs[0]``, ``len(inputs)`` is ``outputs[0]``. A kernel that returns
+    samples of an *input* index is a filter: what it returns replaces the samples of all inputs it
+    lists in ``replaces``. Samples of every other input pass on untouched beside its outputs.
+    """
+
+    inputs: tuple[str, ...]
+    """Ids of the points it reads."""
+    outputs: tuple[Point, ...]
+    """The points that it adds."""
+    replaces: bool
+    """True for a filter: the returned samples stand in place of all input samples."""
+
+    def step(self, batch: Batch) -> Batch:
+        """Take the next samples and return what follows from them (possibly nothing)."""
+
+    def snapshot(self) -> bytes:
+        """Return the whole state, at most 1 MiB; holds the kernel's version."""
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state that ``snapshot`` gave.
+
+        Raises:
+            MalformedError: the bytes are not a snapshot of this kernel, version and set of points.
+        """

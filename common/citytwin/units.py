@@ -1,0 +1,123 @@
+"""Units of measure: the UCUM codes a point may carry, with their UN/CEFACT code and their symbol.
+
+UCUM (The Unified Code for Units of Measure, 2.1) is what people write; UN/CEFACT Recommendation 20
+is what NGSI-LD speaks. A unit is added here once, with both, and is known everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from citytwin.errors import UnitError
+
+
+class Unit(NamedTuple):
+    """One unit: UCUM code, UN/CEFACT common code (empty if there is none), symbol for people."""
+
+    ucum: str
+    cefact: str
+    symbol: str
+
+
+_TABLE: Final = (
+    Unit("1", "C62", ""),
+    Unit("%", "P1", "%"),
+    Unit("[ppm]", "59", "ppm"),
+    Unit("Cel", "CEL", "°C"),
+    Unit("K", "KEL", "K"),
+    Unit("Pa", "PAL", "Pa"),
+    Unit("hPa", "A97", "hPa"),
+    Unit("kPa", "KPA", "kPa"),
+    Unit("MPa", "MPA", "MPa"),
+    Unit("bar", "BAR", "bar"),
+    Unit("m[H2O]", "", "m H₂O"),
+    Unit("mm", "MMT", "mm"),
+    Unit("cm", "CMT", "cm"),
+    Unit("m", "MTR", "m"),
+    Unit("km", "KMT", "km"),
+    Unit("m/s", "MTS", "m/s"),
+    Unit("km/h", "KMH", "km/h"),
+    Unit("m2", "MTK", "m²"),
+    Unit("L", "LTR", "L"),
+    Unit("m3", "MTQ", "m³"),
+    Unit("L/s", "G51", "L/s"),
+    Unit("L/min", "L2", "L/min"),
+    Unit("L/h", "E32", "L/h"),
+    Unit("m3/s", "MQS", "m³/s"),
+    Unit("m3/h", "MQH", "m³/h"),
+    Unit("m3/d", "G36", "m³/d"),
+    Unit("kg", "KGM", "kg"),
+    Unit("t", "TNE", "t"),
+    Unit("kg/s", "KGS", "kg/s"),
+    Unit("t/h", "E18", "t/h"),
+    Unit("J", "JOU", "J"),
+    Unit("MJ", "3B", "MJ"),
+    Unit("GJ", "GV", "GJ"),
+    Unit("kcal_th", "K53", "kcal"),
+    Unit("Gcal_th", "", "Gcal"),
+    Unit("Gcal_th/h", "", "Gcal/h"),
+    Unit("W", "WTT", "W"),
+    Unit("kW", "KWT", "kW"),
+    Unit("MW", "MAW", "MW"),
+    Unit("W.h", "WHR", "Wh"),
+    Unit("kW.h", "KWH", "kWh"),
+    Unit("MW.h", "MWH", "MWh"),
+    Unit("V", "VLT", "V"),
+    Unit("mV", "2Z", "mV"),
+    Unit("kV", "KVT", "kV"),
+    Unit("A", "AMP", "A"),
+    Unit("mA", "4K", "mA"),
+    Unit("V.A", "D46", "VA"),
+    Unit("kV.A", "KVA", "kVA"),
+    Unit("var", "D44", "var"),
+    Unit("kvar", "KVR", "kvar"),
+    Unit("kvar.h", "K3", "kvarh"),
+    Unit("Hz", "HTZ", "Hz"),
+    Unit("/min", "C94", "1/min"),
+    Unit("/h", "H10", "1/h"),
+    Unit("/km", "", "1/km"),
+    Unit("[degF]", "FAH", "°F"),
+    Unit("deg", "DD", "°"),
+    Unit("s", "SEC", "s"),
+    Unit("ms", "C26", "ms"),
+    Unit("min", "MIN", "min"),
+    Unit("h", "HUR", "h"),
+    Unit("d", "DAY", "d"),
+    Unit("mg/L", "M1", "mg/L"),
+    Unit("mg/m3", "GP", "mg/m³"),
+    Unit("ug/m3", "GQ", "µg/m³"),
+    Unit("[pH]", "Q30", "pH"),
+    Unit("uS/cm", "G42", "µS/cm"),
+    Unit("{NTU}", "", "NTU"),
+    Unit("lx", "LUX", "lx"),
+    Unit("dB", "2N", "dB"),
+    Unit("W/m2", "D54", "W/m²"),
+    Unit("mm/h", "H67", "mm/h"),
+    Unit("By", "AD", "B"),
+    Unit("{vehicles}", "C62", "veh"),
+    Unit("{vehicles}/h", "H10", "veh/h"),
+    Unit("{vehicles}/km", "", "veh/km"),
+    Unit("{samples}", "C62", ""),
+)
+
+UNITS: Final[dict[str, Unit]] = {unit.ucum: unit for unit in _TABLE}
+
+
+def unit(code: str) -> Unit:
+    """Return the unit of a UCUM code.
+
+    Raises:
+        UnitError: the code is not in the table; the text names the nearest ones.
+    """
+    try:
+        return UNITS[code]
+    except KeyError:
+        folded = code.casefold().replace("³", "3").replace("²", "2").replace("°", "").replace("µ", "u")
+        near = [
+            known.ucum
+            for known in _TABLE
+            if folded in {known.ucum.casefold(), known.symbol.casefold()}
+            or known.symbol.casefold().replace("³", "3").replace("°", "").replace("µ", "u") == folded
+        ]
+        hint = f"; did you mean {' or '.join(near)}" if near else "; see docs/glossary.md for the list"
+        raise UnitError(f"unit {code!r} is not a UCUM code that CityTwin knows{hint}") from None
