@@ -1,4 +1,4 @@
-"""CityTwin's SDK: the nouns and contracts that devices, kernels, models and stores are written to."""
+"""CityTwin's SDK: the nouns and contracts that devices, kernels, models and stores meet."""
 
 from citytwin.adapter import (
     Adapter,

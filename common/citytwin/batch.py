@@ -91,15 +91,15 @@ class Batch:
             points,
             np.broadcast_to(np.asarray(time_ns, dtype=np.int64), (count,)),
             np.atleast_1d(np.asarray(value, dtype=np.float64)),
-            np.broadcast_to(np.asarray(0 if quality is None else quality, dtype=np.uint8), (count,)),
+            np.broadcast_to(
+                np.asarray(0 if quality is None else quality, dtype=np.uint8), (count,)
+            ),
         )
 
     @classmethod
     def empty(cls) -> Self:
         """Return a batch without samples."""
-        return cls(
-            np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8)
-        )
+        return cls(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
 
     @classmethod
     def concat(cls, batches: Iterable[Batch]) -> Batch:

@@ -25,7 +25,9 @@ class Clock(Protocol):
 _STA_UNSYNC: Final = 0x0040
 _TIME_ERROR: Final = 5
 _TIMEX_BYTES: Final = 208
-_STATUS_OFFSET: Final = 40  # struct timex on 64-bit Linux: modes, offset, freq, maxerror, esterror, status
+_STATUS_OFFSET: Final = (
+    40  # struct timex on 64-bit Linux: modes, offset, freq, maxerror, esterror, status
+)
 
 
 class SystemClock:
@@ -41,7 +43,7 @@ class SystemClock:
 
     def synchronised(self) -> bool:
         """Return whether the kernel reports a synchronised clock; False where it cannot say."""
-        if os.name != "posix" or ctypes.sizeof(ctypes.c_long) != 8:  # noqa: PLR2004  # 64-bit layout
+        if os.name != "posix" or ctypes.sizeof(ctypes.c_long) != 8:  # 64-bit layout
             return False
         buffer = (ctypes.c_char * _TIMEX_BYTES)()
         state = ctypes.CDLL(None, use_errno=True).adjtimex(buffer)

@@ -71,7 +71,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         if not math.isfinite(self.value):
             raise CommandError(f"command {self.id}: value {self.value} is not a finite number")
         if not self.issued_ns < self.expires_ns <= self.issued_ns + LIFETIME_NS_MAX:
-            raise CommandError(f"command {self.id}: it must expire after it is issued, within a day")
+            raise CommandError(
+                f"command {self.id}: it must expire after it is issued, within a day"
+            )
         if not self.issued_by or len(self.issued_by) > REASON_CHARS_MAX:
             raise CommandError(f"command {self.id}: issued_by must name who asked")
 

@@ -14,6 +14,7 @@
     │   ├── DeviceSilent          no answer in time
     │   ├── DeviceMalformed       an answer that is not one (checksum, length, foreign id)
     │   └── DeviceRefused         the device answered "no" (a Modbus exception, say)
+    ├── LineClosed                the line to the other end is closed or lost
     ├── CommandError              a command may not be carried out; the reason is for people
     ├── EnrolmentError            a gateway may not join or may no longer connect
     └── StoreError                a durable store cannot keep its promise
@@ -28,7 +29,7 @@ class CityTwinError(Exception):
 
 
 class ConfigError(CityTwinError):
-    """A configuration file is wrong; the text names file, line, device, field and what is allowed."""
+    """A configuration file is wrong; the text names file, line, field and what is allowed."""
 
 
 class IdentityError(CityTwinError):
@@ -64,11 +65,15 @@ class DeviceSilent(DeviceError):
 
 
 class DeviceMalformed(DeviceError):
-    """The device's answer is not one: bad checksum, wrong length, foreign unit or transaction id."""
+    """The device's answer is not one: bad checksum or length, foreign unit or transaction id."""
 
 
 class DeviceRefused(DeviceError):
     """The device answered that it will not do it."""
+
+
+class LineClosed(CityTwinError):
+    """The line to the other end is closed or lost; the text says by whom, or why."""
 
 
 class CommandError(CityTwinError):

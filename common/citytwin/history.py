@@ -65,9 +65,7 @@ class HistoryStore(Protocol):
     def flush(self) -> None:
         """Make everything appended so far durable."""
 
-    def read(
-        self, points: Sequence[int], start_ns: int, end_ns: int, *, samples_max: int
-    ) -> Batch:
+    def read(self, points: Sequence[int], start_ns: int, end_ns: int, *, samples_max: int) -> Batch:
         """Return samples with start_ns <= time < end_ns, ordered by point, then time.
 
         Raises:

@@ -29,12 +29,13 @@ def segment(text: str, what: str) -> str:
     """
     if len(text) > SEGMENT_CHARS_MAX:
         raise IdentityError(
-            f"{what} {text[:20] + '…'!r} has {len(text)} characters; at most {SEGMENT_CHARS_MAX} are allowed"
+            f"{what} {text[:20] + '…'!r} has {len(text)} characters; "
+            f"at most {SEGMENT_CHARS_MAX} are allowed"
         )
     if not _SEGMENT.match(text):
         raise IdentityError(
-            f"{what} {text!r} is not a name: use lower-case Latin letters, digits, '-', '_' and '.', "
-            "beginning and ending with a letter or digit"
+            f"{what} {text!r} is not a name: use lower-case Latin letters, digits, '-', '_' and "
+            "'.', beginning and ending with a letter or digit"
         )
     return text
 
@@ -57,7 +58,7 @@ def split_point_id(text: str) -> tuple[str, str, str]:
         IdentityError: the id has not three well-formed segments.
     """
     parts = text.split("/") if len(text) <= POINT_ID_CHARS_MAX else []
-    if len(parts) != 3:  # noqa: PLR2004  # gateway, device, point
+    if len(parts) != 3:  # gateway, device, point
         raise IdentityError(f"point id {text[:80]!r} is not of the form gateway/device/point")
     segment(parts[0], "gateway")
     segment(parts[1], "device")

@@ -31,7 +31,7 @@ class Kind(StrEnum):
     STATE = "state"
     """A small whole number: on/off, a mode, a bit field."""
     TEXT = "text"
-    """The value is the number of a text in the gateway's dictionary (see the wire specification)."""
+    """The value is the number of a text in the gateway's dictionary (docs/specs/link.md)."""
     ALARM = "alarm"
     """1 raised, 0 returned; a sample is a transition, and is never thinned or dropped."""
 
@@ -70,10 +70,8 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
     def __post_init__(self) -> None:
         """Refuse positions off the globe (ValueError)."""
-        if not (-180.0 <= self.lon <= 180.0 and -90.0 <= self.lat <= 90.0):  # noqa: PLR2004
-            raise ValueError(
-                f"[{self.lon}, {self.lat}] is not [longitude, latitude] in degrees"
-            )
+        if not (-180.0 <= self.lon <= 180.0 and -90.0 <= self.lat <= 90.0):
+            raise ValueError(f"[{self.lon}, {self.lat}] is not [longitude, latitude] in degrees")
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -76,8 +76,6 @@ def severity(quality: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return quality >> np.uint8(SEVERITY_SHIFT)
 
 
-def worse(
-    first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint8]:
+def worse(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return, element by element, the quality of higher severity; on a tie the first one."""
     return np.where(severity(second) > severity(first), second, first).astype(np.uint8)

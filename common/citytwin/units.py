@@ -100,6 +100,8 @@ _TABLE: Final = (
     Unit("{samples}", "C62", ""),
 )
 
+_PLAIN: Final = str.maketrans({"³": "3", "²": "2", "°": None, "µ": "u", "μ": "u", "·": "."})
+
 UNITS: Final[dict[str, Unit]] = {unit.ucum: unit for unit in _TABLE}
 
 
@@ -112,12 +114,14 @@ def unit(code: str) -> Unit:
     try:
         return UNITS[code]
     except KeyError:
-        folded = code.casefold().replace("³", "3").replace("²", "2").replace("°", "").replace("µ", "u")
+        wanted = _folded(code)
         near = [
-            known.ucum
-            for known in _TABLE
-            if folded in {known.ucum.casefold(), known.symbol.casefold()}
-            or known.symbol.casefold().replace("³", "3").replace("°", "").replace("µ", "u") == folded
+            known.ucum for known in _TABLE if wanted in {_folded(known.ucum), _folded(known.symbol)}
         ]
-        hint = f"; did you mean {' or '.join(near)}" if near else "; see docs/glossary.md for the list"
-        raise UnitError(f"unit {code!r} is not a UCUM code that CityTwin knows{hint}") from None
+        hint = f"did you mean {' or '.join(near)}" if near else "docs/glossary.md has the list"
+        raise UnitError(f"unit {code!r} is not a UCUM code that CityTwin knows; {hint}") from None
+
+
+def _folded(text: str) -> str:
+    """Return the text as people would type it: no case, superscripts, degree or micro signs."""
+    return text.casefold().translate(_PLAIN)

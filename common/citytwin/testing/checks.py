@@ -1,0 +1,251 @@
+"""Conformance checks, one per contract; AssertionError names the promise that is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from citytwin.adapter import Adapter, Binding, Listens, Probes, Reads
+from citytwin.batch import Batch
+from citytwin.errors import MalformedError, StoreError
+from citytwin.history import Block, HistoryStore
+from citytwin.kernel import Kernel
+from citytwin.model import Model
+from citytwin.quality import KNOWN, Severity, severity
+
+SECOND_NS = 1_000_000_000
+CLOSE_S_MAX = 1.0
+
+
+# ---- adapter
+async def check_adapter(
+    build: Callable[[], Adapter], bindings: Sequence[Binding], *, timeout_s: float = 5.0
+) -> Batch:
+    """Check an adapter against a device that answers; returns what it read or heard.
+
+    Args:
+        build: makes a fresh adapter of the same device each time.
+        bindings: the bindings that ``build`` uses.
+        timeout_s: how long one read, or the first sample heard, may take.
+    """
+    adapter = build()
+    assert isinstance(adapter, Adapter), "an adapter has open() and close()"
+    assert isinstance(adapter, Reads | Listens), "an adapter reads or listens, or both"
+    await asyncio.wait_for(adapter.close(), CLOSE_S_MAX)  # close before open is harmless
+    first = await _session(adapter, bindings, timeout_s)
+    second = await _session(adapter, bindings, timeout_s)  # and it can be opened again
+    assert set(first.point.tolist()) == set(second.point.tolist()) or isinstance(
+        adapter, Listens
+    ), "a reopened adapter reads the same points"
+    return first
+
+
+async def _session(adapter: Adapter, bindings: Sequence[Binding], timeout_s: float) -> Batch:
+    await asyncio.wait_for(adapter.open(), timeout_s)
+    try:
+        if isinstance(adapter, Reads):
+            batch = await asyncio.wait_for(adapter.read(), timeout_s)
+            assert set(batch.point.tolist()) == set(range(len(bindings))), (
+                "read() answers for every point, if need be with bad quality"
+            )
+            await _check_cancellation(adapter, timeout_s)
+        else:
+            assert isinstance(adapter, Listens)
+            batch = await asyncio.wait_for(anext(aiter(adapter.listen())), timeout_s)
+        _check_samples(batch, bindings)
+        if isinstance(adapter, Probes):
+            probed = await asyncio.wait_for(adapter.probe(), timeout_s * max(1, len(bindings)))
+            assert {one.point for one in probed} == set(range(len(bindings))), (
+                "probe() answers for every point"
+            )
+    finally:
+        await asyncio.wait_for(adapter.close(), CLOSE_S_MAX)
+    return batch
+
+
+async def _check_cancellation(adapter: Reads, timeout_s: float) -> None:
+    task = asyncio.ensure_future(adapter.read())
+    await asyncio.sleep(0)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.wait_for(task, CLOSE_S_MAX)
+    again = await asyncio.wait_for(adapter.read(), timeout_s)
+    good = severity(again.quality) == Severity.GOOD
+    assert good.any(), "a cancelled read does not spoil the next one"
+
+
+def _check_samples(batch: Batch, bindings: Sequence[Binding]) -> None:
+    assert len(batch), "a device that answers gives samples"
+    assert batch.point.min() >= 0, "point numbers are indexes into the bindings"
+    assert batch.point.max() < len(bindings), "point numbers are indexes into the bindings"
+    assert KNOWN[batch.quality].all(), "qualities are codes of citytwin.quality"
+    assert not np.isinf(batch.value).any(), "an infinite value is not a measurement"
+    bad = severity(batch.quality) == Severity.BAD
+    assert not np.isnan(batch.value[~bad]).any(), "a value that is not a number is of bad quality"
+    assert (batch.time_ns > 0).all(), "every sample is stamped"
+
+
+# ---- kernel
+def check_kernel(
+    build: Callable[[], Kernel], samples: Batch, *, seed: int = 0, cuts: int = 20
+) -> Batch:
+    """Check a kernel on samples of its inputs; returns what it made of them.
+
+    Causality, determinism, split invariance, snapshot and restore at random cuts, honest output
+    indexes, bounded snapshots, refusal of foreign snapshots.
+
+    Args:
+        build: makes a fresh kernel each time.
+        samples: its inputs in order of time; ``point`` indexes ``inputs``.
+        seed, cuts: for the random cuts.
+    """
+    kernel = build()
+    assert isinstance(kernel, Kernel), "a kernel has inputs, outputs, replaces, step, snapshot"
+    whole = kernel.step(samples)
+    _check_output(kernel, whole)
+    assert build().step(samples) == whole, "the same samples give the same output"
+    assert not len(build().step(Batch.empty())), "no samples, no output"
+    random = np.random.default_rng(seed)
+    for _ in range(cuts):
+        count = int(random.integers(1, 6))
+        places = np.sort(random.integers(0, len(samples) + 1, count)).tolist()
+        pieces = [
+            samples.select(slice(low, high))
+            for low, high in zip([0, *places], [*places, len(samples)], strict=True)
+        ]
+        _check_pieces(build, pieces, whole)
+    for garbage in (b"", b"\xc1", b"\x93\x01\x02\x03", pickle.dumps(whole.value[:1])):
+        try:
+            build().restore(garbage)
+        except MalformedError:
+            continue
+        raise AssertionError("restore() refuses bytes that are not a snapshot (MalformedError)")
+    return whole
+
+
+def _check_output(kernel: Kernel, output: Batch) -> None:
+    if not len(output):
+        return
+    first = 0 if kernel.replaces else len(kernel.inputs)
+    last = len(kernel.inputs) + len(kernel.outputs)
+    assert output.point.min() >= first, "only a filter (replaces) returns samples of its inputs"
+    assert output.point.max() < last, "outputs are indexes into inputs + outputs"
+    assert KNOWN[output.quality].all(), "qualities are codes of citytwin.quality"
+    assert not np.isinf(output.value).any(), "an infinite value is not a result"
+
+
+def _check_pieces(build: Callable[[], Kernel], pieces: Sequence[Batch], whole: Batch) -> None:
+    kernel = build()
+    outputs = []
+    for piece in pieces:
+        outputs.append(kernel.step(piece))
+        state = kernel.snapshot()
+        assert len(state) <= 1 << 20, "a snapshot has at most 1 MiB"
+        kernel = build()
+        kernel.restore(state)
+    together = Batch.concat(outputs)
+    # The order between points may depend on the cut; the order within a point may not.
+    assert _by_point(together) == _by_point(whole), (
+        "samples cut in pieces, with a restart between them, give the same output"
+    )
+
+
+def _by_point(batch: Batch) -> Batch:
+    return batch.select(np.argsort(batch.point, kind="stable"))
+
+
+# ---- model
+def check_model(build: Callable[[], Model], observations: Batch, *, until_ns: int) -> Batch:
+    """Check a model: deterministic, isolated branches, faithful snapshots; returns its outputs."""
+    model = build()
+    assert isinstance(model, Model), "a model has inputs, outputs, assimilate, step, branch"
+    model.assimilate(observations)
+    branch, state = model.branch(), model.snapshot()
+    output = model.step(until_ns)
+    assert len(output), "a model says something about its outputs"
+    assert output.point.min() >= 0, "point indexes the outputs"
+    assert output.point.max() < len(model.outputs), "point indexes the outputs"
+    assert (np.diff(output.time_ns) >= 0).all(), "outputs come in order of time"
+    again = build()
+    again.assimilate(observations)
+    assert again.step(until_ns) == output, "the same observations give the same outputs"
+    assert branch.step(until_ns) == output, "a branch is not touched by its origin's steps"
+    restored = build()
+    restored.restore(state)
+    assert restored.step(until_ns) == output, "a restored model goes on as the one that was saved"
+    return output
+
+
+# ---- history
+def check_history(build: Callable[[], HistoryStore], *, seed: int = 0) -> None:
+    """Check a history store; ``build`` opens the same files again each time.
+
+    Repeated blocks change nothing (also after reopening), late samples are found, reads are ordered
+    and bounded, sums by step agree with the samples.
+    """
+    random = np.random.default_rng(seed)
+    start_ns = 1_767_225_600 * SECOND_NS
+    blocks = [_block(random, number, start_ns) for number in range(1, 21)]
+    expected = _in_order(Batch.concat([block.batch for block in blocks]))
+    end_ns = int(expected.time_ns.max()) + 1
+    store = build()
+    assert isinstance(store, HistoryStore), "a store has append, flush, read, aggregate, close"
+    store.append(blocks[:10])
+    store.append(blocks[5:10])
+    seen = store.read(range(5), start_ns, end_ns, samples_max=10_000)
+    assert seen == _in_order(Batch.concat([block.batch for block in blocks[:10]])), (
+        "a read sees every appended block once, ordered by point and time"
+    )
+    store.flush()
+    store.close()
+    store = build()
+    store.append(blocks[:10])
+    store.append(blocks[10:])
+    store.flush()
+    seen = store.read(range(5), start_ns, end_ns, samples_max=10_000)
+    assert seen == expected, "blocks appended again after reopening change nothing"
+    try:
+        store.read(range(5), start_ns, end_ns, samples_max=10)
+    except StoreError:
+        pass
+    else:
+        raise AssertionError("a read over samples_max is refused (StoreError)")
+    _check_aggregate(store, expected, start_ns, end_ns)
+    store.close()
+
+
+def _block(random: np.random.Generator, number: int, start_ns: int) -> Block:
+    count = int(random.integers(1, 50))
+    # Every third block is older than the one before it: a gateway that catches up.
+    base_ns = start_ns + (number if number % 3 else number - 3) * 60 * SECOND_NS
+    times = base_ns + np.sort(random.choice(60 * 1000, count, replace=False)) * 1_000_000 + number
+    values = random.normal(size=count)
+    quality = np.where(random.random(count) < 0.1, 0x81, 0).astype(np.uint8)
+    values[quality != 0] = np.nan
+    batch = Batch(random.integers(0, 5, count).astype(np.int32), times, values, quality)
+    return Block(b"conformance-test", number, base_ns + 60 * SECOND_NS, batch)
+
+
+def _in_order(batch: Batch) -> Batch:
+    return batch.select(np.lexsort((batch.time_ns, batch.point)))
+
+
+def _check_aggregate(store: HistoryStore, samples: Batch, start_ns: int, end_ns: int) -> None:
+    step_ns = 300 * SECOND_NS
+    sums = store.aggregate(range(5), start_ns, end_ns, step_ns=step_ns)
+    assert int(sums.count.sum()) == len(samples), "every sample is counted in one step"
+    for row in range(len(sums.point)):
+        inside = (samples.point == sums.point[row]) & (
+            samples.time_ns // step_ns == sums.time_ns[row] // step_ns
+        )
+        good = samples.value[inside & (severity(samples.quality) != Severity.BAD)]
+        assert sums.count[row] == inside.sum(), "count is of samples of any quality"
+        expected = (good.min(), good.mean(), good.max()) if len(good) else (np.nan,) * 3
+        assert np.allclose(
+            (sums.low[row], sums.mean[row], sums.high[row]), expected, equal_nan=True
+        ), "low, mean and high are over samples that are not bad"
+        assert sums.quality[row] == samples.quality[inside].max(), "quality is the worst one seen"
