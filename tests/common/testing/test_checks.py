@@ -1,0 +1,226 @@
+"""The conformance checks pass what keeps its promises and name the promise that is broken."""
+
+import asyncio
+import struct
+
+import numpy as np
+import pytest
+
+from citytwin import Attribute, Batch, Binding, Point, SystemClock
+from citytwin.errors import DeviceSilent, MalformedError, StoreError
+from citytwin.history import Aggregates
+from citytwin.testing import check_adapter, check_history, check_kernel, check_model
+
+NOW_NS = 1_767_225_600 * 10**9
+BINDINGS = [Binding(Point(id="g/d/a"), None), Binding(Point(id="g/d/b"), None)]
+
+
+class Meter:
+    """A device that always answers."""
+
+    def __init__(self, points=(0, 1), value=1.0):
+        self.points, self.value = points, value
+
+    async def open(self):
+        pass
+
+    async def close(self):
+        pass
+
+    async def read(self):
+        await asyncio.sleep(0)
+        return Batch.of(list(self.points), SystemClock().now_ns(), [self.value] * len(self.points))
+
+
+async def test_adapter_that_keeps_its_promises():
+    batch = await check_adapter(Meter, BINDINGS)
+    assert len(batch) == 2
+
+
+@pytest.mark.parametrize(
+    ("meter", "words"),
+    [
+        (lambda: Meter(points=(0,)), "every point"),
+        (lambda: Meter(points=(0, 1, 2)), "every point"),
+        (lambda: Meter(value=np.nan), "bad quality"),
+        (object, "open"),
+    ],
+)
+async def test_adapter_that_does_not(meter, words):
+    with pytest.raises(AssertionError, match=words):
+        await check_adapter(meter, BINDINGS)
+
+
+async def test_adapter_that_stays_broken_after_a_cancelled_read():
+    class Fragile(Meter):
+        broken = False
+
+        async def read(self):
+            if self.broken:
+                raise DeviceSilent("out of step")
+            try:
+                return await super().read()
+            except asyncio.CancelledError:
+                self.broken = True
+                raise
+
+    with pytest.raises(DeviceSilent):
+        await check_adapter(Fragile, BINDINGS)
+
+
+class Sum:
+    """Running sum of one point."""
+
+    inputs = ("g/d/a",)
+    outputs = (Point(id="g/d/a.sum"),)
+    replaces = False
+
+    def __init__(self):
+        self.total = 0.0
+
+    def step(self, batch):
+        sums = self.total + np.cumsum(batch.value)
+        if len(batch):
+            self.total = float(sums[-1])
+        return Batch(np.full(len(batch), 1, np.int32), batch.time_ns, sums, batch.quality)
+
+    def snapshot(self):
+        return struct.pack(">4sd", b"sum1", self.total)
+
+    def restore(self, state):
+        if len(state) != 12 or state[:4] != b"sum1":
+            raise MalformedError("not a snapshot of Sum")
+        self.total = struct.unpack(">d", state[4:])[0]
+
+
+SAMPLES = Batch.of([0] * 20, NOW_NS + np.arange(20), np.arange(20.0))
+
+
+def test_kernel_that_keeps_its_promises():
+    assert check_kernel(Sum, SAMPLES).value[-1] == 190
+
+
+class Forgetful(Sum):
+    def snapshot(self):
+        return struct.pack(">4sd", b"sum1", 0.0)
+
+
+class Credulous(Sum):
+    def restore(self, state):
+        self.total = struct.unpack(">d", state[4:])[0] if len(state) == 12 else 0.0
+
+
+class Lookahead(Sum):
+    def step(self, batch):
+        whole = super().step(batch)
+        ahead = np.full(len(batch), batch.value.max() if len(batch) else 0.0)
+        return Batch(whole.point, whole.time_ns, ahead, whole.quality)
+
+
+class Impostor(Sum):
+    def step(self, batch):
+        return super().step(batch).renumbered(np.array([0, 0], np.int32))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        (Forgetful, "restart"),
+        (Credulous, "not a snapshot"),
+        (Lookahead, "pieces"),
+        (Impostor, "only a filter"),
+    ],
+)
+def test_kernel_that_does_not(kernel, words):
+    with pytest.raises(AssertionError, match=words):
+        check_kernel(kernel, SAMPLES)
+
+
+class Tank:
+    """A level that follows its measurement and then falls one unit a second."""
+
+    inputs = outputs = (Attribute("urn:ngsi-ld:Tank:1", "level", "m"),)
+
+    def __init__(self):
+        self.level, self.time_ns = 0.0, NOW_NS
+
+    def assimilate(self, observations):
+        self.level, self.time_ns = float(observations.value[-1]), int(observations.time_ns[-1])
+
+    def step(self, until_ns):
+        seconds = (until_ns - self.time_ns) // 10**9
+        self.level, self.time_ns = self.level - seconds, until_ns
+        return Batch.of([0], until_ns, [self.level])
+
+    def branch(self):
+        other = Tank()
+        other.level, other.time_ns = self.level, self.time_ns
+        return other
+
+    def snapshot(self):
+        return struct.pack(">dq", self.level, self.time_ns)
+
+    def restore(self, state):
+        self.level, self.time_ns = struct.unpack(">dq", state)
+
+
+def test_model_checks():
+    observation = Batch.of([0], NOW_NS, [10.0])
+    assert check_model(Tank, observation, until_ns=NOW_NS + 3 * 10**9).value.tolist() == [7.0]
+
+    class Tied(Tank):
+        def branch(self):
+            return self
+
+    with pytest.raises(AssertionError, match="branch's steps"):
+        check_model(Tied, observation, until_ns=NOW_NS + 3 * 10**9)
+
+
+class Memory:
+    """A store in a dict that outlives its instances."""
+
+    def __init__(self, blocks, repeats=False):
+        self.blocks, self.repeats = blocks, repeats
+
+    def append(self, blocks):
+        for block in blocks:
+            key = (block.stream, block.number, len(self.blocks) if self.repeats else 0)
+            self.blocks.setdefault(key, block.batch)
+
+    def flush(self):
+        pass
+
+    def close(self):
+        pass
+
+    def read(self, points, start_ns, end_ns, *, samples_max):
+        batch = Batch.concat(self.blocks.values())
+        batch = batch.select(
+            np.isin(batch.point, list(points))
+            & (batch.time_ns >= start_ns)
+            & (batch.time_ns < end_ns)
+        )
+        if len(batch) > samples_max:
+            raise StoreError("too many samples; ask for a shorter span")
+        return batch.select(np.lexsort((batch.time_ns, batch.point)))
+
+    def aggregate(self, points, start_ns, end_ns, *, step_ns):
+        batch = self.read(points, start_ns, end_ns, samples_max=10**9)
+        steps = batch.time_ns // step_ns * step_ns
+        keys = sorted(set(zip(batch.point.tolist(), steps.tolist(), strict=True)))
+        rows = []
+        for point, step in keys:
+            inside = (batch.point == point) & (steps == step)
+            good = batch.value[inside & (batch.quality >> 6 < 2)]
+            sums = (good.min(), good.mean(), good.max()) if len(good) else (np.nan,) * 3
+            rows.append((point, step, *sums, inside.sum(), batch.quality[inside].max()))
+        return Aggregates(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def test_history_checks():
+    blocks = {}
+    check_history(lambda: Memory(blocks))
+    assert len(blocks) == 20
+    repeated = {}
+    with pytest.raises(AssertionError, match="once"):
+        check_history(lambda: Memory(repeated, repeats=True))

@@ -1,0 +1,67 @@
+"""Virtual time: timers fire in order without waiting, and a deadlock is named."""
+
+import asyncio
+
+import pytest
+
+from citytwin.testing import VirtualClock
+
+HOUR_NS = 3600 * 10**9
+
+
+def test_an_hour_passes_at_once_and_in_order():
+    clock = VirtualClock()
+    seen = []
+
+    async def tick(name, period_s):
+        for _ in range(3):
+            await asyncio.sleep(period_s)
+            seen.append((name, round(clock.monotonic_ns() / 1e9)))
+
+    async def main():
+        await asyncio.gather(tick("slow", 1200), tick("fast", 500))
+
+    clock.run(main())
+    assert seen == [
+        ("fast", 500),
+        ("fast", 1000),
+        ("slow", 1200),
+        ("fast", 1500),
+        ("slow", 2400),
+        ("slow", 3600),
+    ]
+
+
+def test_timeouts_executors_and_wall_steps():
+    clock = VirtualClock(start_ns=HOUR_NS)
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(60):
+                await asyncio.Event().wait()
+        assert await asyncio.to_thread(lambda: 41 + 1) == 42
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 // 0)
+        clock.step_wall(-HOUR_NS)
+
+    clock.run(main())
+    assert 60e9 <= clock.monotonic_ns() < 60.1e9
+    assert clock.now_ns() == clock.monotonic_ns()
+
+
+def test_advance_and_its_limit():
+    clock = VirtualClock(synchronised=False)
+    clock.advance(5)
+    assert (clock.monotonic_ns(), clock.synchronised()) == (5, False)
+    with pytest.raises(ValueError, match="backwards"):
+        clock.advance(-1)
+
+
+def test_waiting_for_nothing_is_an_error(monkeypatch):
+    monkeypatch.setattr("citytwin.testing.clock.OUTSIDE_S_MAX", 0.01)
+
+    async def main():
+        await asyncio.Event().wait()
+
+    with pytest.raises(RuntimeError, match="waits for ever"):
+        VirtualClock().run(main())
