@@ -17,10 +17,10 @@ DISTRIBUTIONS := common protos edge hub
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 WITH_NODE := deploy/with-node.sh $(VENV)
 
-# An environment knows the folder it was made in: after a move, or when its Python is gone, it is
+# An environment knows the folder it was made in. After a move, or when its Python is gone, it is
 # made anew.
 ifneq ($(shell [ -x $(BIN)/python ] && cat $(VENV)/.home 2>/dev/null),$(CURDIR))
-.PHONY: $(VENV)/.home
+FORGET := $(shell rm -f $(VENV)/.home $(VENV)/.demo $(VENV)/.dev)
 endif
 
 # What the page is made from; its own tools and its result are not part of that.
