@@ -1,1 +1,5 @@
-"""The demo city: Almaty districts whose truth is a running water network, behind real protocols."""
+"""The demo city: an Almaty-like set of districts whose truth is simulated and whose devices are real.
+
+The network of pipes is EPANET's Net3 laid over the city; nothing in it is Almaty's own. Streets,
+rivers and places come from ``places.py``, where each has its source.
+"""
