@@ -38,6 +38,7 @@ demo: $(VENV)/.demo $(WEB)/dist/index.html ## start the demo city and its page (
 .PHONY: test
 test: $(VENV)/.dev $(WEB)/dist/index.html ## run the tests (ARGS='tests/edge -k outbox' for some of them)
 	@deploy/debian-packages.sh test
+	@$(if $(ARGS),,$(WITH_NODE) npm test --prefix $(WEB) --silent)
 	@$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
@@ -97,7 +98,7 @@ $(VENV)/.dev: deploy/requirements/dev.txt $(VENV)/.demo
 
 $(WEB)/node_modules/.installed: $(WEB)/package-lock.json | $(VENV)/.demo
 	@echo "Installing what the page is built with ($(WEB)/package-lock.json)"
-	@$(WITH_NODE) npm ci --prefix $(WEB) --no-audit --no-fund --loglevel=error
+	@$(WITH_NODE) npm ci --prefix $(WEB) --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
 
 $(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB_SOURCES)
@@ -107,5 +108,5 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB_SOURCES)
 
 tests/tidy/node_modules/.installed: tests/tidy/package-lock.json | $(VENV)/.dev
 	@echo "Installing the type checker pyright (tests/tidy/package-lock.json)"
-	@$(WITH_NODE) npm ci --prefix tests/tidy --no-audit --no-fund --loglevel=error
+	@$(WITH_NODE) npm ci --prefix tests/tidy --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@
