@@ -1,0 +1,91 @@
+// Talks to the hub: REST with a bearer token, every wait bounded.
+import type { Alarm, Command, Gateway, Me, PointInfo, Trend } from "./types";
+
+const TIMEOUT_MS = 15_000;
+const PAGE = 1000;
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export class Api {
+  constructor(readonly token: string) {}
+
+  me(): Promise<Me> {
+    return this.get("me");
+  }
+
+  city(): Promise<GeoJSON.FeatureCollection> {
+    return this.get("city");
+  }
+
+  async points(): Promise<PointInfo[]> {
+    const all: PointInfo[] = [];
+    let after: unknown = null;
+    do {
+      const query = after === null ? "" : `&after=${encodeURIComponent(String(after))}`;
+      const page: { points: PointInfo[]; next?: unknown } = await this.get(`points?limit=${PAGE}${query}`);
+      all.push(...page.points);
+      after = page.next ?? null;
+    } while (after !== null);
+    return all;
+  }
+
+  async gateways(): Promise<Gateway[]> {
+    return (await this.get<{ gateways: Gateway[] }>("gateways")).gateways;
+  }
+
+  async alarms(): Promise<Alarm[]> {
+    return (await this.get<{ alarms: Alarm[] }>("alarms")).alarms;
+  }
+
+  async commands(): Promise<Command[]> {
+    return (await this.get<{ commands: Command[] }>("commands")).commands;
+  }
+
+  async trend(row: number, startMs: number, endMs: number): Promise<Trend> {
+    const path = `history?rows=${row}&start_ms=${Math.floor(startMs)}&end_ms=${Math.ceil(endMs)}`;
+    const answer: { samples: { time_ms: number[]; value: (number | null)[]; quality: number[] }[] } =
+      await this.get(path);
+    const first = answer.samples[0];
+    return first
+      ? { timeMs: first.time_ms, value: first.value, quality: first.quality }
+      : { timeMs: [], value: [], quality: [] };
+  }
+
+  acknowledge(id: Alarm["id"]): Promise<unknown> {
+    return this.post(`alarms/${id}/acknowledge`, {});
+  }
+
+  command(point: string, value: number): Promise<Command> {
+    return this.post("commands", { point, value });
+  }
+
+  private get<T>(path: string): Promise<T> {
+    return this.call(path, {});
+  }
+
+  private post<T>(path: string, body: unknown): Promise<T> {
+    return this.call(path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+    });
+  }
+
+  private async call<T>(path: string, init: RequestInit): Promise<T> {
+    const headers = { ...init.headers, Authorization: `Bearer ${this.token}` };
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await fetch(`api/v1/${path}`, { ...init, headers, signal });
+    if (!answer.ok) {
+      const body: { error?: { message?: string } } = await answer.json().catch(() => ({}));
+      throw new ApiError(answer.status, body.error?.message ?? `${answer.status} ${answer.statusText}`);
+    }
+    return answer.json() as Promise<T>;
+  }
+}

@@ -1,0 +1,54 @@
+// Numbers, dates and ages in three languages. The browser's own Intl is wrong for Kazakh, so the
+// few forms that the page needs are made here.
+import { type Language, type Key, t } from "./i18n";
+
+const ALMATY_OFFSET_MS = 5 * 3600 * 1000;
+
+/** Returns a number with at most four significant decimals, decimal comma in kk and ru. */
+export function number(value: number | null | undefined, language: Language): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "—";
+  const size = Math.abs(value);
+  const decimals = Number.isInteger(value) || size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 3;
+  const [whole = "0", fraction = ""] = value.toFixed(decimals).split(".");
+  const trimmed = fraction.replace(/0+$/, "");
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, language === "en" ? "," : "\u00a0");
+  const minus = grouped.startsWith("-") ? "−" + grouped.slice(1) : grouped;
+  return trimmed ? minus + (language === "en" ? "." : ",") + trimmed : minus;
+}
+
+const two = (part: number): string => String(part).padStart(2, "0");
+
+/** Returns HH:MM:SS of Almaty (UTC+5, the whole year). */
+export function time(ms: number): string {
+  const date = new Date(ms + ALMATY_OFFSET_MS);
+  return `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+}
+
+/** Returns DD.MM.YYYY HH:MM:SS of Almaty (ISO order in English). */
+export function dateTime(ms: number, language: Language): string {
+  const date = new Date(ms + ALMATY_OFFSET_MS);
+  const [day, month, year] = [two(date.getUTCDate()), two(date.getUTCMonth() + 1), date.getUTCFullYear()];
+  return `${language === "en" ? `${year}-${month}-${day}` : `${day}.${month}.${year}`} ${time(ms)}`;
+}
+
+/** Returns how long ago that was, in one unit. */
+export function age(ms: number, language: Language): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const [count, unit]: [number, Key] =
+    seconds < 120
+      ? [seconds, "unit.s"]
+      : seconds < 7200
+        ? [Math.round(seconds / 60), "unit.min"]
+        : seconds < 172800
+          ? [Math.round(seconds / 3600), "unit.h"]
+          : [Math.round(seconds / 86400), "unit.d"];
+  return `${count} ${t(unit, language)}`;
+}
+
+/** Returns bytes in the largest unit that leaves at least one. */
+export function bytes(count: number | null, language: Language): string {
+  if (count === null) return "—";
+  const units: Key[] = ["unit.B", "unit.KB", "unit.MB", "unit.GB"];
+  const power = Math.min(3, count < 1 ? 0 : Math.floor(Math.log2(count) / 10));
+  return `${number(Math.round((count / 1024 ** power) * 10) / 10, language)} ${t(units[power] as Key, language)}`;
+}

@@ -1,0 +1,365 @@
+// The page: signs in, loads the city, keeps it live, and draws map and panels.
+import { html, nothing, render } from "lit";
+import "@fontsource/noto-sans/latin-400.css";
+import "@fontsource/noto-sans/latin-600.css";
+import "@fontsource/noto-sans/cyrillic-400.css";
+import "@fontsource/noto-sans/cyrillic-600.css";
+import "@fontsource/noto-sans/cyrillic-ext-400.css";
+import "@fontsource/noto-sans/cyrillic-ext-600.css";
+import "./style.css";
+import { Api, ApiError } from "./api";
+import { card, type CardState } from "./card";
+import { age, time } from "./format";
+import { label, LANGUAGES, known, t, type Language } from "./i18n";
+import { Live, type LiveMessage } from "./live";
+import { CityMap } from "./map";
+import { alarmList, find, gatewayList, legend, searchResults, signIn } from "./panels";
+import { Store } from "./store";
+import type { Theme } from "./style-map";
+import { TrendView } from "./trend";
+import type { Alarm, PointInfo } from "./types";
+
+const TOKEN_KEY = "citytwin.token";
+const LANGUAGE_KEY = "citytwin.language";
+const THEME_KEY = "citytwin.theme";
+const DRAW_MS = 500;
+const RELOAD_MS = 3000;
+
+const LANGUAGE_NAMES: Record<Language, string> = { kk: "Қаз", ru: "Рус", en: "Eng" };
+
+function preferredLanguage(): Language {
+  const chosen = localStorage.getItem(LANGUAGE_KEY) ?? navigator.language.slice(0, 2);
+  return LANGUAGES.find((language) => language === chosen) ?? "ru";
+}
+
+function preferredTheme(): Theme {
+  const chosen = localStorage.getItem(THEME_KEY);
+  if (chosen === "dark" || chosen === "light") return chosen;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+class Page {
+  private readonly root = document.getElementById("app") as HTMLElement;
+  private readonly mapElement = document.createElement("div");
+  private language = preferredLanguage();
+  private theme = preferredTheme();
+  private store = new Store();
+  private api: Api | null = null;
+  private live: Live | null = null;
+  private map: CityMap | null = null;
+  private tab: "alarms" | "gateways" | null = innerWidth > 700 ? "alarms" : null;
+  private typed = "";
+  private shown: string | null = null;
+  private cardState: CardState = { row: null, trend: null, asking: null, problem: "" };
+  private trend: TrendView | null = null;
+  private reloading = 0;
+
+  constructor() {
+    this.mapElement.id = "map";
+    window.setInterval(() => this.draw(), DRAW_MS);
+  }
+
+  async start(): Promise<void> {
+    const given = new URLSearchParams(location.hash.slice(1)).get("token");
+    if (given) {
+      sessionStorage.setItem(TOKEN_KEY, given);
+      // The token stays out of the address bar, the history and screenshots.
+      history.replaceState(null, "", location.pathname);
+    }
+    const token = sessionStorage.getItem(TOKEN_KEY);
+    if (token) await this.enter(token);
+    else this.showSignIn("");
+  }
+
+  private showSignIn(problem: string): void {
+    this.live?.stop();
+    this.api = null;
+    sessionStorage.removeItem(TOKEN_KEY);
+    document.documentElement.dataset["theme"] = this.theme;
+    render(signIn(this.language, problem, (token) => void this.enter(token)), this.root);
+  }
+
+  private async enter(token: string): Promise<void> {
+    const api = new Api(token);
+    try {
+      const [me, points, gateways, alarms, city] = await Promise.all([
+        api.me(),
+        api.points(),
+        api.gateways(),
+        api.alarms(),
+        api.city(),
+      ]);
+      this.store.me = me;
+      this.store.setPoints(points);
+      this.store.gateways = gateways;
+      this.store.alarms = alarms;
+      for (const command of await api.commands()) this.store.takeCommand(command);
+      sessionStorage.setItem(TOKEN_KEY, token);
+      this.api = api;
+      this.draw();
+      this.map = new CityMap(this.mapElement, city, this.store, this, this.theme, this.language);
+    } catch (error) {
+      const wrong = error instanceof ApiError && (error.status === 401 || error.status === 403);
+      const text = wrong ? t("signin.wrong", this.language) : `${t("error.load", this.language)}: ${(error as Error).message}`;
+      this.showSignIn(text);
+      return;
+    }
+    this.live = new Live(token, {
+      samples: (samples) => {
+        this.store.heardMs = Date.now();
+        if (this.store.apply(samples)) this.reloadPoints();
+      },
+      message: (message) => this.take(message),
+      state: (connected) => {
+        this.store.connected = connected;
+        this.draw();
+      },
+    });
+    this.live.start();
+  }
+
+  private take(message: LiveMessage): void {
+    this.store.heardMs = Date.now();
+    if (message.type === "alarms") this.store.alarms = message.alarms;
+    if (message.type === "gateways") this.store.gateways = message.gateways;
+    if (message.type === "command") this.store.takeCommand(message.command);
+  }
+
+  /** Asks for the points again, at most once in a while: a gateway has announced new ones. */
+  private reloadPoints(): void {
+    if (this.reloading) return;
+    this.reloading = window.setTimeout(() => {
+      this.reloading = 0;
+      this.api?.points().then(
+        (points) => this.store.setPoints(points),
+        (error: unknown) => console.warn("points", error),
+      );
+    }, RELOAD_MS);
+  }
+
+  // ---- what the map calls
+  device(id: string): void {
+    this.open(id, false);
+  }
+
+  gateway(name: string): void {
+    this.tab = "gateways";
+    this.draw();
+    this.root.querySelector(`[data-gateway="${CSS.escape(name)}"]`)?.scrollIntoView({ block: "nearest" });
+  }
+
+  describe(kind: "device" | "gateway", id: string): string {
+    if (kind === "gateway") {
+      const gateway = this.store.gateways.find((one) => one.name === id);
+      const state = gateway?.connected ? "gateway.connected" : "gateway.silent";
+      return `${label(gateway?.label, this.language, id)} — ${t(state, this.language)}`;
+    }
+    const device = this.store.devices.get(id);
+    if (!device) return id;
+    return `${label(device.label, this.language, device.name)} — ${known("state", this.store.deviceState(device), this.language)}`;
+  }
+
+  // ---- card
+  private open(id: string, fly: boolean): void {
+    const device = this.store.devices.get(id);
+    if (!device) return;
+    this.shown = id;
+    this.typed = "";
+    if (fly) this.map?.flyTo(device.place);
+    const first = device.points.find((point) => point.kind !== "alarm");
+    this.showTrend(first ? first.row : null);
+  }
+
+  private showTrend(row: number | null): void {
+    this.trend?.close();
+    const point = row === null ? undefined : this.store.points.get(row);
+    this.trend =
+      point && this.api ? new TrendView(this.api, this.store, point, this.language, this.theme === "dark") : null;
+    this.cardState = { row, trend: this.trend?.element ?? null, asking: null, problem: "" };
+    this.draw();
+  }
+
+  private ask(point: PointInfo, value: number): void {
+    const [low, high] = point.writable ?? [null, null];
+    const allowed = Number.isFinite(value) && (low === null || value >= low) && (high === null || value <= high);
+    this.cardState = {
+      ...this.cardState,
+      row: this.cardState.row ?? point.row,
+      asking: allowed ? { point, value } : null,
+      problem: allowed ? "" : t("command.bad", this.language),
+    };
+    if (!allowed && this.cardState.row !== point.row) {
+      this.showTrend(point.row);
+      this.cardState.problem = t("command.bad", this.language);
+    }
+    this.draw();
+  }
+
+  private async send(): Promise<void> {
+    const asking = this.cardState.asking;
+    if (!asking || !this.api) return;
+    this.cardState = { ...this.cardState, asking: null, problem: "" };
+    this.draw();
+    try {
+      this.store.takeCommand(await this.api.command(asking.point.id, asking.value));
+    } catch (error) {
+      this.cardState.problem = (error as Error).message;
+      this.cardState.row = asking.point.row;
+    }
+    this.draw();
+  }
+
+  private async acknowledge(alarm: Alarm): Promise<void> {
+    try {
+      await this.api?.acknowledge(alarm.id);
+      if (this.api) this.store.alarms = await this.api.alarms();
+    } catch (error) {
+      console.warn("acknowledge", error);
+    }
+    this.draw();
+  }
+
+  private showAlarm(alarm: Alarm): void {
+    const point = alarm.row === null ? undefined : this.store.points.get(alarm.row);
+    if (point) this.open(`${point.gateway}/${point.device}`, true);
+    else if (alarm.point) this.open(alarm.point.split("/").slice(0, 2).join("/"), true);
+    else this.gateway(alarm.gateway);
+  }
+
+  // ---- drawing
+  private setLanguage(language: Language): void {
+    this.language = language;
+    localStorage.setItem(LANGUAGE_KEY, language);
+    this.map?.restyle(this.theme, language);
+    this.showTrend(this.cardState.row);
+  }
+
+  private setTheme(theme: Theme): void {
+    this.theme = theme;
+    localStorage.setItem(THEME_KEY, theme);
+    this.map?.restyle(theme, this.language);
+    this.showTrend(this.cardState.row);
+  }
+
+  private draw(): void {
+    if (!this.api) return;
+    const language = this.language;
+    document.documentElement.lang = language;
+    document.documentElement.dataset["theme"] = this.theme;
+    document.documentElement.dataset["live"] = String(this.store.connected);
+    const now = Date.now();
+    const device = this.shown === null ? undefined : this.store.devices.get(this.shown);
+    const active = this.store.alarms.filter((alarm) => alarm.state !== "returned").length;
+    render(
+      html`
+        ${this.header(now)}
+        ${this.mapElement}
+        <aside>
+          <nav>
+            <button aria-pressed=${this.tab === "alarms"} @click=${() => this.toggle("alarms")}>
+              ${t("alarms", language)} <b class=${active ? "count" : "count none"}>${active}</b>
+            </button>
+            <button aria-pressed=${this.tab === "gateways"} @click=${() => this.toggle("gateways")}>
+              ${t("gateways", language)}
+              <b class="count none">${this.store.gateways.filter((one) => one.connected).length}/${this.store.gateways.length}</b>
+            </button>
+          </nav>
+          ${this.tab === "alarms"
+            ? html`<div class="panel list">
+                ${alarmList(this.store, language, now, {
+                  show: (alarm) => this.showAlarm(alarm),
+                  acknowledge: (alarm) => void this.acknowledge(alarm),
+                })}
+              </div>`
+            : nothing}
+          ${this.tab === "gateways"
+            ? html`<div class="panel list">${gatewayList(this.store, language, now, (name) => this.fly(name))}</div>`
+            : nothing}
+        </aside>
+        ${device
+          ? card(
+              this.store,
+              device,
+              this.cardState,
+              {
+                close: () => {
+                  this.shown = null;
+                  this.showTrend(null);
+                },
+                trend: (row) => this.showTrend(this.cardState.row === row ? null : row),
+                ask: (point, value) => this.ask(point, value),
+                confirm: () => void this.send(),
+                cancel: () => {
+                  this.cardState = { ...this.cardState, asking: null };
+                  this.draw();
+                },
+              },
+              language,
+              now,
+            )
+          : nothing}
+        ${legend(language)}
+      `,
+      this.root,
+    );
+    this.map?.refresh();
+  }
+
+  private header(now: number): unknown {
+    const language = this.language;
+    return html`
+      <header class="bar">
+        <h1>CityTwin <small>${t("app.title", language)}</small></h1>
+        <div class="search">
+          <input
+            type="search"
+            placeholder=${t("search", language)}
+            aria-label=${t("search", language)}
+            .value=${this.typed}
+            @input=${(event: InputEvent) => {
+              this.typed = (event.target as HTMLInputElement).value;
+              this.draw();
+            }}
+            @keydown=${(event: KeyboardEvent) => {
+              const first = find(this.store, this.typed)[0];
+              if (event.key === "Enter" && first) this.open(first.id, true);
+              if (event.key === "Escape") this.typed = "";
+            }}
+          />
+          ${this.typed.trim()
+            ? searchResults(find(this.store, this.typed), this.store, language, (id) => this.open(id, true))
+            : nothing}
+        </div>
+        <span class="live ${this.store.connected ? "on" : "off"}" role="status">
+          ${this.store.connected
+            ? t("live.on", language)
+            : `${t("live.off", language)} ${this.store.heardMs ? age(now - this.store.heardMs, language) : "—"}`}
+        </span>
+        <time title="UTC+5">${time(now)}</time>
+        <span class="languages" role="group" aria-label=${t("language", language)}>
+          ${LANGUAGES.map(
+            (one) =>
+              html`<button lang=${one} aria-pressed=${one === language} @click=${() => this.setLanguage(one)}>${LANGUAGE_NAMES[one]}</button>`,
+          )}
+        </span>
+        <button class="icon" title=${t("theme", language)} aria-label=${t("theme", language)} @click=${() => this.setTheme(this.theme === "dark" ? "light" : "dark")}>◐</button>
+        <button class="icon" title=${`${t("signout", language)} (${this.store.me.name})`} aria-label=${t("signout", language)} @click=${() => {
+          sessionStorage.removeItem(TOKEN_KEY);
+          location.reload();
+        }}>⎋</button>
+      </header>
+    `;
+  }
+
+  private toggle(tab: "alarms" | "gateways"): void {
+    this.tab = this.tab === tab ? null : tab;
+    this.draw();
+  }
+
+  private fly(gateway: string): void {
+    const place = this.store.gateways.find((one) => one.name === gateway)?.place;
+    if (place) this.map?.flyTo([place[0], place[1]]);
+  }
+}
+
+void new Page().start();

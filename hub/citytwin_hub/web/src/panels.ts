@@ -1,0 +1,154 @@
+// The panels beside the map: alarms, gateways, search, legend, sign-in.
+import { html, nothing, type TemplateResult } from "lit";
+import { unsafeHTML } from "lit/directives/unsafe-html.js";
+import { age, bytes, dateTime, number } from "./format";
+import { known, label, t, type Key, type Language } from "./i18n";
+import { markSvg } from "./marks";
+import { STATES } from "./quality";
+import type { Device, Store } from "./store";
+import type { Alarm } from "./types";
+
+const FOUND_MAX = 12;
+const ALARMS_SHOWN = 100;
+
+export function alarmList(
+  store: Store,
+  language: Language,
+  nowMs: number,
+  actions: { show(alarm: Alarm): void; acknowledge(alarm: Alarm): void },
+): TemplateResult {
+  const order = { raised: 0, acknowledged: 1, returned: 2 };
+  const alarms = [...store.alarms]
+    .sort((a, b) => order[a.state] - order[b.state] || b.since_ms - a.since_ms)
+    .slice(0, ALARMS_SHOWN);
+  if (!alarms.length) return html`<p class="empty">${t("alarms.none", language)}</p>`;
+  return html`
+    <ul class="alarms">
+      ${alarms.map(
+        (alarm) => html`
+          <li class=${alarm.state} data-alarm=${alarm.id}>
+            <button class="point" @click=${() => actions.show(alarm)}>
+              ${unsafeHTML(markSvg(alarm.state === "returned" ? "good" : alarm.kind === "limit" || alarm.kind === "alarm" ? "limit" : "bad"))}
+              <span class="name">${label(alarm.text, language, alarm.point ?? alarm.gateway)}</span>
+              <span class="fine">
+                ${known("alarm", alarm.state, language)} · ${dateTime(alarm.since_ms, language)} ·
+                ${age(nowMs - alarm.since_ms, language)}
+                ${alarm.acknowledged_by ? html` · ${alarm.acknowledged_by}` : nothing}
+              </span>
+            </button>
+            ${!alarm.acknowledged_by && alarm.state !== "acknowledged" && store.mayCommand()
+              ? html`<button class="ack" @click=${() => actions.acknowledge(alarm)}>${t("alarms.ack", language)}</button>`
+              : nothing}
+          </li>
+        `,
+      )}
+    </ul>
+  `;
+}
+
+export function gatewayList(
+  store: Store,
+  language: Language,
+  nowMs: number,
+  show: (name: string) => void,
+): TemplateResult {
+  const fact = (key: Key, value: string): TemplateResult =>
+    html`<div><dt>${t(key, language)}</dt><dd>${value}</dd></div>`;
+  return html`
+    <ul class="gateways">
+      ${store.gateways.map(
+        (gateway) => html`
+          <li data-gateway=${gateway.name}>
+            <button class="point" @click=${() => show(gateway.name)}>
+              ${unsafeHTML(markSvg(gateway.connected ? "good" : "bad"))}
+              <span class="name">${label(gateway.label, language, gateway.name)}</span>
+              <span class="fine">
+                ${t(gateway.connected ? "gateway.connected" : "gateway.silent", language)}
+                ${gateway.last_seen_ms
+                  ? html` · ${t("gateway.seen", language)} ${age(nowMs - gateway.last_seen_ms, language)}`
+                  : nothing}
+              </span>
+            </button>
+            <dl>
+              ${fact("gateway.points", number(gateway.points, language))}
+              ${fact("gateway.samples", number(gateway.samples, language))}
+              ${fact("gateway.backlog", gateway.outbox_entries === null ? "—" : `${number(gateway.outbox_entries, language)} (${bytes(gateway.outbox_bytes, language)})`)}
+              ${fact("gateway.clock", gateway.clock_offset_ms === null ? "—" : `${number(gateway.clock_offset_ms, language)} ms`)}
+              ${fact("gateway.software", gateway.software || "—")}
+            </dl>
+          </li>
+        `,
+      )}
+    </ul>
+  `;
+}
+
+/** Returns the devices that match all the words typed, best first. */
+export function find(store: Store, typed: string): Device[] {
+  const words = typed.trim().toLocaleLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.length) return [];
+  const matches = (text: string): boolean => words.every((word) => text.includes(word));
+  const scored = [...store.devices.values()].flatMap((device) => {
+    const own = [device.id, ...Object.values(device.label)].join(" ").toLocaleLowerCase();
+    if (matches(own)) return [{ device, score: 0 }];
+    const points = device.points
+      .map((point) => [point.id, point.feeds, ...Object.values(point.label)].join(" "))
+      .join(" ")
+      .toLocaleLowerCase();
+    return matches(`${own} ${points}`) ? [{ device, score: 1 }] : [];
+  });
+  return scored.sort((a, b) => a.score - b.score).slice(0, FOUND_MAX).map((hit) => hit.device);
+}
+
+export function searchResults(
+  found: Device[],
+  store: Store,
+  language: Language,
+  show: (id: string) => void,
+): TemplateResult {
+  if (!found.length) return html`<p class="results empty">${t("search.none", language)}</p>`;
+  return html`
+    <ul class="results">
+      ${found.map(
+        (device) => html`<li>
+          <button class="point" @click=${() => show(device.id)}>
+            ${unsafeHTML(markSvg(store.deviceState(device)))}
+            <span class="name">${label(device.label, language, device.name)}</span>
+            <span class="fine">${device.id}</span>
+          </button>
+        </li>`,
+      )}
+    </ul>
+  `;
+}
+
+export function legend(language: Language): TemplateResult {
+  return html`
+    <div class="legend" aria-label=${t("legend", language)}>
+      ${[...STATES]
+        .reverse()
+        .map((state) => html`<span>${unsafeHTML(markSvg(state))} ${known("state", state, language)}</span>`)}
+    </div>
+  `;
+}
+
+export function signIn(language: Language, problem: string, enter: (token: string) => void): TemplateResult {
+  return html`
+    <main class="signin">
+      <form
+        @submit=${(event: SubmitEvent) => {
+          event.preventDefault();
+          const field = (event.currentTarget as HTMLFormElement).elements.namedItem("token");
+          enter((field as HTMLInputElement).value.trim());
+        }}
+      >
+        <h1>CityTwin</h1>
+        <p>${t("app.title", language)}</p>
+        <label>${t("signin.token", language)}<input name="token" type="password" autocomplete="off" required /></label>
+        ${problem ? html`<p class="problem" role="alert">${problem}</p>` : nothing}
+        <button class="go">${t("signin.do", language)}</button>
+        <p class="fine">${t("signin.help", language)}</p>
+      </form>
+    </main>
+  `;
+}

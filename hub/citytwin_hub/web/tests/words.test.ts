@@ -1,0 +1,44 @@
+import { expect, test } from "vitest";
+import { age, bytes, dateTime, number, time } from "../src/format";
+import { known, label, TEXTS } from "../src/i18n";
+
+test("every word is there in all three languages, and Kazakh is not Russian copied", () => {
+  for (const [key, words] of Object.entries(TEXTS)) {
+    expect(words.length, key).toBe(3);
+    for (const word of words) expect(word.trim(), key).not.toBe("");
+  }
+  const same = Object.entries(TEXTS).filter(([, [kk, ru]]) => kk === ru);
+  // Words that the two languages do share.
+  const shared = ["card.normal", "gateway", "unit.B", "unit.GB", "unit.KB", "unit.MB", "unit.min", "unit.s"];
+  expect(same.map(([key]) => key).sort()).toEqual(shared);
+});
+
+test("numbers carry the language's comma, thin thousands and a real minus", () => {
+  expect(number(1234567, "ru")).toBe("1\u00a0234\u00a0567");
+  expect(number(12.5, "kk")).toBe("12,5");
+  expect(number(-0.125, "en")).toBe("−0.125");
+  expect(number(Number.NaN, "en")).toBe("—");
+  expect(number(null, "en")).toBe("—");
+});
+
+test("times are Almaty's", () => {
+  const noon = Date.UTC(2026, 10, 21, 7, 0, 5);
+  expect(time(noon)).toBe("12:00:05");
+  expect(dateTime(noon, "kk")).toBe("21.11.2026 12:00:05");
+  expect(dateTime(noon, "en")).toBe("2026-11-21 12:00:05");
+});
+
+test("ages and sizes take one unit", () => {
+  expect(age(5000, "en")).toBe("5 s");
+  expect(age(600_000, "ru")).toBe("10 мин");
+  expect(age(3 * 3600_000, "kk")).toBe("3 сағ");
+  expect(bytes(1536, "en")).toBe("1.5 KB");
+  expect(bytes(0, "ru")).toBe("0 Б");
+});
+
+test("labels and unknown words fall back", () => {
+  expect(label({ ru: "Насос" }, "kk", "p")).toBe("Насос");
+  expect(label({}, "kk", "p")).toBe("p");
+  expect(known("state", "good", "en")).toBe("normal");
+  expect(known("state", "strange", "en")).toBe("strange");
+});
