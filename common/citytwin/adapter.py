@@ -91,9 +91,11 @@ class Adapter(Protocol):
         Raises:
             DeviceError: it cannot be reached or refuses; the gateway tries again later.
         """
+        ...
 
     async def close(self) -> None:
         """Let go of everything; never raises, takes at most a second."""
+        ...
 
 
 @runtime_checkable
@@ -109,6 +111,7 @@ class Reads(Protocol):
         Raises:
             DeviceError: nothing could be read.
         """
+        ...
 
 
 @runtime_checkable
@@ -121,6 +124,7 @@ class Listens(Protocol):
         Raises:
             DeviceError: the line is lost; the gateway opens it again later.
         """
+        ...
 
 
 @runtime_checkable
@@ -134,6 +138,7 @@ class Writes(Protocol):
             DeviceRefused: it said no, or the point cannot be written.
             DeviceError: whether it was set is not known.
         """
+        ...
 
 
 @runtime_checkable
@@ -142,6 +147,7 @@ class Probes(Protocol):
 
     async def probe(self) -> Sequence[Probed]:
         """Read every point once, each with its raw bytes; never raises for a single point."""
+        ...
 
 
 @runtime_checkable
@@ -150,6 +156,7 @@ class Scans(Protocol):
 
     def scan(self) -> AsyncIterator[Found]:
         """Yield devices as they are met; bounded in time by the adapter's settings."""
+        ...
 
 
 class AdapterType(Protocol):
@@ -170,3 +177,4 @@ class AdapterType(Protocol):
         Raises:
             ConfigError: settings and points do not fit together; the text names the point.
         """
+        ...

@@ -14,12 +14,15 @@ class Clock(Protocol):
 
     def now_ns(self) -> int:
         """Return UTC nanoseconds since 1970-01-01; may step when somebody sets the clock."""
+        ...
 
     def monotonic_ns(self) -> int:
         """Return nanoseconds since some fixed moment; never steps, never runs backwards."""
+        ...
 
     def synchronised(self) -> bool:
         """Return whether the operating system holds UTC in step with a time source."""
+        ...
 
 
 _STA_UNSYNC: Final = 0x0040

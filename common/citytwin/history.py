@@ -61,9 +61,11 @@ class HistoryStore(Protocol):
         Raises:
             StoreError: they cannot be kept; none of them counts as taken.
         """
+        ...
 
     def flush(self) -> None:
         """Make everything appended so far durable."""
+        ...
 
     def read(self, points: Sequence[int], start_ns: int, end_ns: int, *, samples_max: int) -> Batch:
         """Return samples with start_ns <= time < end_ns, ordered by point, then time.
@@ -71,11 +73,14 @@ class HistoryStore(Protocol):
         Raises:
             StoreError: there are more than ``samples_max``; the text says how to ask for less.
         """
+        ...
 
     def aggregate(
         self, points: Sequence[int], start_ns: int, end_ns: int, *, step_ns: int
     ) -> Aggregates:
         """Return the same span summed up in steps of ``step_ns`` aligned to 1970-01-01 UTC."""
+        ...
 
     def close(self) -> None:
         """Flush and release files; the store is not used afterwards."""
+        ...

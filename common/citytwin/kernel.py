@@ -26,18 +26,28 @@ class Kernel(Protocol):
     lists in ``replaces``. Samples of every other input pass on untouched beside its outputs.
     """
 
-    inputs: tuple[str, ...]
-    """Ids of the points it reads."""
-    outputs: tuple[Point, ...]
-    """The points that it adds."""
-    replaces: bool
-    """True for a filter: the returned samples stand in place of all input samples."""
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Ids of the points it reads."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[Point, ...]:
+        """The points that it adds."""
+        ...
+
+    @property
+    def replaces(self) -> bool:
+        """True for a filter: the returned samples stand in place of all input samples."""
+        ...
 
     def step(self, batch: Batch) -> Batch:
         """Take the next samples and return what follows from them (possibly nothing)."""
+        ...
 
     def snapshot(self) -> bytes:
         """Return the whole state, at most 1 MiB; holds the kernel's version."""
+        ...
 
     def restore(self, state: bytes) -> None:
         """Take up a state that ``snapshot`` gave.
@@ -45,3 +55,4 @@ class Kernel(Protocol):
         Raises:
             MalformedError: the bytes are not a snapshot of this kernel, version and set of points.
         """
+        ...

@@ -30,15 +30,19 @@ class Model(Protocol):
 
     def assimilate(self, observations: Batch) -> None:
         """Correct the state by measurements of ``inputs``."""
+        ...
 
     def step(self, until_ns: int) -> Batch:
         """Advance to ``until_ns`` (UTC) and return ``outputs`` on the way, in order of time."""
+        ...
 
     def branch(self) -> Self:
         """Return an independent copy of the present state."""
+        ...
 
     def snapshot(self) -> bytes:
         """Return the whole state."""
+        ...
 
     def restore(self, state: bytes) -> None:
         """Take up a state that ``snapshot`` gave.
@@ -46,3 +50,4 @@ class Model(Protocol):
         Raises:
             MalformedError: the bytes are not a snapshot of this model and version.
         """
+        ...

@@ -71,7 +71,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     call(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, *sources)
     venv.create(folder / "venv", with_pip=False)
-    there = [*pip, "--python", folder / "venv/bin/python", "install", "-q"]
+    there: list[str | Path] = [*pip, "--python", folder / "venv/bin/python", "install", "-q"]
     lock = ROOT / "deploy/requirements/edge.txt"
     call(*there, "--require-hashes", "-r", lock)
     call(*there, "--no-deps", "--no-index", *sorted(wheels.iterdir()))

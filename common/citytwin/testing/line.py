@@ -18,12 +18,15 @@ class FrameLine(Protocol):
 
     async def send(self, frame: bytes) -> None:
         """Hand over one frame; raises LineClosed."""
+        ...
 
     async def receive(self) -> bytes:
         """Return the next frame; raises LineClosed."""
+        ...
 
     async def close(self) -> None:
         """Close for both ends."""
+        ...
 
 
 class _Channel:
