@@ -87,6 +87,7 @@ class Decoder:
         self._spare = np.array([64 - fields[i].width for i in self._signed], dtype=np.uint64)
         self._float32 = rows("float32")
         self._float64 = rows("float64")
+        self._floats = rows("float32", "float64")
         self._bcd = rows("bcd16", "bcd32", "bcd64")
 
     def _compile_sentinels(self, fields: Sequence[Field]) -> None:
@@ -108,9 +109,9 @@ class Decoder:
     ) -> tuple[Float64, UInt8]:
         """Return values and qualities, both of shape (n,).
 
-        NaN and BAD_NOT_A_NUMBER for a sentinel, BAD_MALFORMED for a BCD digit above nine or a text
-        that is not UTF-8, BAD_REFUSED for a field without a place. Floating-point NaN and infinity
-        come as they are and of good quality: the caller marks them.
+        NaN and BAD_NOT_A_NUMBER for a sentinel and for floating-point NaN and infinity,
+        BAD_MALFORMED for a BCD digit above nine or a text that is not UTF-8, BAD_REFUSED for a
+        field without a place.
 
         Args:
             data: at least ``size_bytes`` bytes.
@@ -134,6 +135,10 @@ class Decoder:
                 values[self._float32] = singles
         if len(self._float64):
             values[self._float64] = raw[self._float64].view(np.float64)
+        if len(self._floats):
+            void = self._floats[~np.isfinite(values[self._floats])]
+            values[void] = np.nan
+            quality[void] = Quality.BAD_NOT_A_NUMBER
         if len(self._bcd):
             self._decode_bcd(raw, values, quality)
         if len(self._sentinel_row):

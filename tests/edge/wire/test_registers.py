@@ -158,14 +158,15 @@ def test_a_sentinel_is_compared_with_the_whole_number() -> None:
     assert quality.tolist() == [Quality.BAD_NOT_A_NUMBER]
 
 
-def test_nan_and_infinity_are_left_to_the_caller() -> None:
-    fields = [Field(HOLDING, 2 * place, "float32") for place in range(3)]
-    data = bytes.fromhex("7fc0 0000 7f80 0000 7fa0 0001")  # quiet NaN, infinity, signalling NaN
-    values, quality = Decoder(fields, [0, 32, 64]).decode(data)
-    assert math.isnan(values[0])
-    assert math.isinf(values[1])
-    assert math.isnan(values[2])
-    assert not quality.any()
+def test_nan_and_infinity_are_no_numbers() -> None:
+    fields = [Field(HOLDING, 2 * place, "float32") for place in range(4)]
+    fields.append(Field(HOLDING, 8, "float64"))
+    # A quiet NaN, infinity, a signalling NaN, a number, minus infinity.
+    data = bytes.fromhex("7fc00000 7f800000 7fa00001 3f800000 fff0000000000000")
+    values, quality = Decoder(fields, [16 * field.address for field in fields]).decode(data)
+    assert np.isnan(values).tolist() == [True, True, True, False, True]
+    void = Quality.BAD_NOT_A_NUMBER
+    assert quality.tolist() == [void, void, void, 0, void]
 
 
 def test_a_bcd_digit_above_nine_is_malformed() -> None:

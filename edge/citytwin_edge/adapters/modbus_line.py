@@ -1,0 +1,379 @@
+"""A Modbus line: one TCP endpoint or serial port, and the units behind it, asked one at a time.
+
+Devices that share an endpoint share the line object. It owns the connection (made when first
+needed, made anew when lost, with a pause that grows after each failure) and no task: everything
+happens in the caller's own coroutine, so nothing can die unwatched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from citytwin.clock import Clock
+from citytwin.errors import DeviceError, DeviceMalformed, DeviceRefused, DeviceSilent
+from citytwin_edge.adapters.modbus_frames import Framing, Request, RtuFraming, TcpFraming
+from citytwin_edge.adapters.modbus_turns import Rank, Turns
+
+_QUIET_CHARACTERS: Final = 3.5
+_QUIET_S_MIN: Final = 0.00175
+"""Silence between frames: 3.5 characters, 1.75 ms above 19,200 Bd (Serial Line 1.02, 2.5.1.1)."""
+_CLOSE_S_MAX: Final = 0.9
+_UNANSWERED_MAX: Final = 3
+"""A TCP peer that sends nothing on so many requests is connected anew: it may have gone."""
+_PATIENCE: Final = 3
+"""Factor on the time-out after an unanswered request: a converter may still wait for that unit,
+and make its neighbour wait with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a line ends.
+
+    Attributes:
+        transport: tcp, rtu or rtu-over-tcp.
+        host, port: of the two TCP transports.
+        serial, baud, parity, stop_bits: of rtu; parity is none, even or odd.
+        connect_timeout_s: for making the connection.
+        retry_s: pause after the first failed connection; grows by as much with each.
+        retry_s_max: longest such pause.
+    """
+
+    transport: str
+    host: str = ""
+    port: int = 502
+    serial: str = ""
+    baud: int = 9600
+    parity: str = "none"
+    stop_bits: int = 1
+    connect_timeout_s: float = field(default=3.0, compare=False)
+    retry_s: float = 0.5
+    retry_s_max: float = 5.0
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What makes two devices share a line."""
+        if self.transport == "rtu":
+            return ("modbus", self.serial, 0)
+        return ("modbus", self.host, self.port)
+
+    @property
+    def byte_s(self) -> float:
+        """Seconds that a byte takes on a serial line; 0 on a network."""
+        if self.transport != "rtu":
+            return 0.0
+        return (9 + (self.parity != "none") + self.stop_bits) / self.baud
+
+    def settings(self) -> str:
+        """Return the transport and its settings, for people."""
+        if self.transport == "rtu":
+            return f"rtu, {self.baud} Bd, parity {self.parity}, stop bits {self.stop_bits}"
+        return self.transport
+
+    def __str__(self) -> str:
+        if self.transport == "rtu":
+            return self.serial
+        return f"{self.host}:{self.port}"
+
+
+class Reply(NamedTuple):
+    """An answer: its PDU and when it was whole (UTC nanoseconds)."""
+
+    pdu: bytes
+    time_ns: int
+
+
+class _LinkLost(Exception):
+    """The connection was lost while an answer was awaited."""
+
+
+@dataclass(slots=True)
+class _Unit:
+    answered: bool = False
+    silent: bool = False
+    late_until: float = 0.0
+
+
+class _Link(asyncio.Protocol):
+    """One connection; a line outlives many."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self.transport: Any = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._line.received(self, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's name
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._line.parted(self)
+
+
+class Line:
+    """One endpoint; ``ask`` may be called by many at a time and serves them one after another."""
+
+    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+        """Make a line; touches no network."""
+        self.endpoint = endpoint
+        self._clock = clock
+        self._framing: Framing = TcpFraming() if endpoint.transport == "tcp" else RtuFraming()
+        self._turns = Turns(self._has_living)
+        self._users: Counter[int] = Counter()
+        self._units: dict[int, _Unit] = {}
+        self._link: _Link | None = None
+        self._awaited: asyncio.Future[Reply] | None = None
+        self._asked = 0
+        self._timed_out = False
+        self._unanswered = 0
+        self._failures = 0
+        self._failed_why = ""
+        self._retry_at = 0.0
+        self._heard_at = 0.0
+
+    def join(self, unit: int) -> None:
+        """Say that a device with that unit id will use the line."""
+        self._users[unit] += 1
+
+    async def leave(self, unit: int) -> None:
+        """Say that it does so no more; the last one closes the connection."""
+        if self._users[unit] > 1:
+            self._users[unit] -= 1
+            return
+        del self._users[unit]
+        self._units.pop(unit, None)
+        if not self._users:
+            self._turns.close()
+            link = self._link
+            self._drop()
+            if link is not None:
+                await asyncio.wait([link.closed], timeout=_CLOSE_S_MAX)
+
+    async def ask(
+        self, unit: int, request: Request, timeout_s: float, *, command: bool = False
+    ) -> Reply:
+        """Ask once and return the answer, or raise.
+
+        A read is sent a second time only when the connection turns out to have been closed before,
+        or, on RTU, when a unit that usually answers was disturbed by noise; a command never.
+
+        Args:
+            unit: unit id.
+            request: what to ask.
+            timeout_s: from the last byte sent to the last received, transmission not counted.
+            command: go before polls, and ask once only.
+
+        Raises:
+            DeviceSilent: no connection, or no answer.
+            DeviceMalformed: an answer that is not one.
+            DeviceRefused: an exception.
+        """
+        state, rank = await self._take(unit, command=command)
+        started = asyncio.get_running_loop().time()
+        answered = False
+        try:
+            reply = await self._exchange(unit, state, request, timeout_s, again=not command)
+            answered = True
+            return reply
+        except DeviceRefused:
+            answered = True
+            raise
+        finally:
+            wasted_s = asyncio.get_running_loop().time() - started
+            self._turns.give_back(
+                wasted_s=wasted_s if rank is Rank.SILENT and not answered else 0.0
+            )
+
+    async def change(
+        self, unit: int, read: Request, then: Callable[[bytes], Request], timeout_s: float
+    ) -> None:
+        """Read, and write what ``then`` makes of the answer's PDU, with nobody in between.
+
+        Raises:
+            DeviceError: as ``ask``; or what ``then`` raises.
+        """
+        state, _ = await self._take(unit, command=True)
+        try:
+            reply = await self._exchange(unit, state, read, timeout_s, again=False)
+            await self._exchange(unit, state, then(reply.pdu), timeout_s, again=False)
+        finally:
+            self._turns.give_back()
+
+    async def _take(self, unit: int, *, command: bool) -> tuple[_Unit, Rank]:
+        state = self._units.setdefault(unit, _Unit())
+        late_s = state.late_until - asyncio.get_running_loop().time()
+        if late_s > 0:
+            await asyncio.sleep(late_s)
+        rank = Rank.COMMAND if command else Rank.SILENT if state.silent else Rank.POLL
+        await self._turns.take(rank)
+        return state, rank
+
+    def _has_living(self) -> bool:
+        return any(state.answered and not state.silent for state in self._units.values())
+
+    async def _exchange(
+        self, unit: int, state: _Unit, request: Request, timeout_s: float, *, again: bool
+    ) -> Reply:
+        """Ask, connecting before if needed; the turn is the caller's."""
+        fresh = self._link is None
+        try:
+            link = self._link or await self._connect()
+            return await self._send(link, unit, state, request, timeout_s)
+        except _LinkLost:
+            if fresh or not again:
+                raise DeviceSilent(f"{self.endpoint} closed the connection") from None
+        except DeviceMalformed:
+            noise = isinstance(self._framing, RtuFraming) and not self._timed_out
+            if not (again and noise and state.answered):
+                raise
+        try:
+            link = self._link or await self._connect()
+            return await self._send(link, unit, state, request, timeout_s)
+        except _LinkLost:
+            raise DeviceSilent(f"{self.endpoint} closed the connection") from None
+
+    async def _send(
+        self, link: _Link, unit: int, state: _Unit, request: Request, timeout_s: float
+    ) -> Reply:
+        loop = asyncio.get_running_loop()
+        byte_s = self.endpoint.byte_s
+        if byte_s:
+            quiet_s = self._heard_at + max(_QUIET_CHARACTERS * byte_s, _QUIET_S_MIN) - loop.time()
+            if quiet_s > 0:
+                await asyncio.sleep(quiet_s)
+        frame = self._framing.begin(unit, request)
+        wait_s = timeout_s + byte_s * (len(frame) + request.size + 3)
+        if self._unanswered and not state.silent:
+            wait_s *= _PATIENCE
+        self._timed_out = False
+        awaited: asyncio.Future[Reply] = loop.create_future()
+        self._awaited = awaited
+        timer = loop.call_later(wait_s, self._expire, awaited)
+        try:
+            link.transport.write(frame)
+            reply = await awaited
+        except asyncio.CancelledError:
+            self._framing.give_up()
+            self._note_silence(state, timeout_s)
+            raise
+        except DeviceRefused:
+            state.answered, state.silent = True, False
+            raise
+        except DeviceError as error:
+            if self._timed_out or isinstance(error, DeviceSilent):
+                self._note_silence(state, timeout_s)
+            raise
+        finally:
+            timer.cancel()
+            self._awaited = None
+        state.answered, state.silent = True, False
+        return reply
+
+    def _note_silence(self, state: _Unit, timeout_s: float) -> None:
+        """Remember that a unit is silent; without transaction ids its late answer must pass by."""
+        state.silent = True
+        if isinstance(self._framing, RtuFraming):
+            state.late_until = asyncio.get_running_loop().time() + timeout_s
+
+    def _expire(self, awaited: asyncio.Future[Reply]) -> None:
+        if awaited.done():
+            return
+        self._timed_out = True
+        self._unanswered += 1
+        awaited.set_exception(self._framing.give_up())
+        network = self.endpoint.transport != "rtu"
+        if self._framing.lost or (network and self._unanswered >= _UNANSWERED_MAX):
+            self._unanswered = 0
+            self._drop()
+
+    def received(self, link: _Link, data: bytes) -> None:
+        """Take bytes from a connection (called by it)."""
+        if link is not self._link:
+            return
+        awaited = self._awaited
+        self._unanswered = 0
+        if self.endpoint.byte_s:
+            self._heard_at = asyncio.get_running_loop().time()
+        try:
+            pdu = self._framing.feed(data)
+        except DeviceError as error:
+            if awaited is not None and not awaited.done():
+                awaited.set_exception(error)
+            if self._framing.lost:
+                self._drop()
+            return
+        if pdu is not None and awaited is not None and not awaited.done():
+            awaited.set_result(Reply(pdu, self._clock.now_ns()))
+
+    def parted(self, link: _Link) -> None:
+        """Note that a connection is lost (called by it)."""
+        if link is not self._link:
+            return
+        self._link = None
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(_LinkLost())
+
+    def _drop(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.transport.abort()
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_exception(_LinkLost())
+
+    async def _connect(self) -> _Link:
+        """Make the connection.
+
+        Raises:
+            DeviceSilent: it could not be made, or a short while ago it could not, or all users
+                have left.
+        """
+        loop = asyncio.get_running_loop()
+        if not self._users:
+            raise DeviceSilent(f"{self.endpoint} was closed")
+        if loop.time() < self._retry_at:
+            raise DeviceSilent(f"{self.endpoint} is not reachable: {self._failed_why}")
+        try:
+            async with asyncio.timeout(self.endpoint.connect_timeout_s):
+                link = await self._open()
+        except (OSError, ValueError) as error:  # TimeoutError and SerialException are OSErrors
+            self._failures += 1
+            pause_s = min(self.endpoint.retry_s * self._failures, self.endpoint.retry_s_max)
+            self._retry_at = loop.time() + pause_s
+            self._failed_why = str(error) or "no answer in time"
+            raise DeviceSilent(f"{self.endpoint} is not reachable: {self._failed_why}") from None
+        self._failures = 0
+        self._unanswered = 0
+        self._framing.reset()
+        self._link = link
+        if not self._users:
+            self._drop()
+            raise DeviceSilent(f"{self.endpoint} was closed")
+        return link
+
+    async def _open(self) -> _Link:
+        loop = asyncio.get_running_loop()
+        end = self.endpoint
+        link = _Link(self)
+        if end.transport != "rtu":
+            await loop.create_connection(lambda: link, end.host, end.port)
+            return link
+        import serial_asyncio_fast
+
+        link.transport, _ = await serial_asyncio_fast.create_serial_connection(
+            loop,
+            lambda: link,
+            end.serial,
+            baudrate=end.baud,
+            bytesize=8,
+            parity=end.parity[0].upper(),
+            stopbits=end.stop_bits,
+            exclusive=True,
+        )
+        return link

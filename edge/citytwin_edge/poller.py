@@ -1,0 +1,388 @@
+"""Poller: keeps one device going: pace, time-out, back-off, quality, statistics.
+
+One poller owns one adapter. It polls on a fixed grid of the event loop's clock (no drift, never two
+polls at a time), listens where the adapter speaks by itself, leaves a silent device longer and
+longer alone, and never dies: whatever goes wrong is counted and becomes samples of bad quality.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from citytwin.adapter import Adapter, Listens, Probed, Probes, Reads, Writes
+from citytwin.batch import SECOND_NS, Batch, Float64, Int32
+from citytwin.clock import Clock
+from citytwin.errors import (
+    DeviceError,
+    DeviceMalformed,
+    DeviceRefused,
+    DeviceSilent,
+    WireError,
+)
+from citytwin.point import Point
+from citytwin.quality import Quality
+from citytwin_edge.scaling import Scaling
+
+CLOSE_S_MAX: Final = 1.0
+PHASE_S_MAX: Final = 1.0
+"""First polls are spread over so much time, or one period, so that devices do not crowd."""
+STALE_CHECK_S_MIN: Final = 0.01
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeviceSpec:
+    """What a poller must know of its device; arrays have one row for each of the n points.
+
+    Attributes:
+        name: the device's name on this gateway.
+        adapter: speaks to it.
+        points: as the adapter numbers them.
+        numbers: int32, shape (n,): the gateway's number of each point.
+        scale, offset: float64, shape (n,): value = device's value * scale + offset.
+        period_ns: from one poll to the next.
+        timeout_ns: longest time for one open, read or write, waiting for a shared line included;
+            the adapter's own time-outs come first.
+        stale_after_ns: a point heard of no more for so long is stale; 0: never. For adapters that
+            listen.
+        backoff_step_ns: after n failures in a row the device is left alone for n steps,
+        backoff_max_ns: but no longer than this.
+    """
+
+    name: str
+    adapter: Adapter
+    points: tuple[Point, ...]
+    numbers: Int32
+    scale: Float64
+    offset: Float64
+    period_ns: int = SECOND_NS
+    timeout_ns: int = 10 * SECOND_NS
+    stale_after_ns: int = 0
+    backoff_step_ns: int = 2 * SECOND_NS
+    backoff_max_ns: int = 300 * SECOND_NS
+
+    def __post_init__(self) -> None:
+        """Refuse times that are none (ValueError)."""
+        if min(self.period_ns, self.timeout_ns, self.backoff_step_ns, self.backoff_max_ns) <= 0:
+            raise ValueError(f"device {self.name}: period, time-out and back-off are above zero")
+        if self.stale_after_ns < 0:
+            raise ValueError(f"device {self.name}: stale_after_ns is not below zero")
+
+
+@dataclass(slots=True)
+class PollStats:
+    """What a poller counts, from its start.
+
+    Attributes:
+        polls: attempts to read; for a listener, failures and batches heard.
+        answered: those that brought samples.
+        skipped: slots of the grid that passed during a longer poll.
+        samples: emitted, those of bad quality included.
+        failures: by reason: silent, malformed, refused, fault (an error nobody foresaw).
+        in_row: failures since the last answer.
+        latency_ns: how long the last answered poll took.
+        error: the last failure, in words.
+    """
+
+    polls: int = 0
+    answered: int = 0
+    skipped: int = 0
+    samples: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    in_row: int = 0
+    latency_ns: int = 0
+    error: str = ""
+
+    @property
+    def success(self) -> float:
+        """Part of the polls that were answered, 0 to 1; 1 before the first."""
+        return self.answered / self.polls if self.polls else 1.0
+
+
+_REASONS: Final = {
+    Quality.BAD_SILENT: "silent",
+    Quality.BAD_MALFORMED: "malformed",
+    Quality.BAD_REFUSED: "refused",
+}
+
+
+def _reason(error: Exception) -> tuple[Quality, str]:
+    """Return the quality and the name of a failure."""
+    if isinstance(error, DeviceRefused):
+        quality = Quality.BAD_REFUSED
+    elif isinstance(error, DeviceMalformed | WireError):
+        quality = Quality.BAD_MALFORMED
+    elif isinstance(error, DeviceError | OSError):  # TimeoutError is one
+        quality = Quality.BAD_SILENT
+    else:
+        return Quality.BAD_MALFORMED, "fault"
+    return quality, _REASONS[quality]
+
+
+class Poller:
+    """One device, polled or listened to; ``run`` goes on until it is cancelled."""
+
+    def __init__(self, spec: DeviceSpec, clock: Clock, emit: Callable[[Batch], None]) -> None:
+        """Prepare; touches no network.
+
+        Args:
+            spec: the device.
+            clock: for the stamps of samples that no device stamped.
+            emit: takes each batch at once, without waiting.
+
+        Raises:
+            ValueError: the spec's arrays do not fit its points.
+            TypeError: its adapter neither reads nor listens.
+        """
+        if not isinstance(spec.adapter, Reads | Listens):
+            raise TypeError(f"device {spec.name}: its adapter neither reads nor listens")
+        self.spec = spec
+        self.stats = PollStats()
+        self._adapter = spec.adapter
+        self._clock = clock
+        self._take = emit
+        self._scaling = Scaling(spec.points, spec.numbers, spec.scale, spec.offset)
+        self._local = {int(number): index for index, number in enumerate(spec.numbers)}
+        self._lock = asyncio.Lock()
+        self._opened = False
+        self._nap: asyncio.Future[None] | None = None
+        self._woken = False
+        self._heard_at = np.zeros(len(spec.points))
+        self._stale = np.zeros(len(spec.points), dtype=np.bool_)
+
+    async def run(self) -> None:
+        """Poll and listen until cancelled; closes the adapter at the end."""
+        self._heard_at[:] = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.TaskGroup() as group:
+                if isinstance(self._adapter, Reads):
+                    group.create_task(self._poll_for_ever(self._adapter))
+                if isinstance(self._adapter, Listens):
+                    group.create_task(self._listen_for_ever(self._adapter))
+                    if self.spec.stale_after_ns:
+                        group.create_task(self._watch_stale())
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the adapter; needed only where ``run`` was not used. Never raises."""
+        self._opened = False
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._adapter.close()
+        except Exception as error:
+            _log.warning("device did not close", device=self.spec.name, error=str(error))
+
+    # ---- reading
+
+    async def _poll_for_ever(self, adapter: Reads) -> None:
+        loop = asyncio.get_running_loop()
+        period_s = self.spec.period_ns / SECOND_NS
+        phase = zlib.crc32(self.spec.name.encode()) / 2**32
+        start = loop.time() + phase * min(period_s, PHASE_S_MAX)
+        slot = 0
+        while True:
+            early = await self._nap_until(start + slot * period_s)
+            pause_s = await self._poll(adapter)
+            now = loop.time() - start
+            following = slot if early else slot + 1
+            if pause_s:
+                slot = max(following, math.ceil((now + pause_s) / period_s))
+            else:
+                # A poll that ran late begins its slot late; slots that are over are skipped.
+                slot = max(following, math.floor(now / period_s))
+                self.stats.skipped += slot - following
+
+    async def _nap_until(self, when: float) -> bool:
+        """Sleep until then by the loop's clock; returns whether a write ended it before."""
+        loop = asyncio.get_running_loop()
+        self._woken = False
+        self._nap = loop.create_future()
+        timer = loop.call_at(when, self._end_nap)
+        try:
+            await self._nap
+        finally:
+            timer.cancel()
+            self._nap = None
+        return self._woken
+
+    def _end_nap(self) -> None:
+        if self._nap is not None and not self._nap.done():
+            self._nap.set_result(None)
+
+    async def _poll(self, adapter: Reads) -> float:
+        """Read once; returns how long to leave the device alone, in seconds: 0 if it answered."""
+        self.stats.polls += 1
+        try:
+            async with self._lock:
+                begun_ns = self._clock.monotonic_ns()
+                async with asyncio.timeout(self.spec.timeout_ns / SECOND_NS):
+                    await self._ensure_open()
+                    batch = self._scaling.apply(await adapter.read())
+                self.stats.latency_ns = self._clock.monotonic_ns() - begun_ns
+        except Exception as error:
+            return self._failed(error)
+        self._answered()
+        self._emit(batch)
+        return 0.0
+
+    async def _ensure_open(self) -> None:
+        if not self._opened:
+            await self._adapter.open()
+            self._opened = True
+
+    def _answered(self) -> None:
+        self.stats.answered += 1
+        if self.stats.in_row:
+            _log.info("device answers again", device=self.spec.name, after=self.stats.in_row)
+            self.stats.in_row = 0
+
+    def _failed(self, error: Exception) -> float:
+        """Count a failure, emit its samples and return how long to pause, in seconds."""
+        quality, reason = _reason(error)
+        stats = self.stats
+        stats.failures[reason] += 1
+        stats.in_row += 1
+        stats.error = str(error) or ("no answer in time" if reason == "silent" else repr(error))
+        if reason == "fault":
+            _log.error("adapter failed", device=self.spec.name, exc_info=error)
+        elif stats.in_row == 1:
+            _log.warning("device failed", device=self.spec.name, reason=reason, error=stats.error)
+        self._emit_bad(self.spec.numbers, quality)
+        # A device that said something may be asked again at its usual pace, the first time.
+        steps = stats.in_row if reason == "silent" else stats.in_row - 1
+        pause_ns = min(steps * self.spec.backoff_step_ns, self.spec.backoff_max_ns)
+        return pause_ns / SECOND_NS
+
+    def _emit_bad(self, numbers: Int32, quality: Quality) -> None:
+        now_ns = self._clock.now_ns()
+        self._emit(Batch.of(numbers, now_ns, np.full(len(numbers), np.nan), quality))
+
+    def _emit(self, batch: Batch) -> None:
+        if not len(batch):
+            return
+        try:
+            self._take(batch)
+        except Exception as error:
+            self.stats.failures["fault"] += 1
+            _log.error("samples were not taken", device=self.spec.name, exc_info=error)
+        else:
+            self.stats.samples += len(batch)
+
+    # ---- listening
+
+    async def _listen_for_ever(self, adapter: Listens) -> None:
+        while True:
+            try:
+                async with self._lock, asyncio.timeout(self.spec.timeout_ns / SECOND_NS):
+                    await self._ensure_open()
+                await self._listen(adapter.listen())
+                raise DeviceSilent("the device stopped speaking")
+            except Exception as error:
+                self.stats.polls += 1
+                pause_s = self._failed(error)
+                self._stale[:] = True  # just been said
+            await self.close()
+            await asyncio.sleep(max(pause_s, self.spec.backoff_step_ns / SECOND_NS))
+
+    async def _listen(self, stream: AsyncIterator[Batch]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async for heard in stream:
+                batch = self._scaling.apply(heard)
+                self._heard_at[heard.point] = loop.time()
+                self._stale[heard.point] = False
+                self.stats.polls += 1
+                self._answered()
+                self._emit(batch)
+        finally:
+            aclose = getattr(stream, "aclose", None)
+            if aclose is not None:
+                await aclose()
+
+    async def _watch_stale(self) -> None:
+        """Say once of each point that nothing was heard of it for too long."""
+        loop = asyncio.get_running_loop()
+        after_s = self.spec.stale_after_ns / SECOND_NS
+        while True:
+            now = loop.time()
+            overdue: npt.NDArray[np.bool_] = ~self._stale & (self._heard_at + after_s <= now)
+            if overdue.any():
+                self._stale |= overdue
+                self._emit_bad(self.spec.numbers[overdue], Quality.BAD_STALE)
+            fresh = self._heard_at[~self._stale]
+            wait_s = float(fresh.min()) + after_s - now if len(fresh) else after_s
+            await asyncio.sleep(max(wait_s, STALE_CHECK_S_MIN))
+
+    # ---- on demand
+
+    async def write(self, number: int, value: float) -> None:
+        """Set a point and read the device at once, so that the read-back does not wait.
+
+        Limits are the commander's business.
+
+        Args:
+            number: the gateway's number of the point.
+            value: in the point's unit.
+
+        Raises:
+            DeviceRefused: the point is none of this device, cannot be written, or it said no.
+            DeviceError: whether it was set is not known.
+        """
+        local = self._local.get(number)
+        if local is None:
+            raise DeviceRefused(f"point number {number} does not belong to {self.spec.name}")
+        adapter = self._adapter
+        if not isinstance(adapter, Writes):
+            raise DeviceRefused(f"device {self.spec.name} cannot be commanded")
+        raw = self._scaling.undo(local, value)
+        async with self._lock:
+            try:
+                async with asyncio.timeout(self.spec.timeout_ns / SECOND_NS):
+                    await self._ensure_open()
+                    await adapter.write(local, raw)
+            except DeviceError:
+                raise
+            except OSError as error:
+                raise DeviceSilent(str(error) or f"{self.spec.name} gave no answer") from None
+            except Exception as error:
+                _log.error("adapter failed", device=self.spec.name, exc_info=error)
+                raise DeviceError(f"the adapter of {self.spec.name} failed: {error}") from error
+        self._woken = True
+        self._end_nap()
+
+    async def probe(self) -> Sequence[Probed]:
+        """Read every point once for a technician; values are before scale and offset.
+
+        Raises:
+            DeviceError: the device cannot be reached, or has no way to be asked.
+        """
+        adapter = self._adapter
+        timeout_s = self.spec.timeout_ns / SECOND_NS * max(1, len(self.spec.points))
+        begun_ns = self._clock.monotonic_ns()
+        try:
+            async with self._lock, asyncio.timeout(timeout_s):
+                await self._ensure_open()
+                if isinstance(adapter, Probes):
+                    return await adapter.probe()
+                if not isinstance(adapter, Reads):
+                    raise DeviceRefused(f"device {self.spec.name} speaks only by itself")
+                batch = await adapter.read()
+        except TimeoutError:
+            raise DeviceSilent(f"{self.spec.name} gave no answer within {timeout_s:g} s") from None
+        elapsed_ns = self._clock.monotonic_ns() - begun_ns
+        return [
+            Probed(int(point), b"", float(value), int(quality), elapsed_ns)
+            for point, value, quality in zip(batch.point, batch.value, batch.quality, strict=True)
+        ]

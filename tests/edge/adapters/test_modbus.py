@@ -1,0 +1,494 @@
+"""The Modbus adapter against real servers: TCP, RTU on a serial line, RTU over TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import struct
+from collections.abc import AsyncIterator, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from pymodbus.framer import FramerType
+
+from citytwin.adapter import Binding, Probes, Reads, Writes
+from citytwin.errors import ConfigError, DeviceMalformed, DeviceRefused, DeviceSilent
+from citytwin.point import Point
+from citytwin.quality import Quality
+from citytwin.testing import check_adapter
+from citytwin_edge.adapters.modbus import MODBUS, Modbus
+from citytwin_edge.adapters.modbus_settings import ModbusDevice, ModbusPoint
+from tests.edge.modbus_devices import (
+    Peer,
+    build,
+    device,
+    holding,
+    mbap,
+    new_site,
+    plug,
+    pty_line,
+    registers,
+    serial_server,
+    tcp_server,
+)
+
+TRANSPORTS = ("tcp", "rtu-over-tcp", "rtu")
+
+
+@contextlib.asynccontextmanager
+async def served(transport: str, folder: Path, *devices: Any) -> AsyncIterator[dict[str, Any]]:
+    """Serve devices; yields the settings that lead to them."""
+    if transport == "rtu":
+        with pty_line() as line:
+            port = plug(line, folder / "port")
+            async with serial_server(line.ends[1], *devices):
+                yield {"transport": transport, "serial": port}
+        return
+    framer = FramerType.SOCKET if transport == "tcp" else FramerType.RTU
+    async with tcp_server(*devices, framer=framer) as number:
+        yield {"transport": transport, "host": "127.0.0.1", "port": number}
+
+
+@contextlib.asynccontextmanager
+async def opened(adapter: Modbus) -> AsyncIterator[Modbus]:
+    await adapter.open()
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+def words(layout: str, *values: float) -> tuple[int, ...]:
+    data = struct.pack(layout, *values)
+    return struct.unpack(f">{len(data) // 2}H", data)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_every_table_is_read_and_the_contract_is_kept(transport: str, tmp_path: Path) -> None:
+    unit = device(
+        3,
+        [(0, (7, 0xFFFE, *words(">f", 2.5)))],
+        inputs=[(10, words(">d", -1e10))],
+        coils=(0, [True, False, True] + [False] * 13),
+    )
+    points = [
+        {"table": "holding", "address": 0},
+        {"table": "holding", "address": 1, "type": "int16"},
+        {"table": "holding", "address": 2, "type": "float32"},
+        {"table": "input", "address": 10, "type": "float64"},
+        {"table": "coil", "address": 0},
+        {"table": "coil", "address": 1},
+        {"table": "discrete", "address": 2, "type": "bit"},
+    ]
+    async with served(transport, tmp_path, unit) as there:
+        bindings = [
+            Binding(Point(id=f"gw/dev/p{i}"), msgspec.convert(point, ModbusPoint))
+            for i, point in enumerate(points)
+        ]
+        batch = await check_adapter(
+            lambda: MODBUS.build(ModbusDevice(**there, unit=3), bindings, new_site()), bindings
+        )
+    assert batch.value.tolist() == [7, -2, 2.5, -1e10, 1, 0, 1]
+    assert not batch.quality.any()
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_write_and_read_back(transport: str, tmp_path: Path) -> None:
+    unit = device(1, [(0, (0, 0, 0, 0xAB00))])
+    points = [
+        *holding(0),
+        *holding(1, type="float32", order="CDAB"),
+        *holding(3, bits=[0, 3]),
+        {"table": "coil", "address": 5},
+        {"table": "discrete", "address": 5},
+    ]
+    async with served(transport, tmp_path, unit) as there:
+        async with opened(build(new_site(), points, **there)) as adapter:
+            for point, value in enumerate((123, -0.5, 9, 1)):
+                await adapter.write(point, value)
+            batch = await adapter.read()
+            assert batch.value.tolist()[:4] == [123, -0.5, 9, 1]
+            (raw,) = struct.unpack(">H", (await adapter.probe())[2].raw)
+            assert raw == 0xAB09, "the bits beside the field are kept"
+            with pytest.raises(DeviceRefused, match="table discrete cannot be written"):
+                await adapter.write(4, 1)
+            with pytest.raises(DeviceRefused, match="70000 is outside 0 to 65535"):
+                await adapter.write(0, 70000)
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+async def test_functions_used_for_writing(multiple: bool) -> None:
+    async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+        return [mbap(transaction, unit, pdu[:5])]
+
+    peer = Peer(respond)
+    points = [*holding(0), *holding(1, type="uint32"), {"table": "coil", "address": 9}]
+    async with peer.on_tcp() as port:
+        there = {"host": "127.0.0.1", "port": port, "write_multiple": multiple}
+        async with opened(build(new_site(), points, **there)) as adapter:
+            await adapter.write(0, 258)
+            await adapter.write(1, 1)
+            await adapter.write(2, 1)
+    assert [pdu.hex() for _, pdu in peer.asked] == [
+        "10000000010201" + "02" if multiple else "0600000102",
+        "100001000204" + "00000001",
+        "0f0009000101" + "01" if multiple else "050009ff00",
+    ]
+
+
+async def test_adjacent_registers_are_one_request() -> None:
+    asked: list[tuple[int, int, int]] = []
+
+    async def count(function: int, start: int, address: int, amount: int, *_: Any) -> None:
+        asked.append((function, address, amount))
+
+    unit = device(1, [(100, range(300))], action=count)
+    points = [
+        *holding(*range(100, 200)),
+        *holding(210, 300, type="float32"),
+        {"table": "coil", "address": 1},
+        {"table": "coil", "address": 9},
+    ]
+    async with tcp_server(unit) as port:
+        async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
+            batch = await adapter.read()
+            assert adapter.requests == 3
+    assert [function for function, _, _ in asked] == [1, 3, 3]
+    assert asked[1:] == [(3, 100, 112), (3, 300, 2)]
+    assert batch.value.tolist()[:100] == list(range(100))
+
+
+async def test_one_based_addresses() -> None:
+    async with tcp_server(device(1, [(107, (42,))])) as port:
+        there = {"host": "127.0.0.1", "port": port}
+        site = new_site()
+        async with opened(build(site, holding(108), one_based=True, **there)) as adapter:
+            assert (await adapter.read()).value.tolist() == [42]
+
+
+class TestIllegalAddresses:
+    @staticmethod
+    def counting(
+        stretches: Sequence[tuple[int, Sequence[int]]], asked: list[tuple[int, int]]
+    ) -> Any:
+        async def count(function: int, start: int, address: int, amount: int, *_: Any) -> None:
+            asked.append((address, amount))
+
+        return device(1, stretches, action=count)
+
+    async def test_a_gap_that_cannot_be_read_is_remembered(self) -> None:
+        unit = device(1, [(0, range(10)), (20, range(10))])
+        points = holding(*range(10), *range(20, 30))
+        async with tcp_server(unit) as port:
+            async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
+                assert adapter.requests == 1
+                for _ in range(2):
+                    batch = await adapter.read()
+                    assert batch.value.tolist() == [*range(10), *range(10)]
+                    assert not batch.quality.any()
+                    assert adapter.requests == 2
+
+    async def test_what_was_refused_is_asked_no_more(self) -> None:
+        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+            start, count = struct.unpack(">HH", pdu[1:5])
+            missing = {13, 14, 47} & set(range(start, start + count))
+            answer = bytes([pdu[0] | 0x80, 2]) if missing else registers(pdu)
+            return [mbap(transaction, unit, answer)]
+
+        peer = Peer(respond)
+        async with peer.on_tcp() as port:
+            there = {"host": "127.0.0.1", "port": port}
+            async with opened(build(new_site(), holding(*range(100)), **there)) as adapter:
+                for _ in range(6):
+                    batch = await adapter.read()
+                    bad = np.flatnonzero(batch.quality == Quality.BAD_REFUSED).tolist()
+                    assert bad == [13, 14, 47]
+                    assert np.isnan(batch.value).sum() == 3
+                    assert (batch.value[batch.quality == 0] == 7).all()
+                peer.asked.clear()
+                await adapter.read()
+        assert adapter.requests == len(peer.asked)
+        for start, count in (struct.unpack(">HH", pdu[1:5]) for _, pdu in peer.asked):
+            assert not {13, 14, 47} & set(range(start, start + count))
+        assert len(peer.asked) == 3
+
+    async def test_coils_are_put_together_from_any_bit(self) -> None:
+        truth = {address: address % 3 == 0 for address in range(40) if address not in {5, 22}}
+
+        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+            start, count = struct.unpack(">HH", pdu[1:5])
+            asked = range(start, start + count)
+            if not truth.keys() >= set(asked):
+                return [mbap(transaction, unit, bytes([0x81, 2]))]
+            packed = sum(truth[address] << place for place, address in enumerate(asked))
+            data = packed.to_bytes((count + 7) // 8, "little")
+            return [mbap(transaction, unit, bytes([1, len(data)]) + data)]
+
+        points = [{"table": "coil", "address": address} for address in range(40)]
+        async with Peer(respond).on_tcp() as port:
+            async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
+                for _ in range(3):
+                    batch = await adapter.read()
+                    assert [i for i in range(40) if batch.quality[i]] == [5, 22]
+                    assert all(batch.value[address] == value for address, value in truth.items())
+
+    async def test_a_device_that_takes_short_requests_only(self) -> None:
+        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+            short = int.from_bytes(pdu[3:5], "big") <= 30
+            answer = registers(pdu) if short else bytes([pdu[0] | 0x80, 2])
+            return [mbap(transaction, unit, answer)]
+
+        peer = Peer(respond)
+        async with peer.on_tcp() as port:
+            there = {"host": "127.0.0.1", "port": port}
+            async with opened(build(new_site(), holding(*range(100)), **there)) as adapter:
+                for _ in range(3):
+                    batch = await adapter.read()
+                    assert (batch.value == 7).all()
+                    assert not batch.quality.any()
+                assert adapter.requests == 4
+
+    async def test_a_device_that_refuses_everything_is_asked_again(self) -> None:
+        answers = [True]
+
+        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+            refused = bytes([pdu[0] | 0x80, 2])
+            return [mbap(transaction, unit, refused if answers[0] else registers(pdu))]
+
+        async with Peer(respond).on_tcp() as port:
+            there = {"host": "127.0.0.1", "port": port}
+            async with opened(build(new_site(), holding(*range(8)), **there)) as adapter:
+                with pytest.raises(DeviceRefused, match="exception 2: illegal data address"):
+                    await adapter.read()
+                answers[0] = False
+                assert (await adapter.read()).value.tolist() == [7] * 8
+                assert adapter.requests == 1
+
+    async def test_a_time_out_teaches_nothing(self) -> None:
+        mute = [True]
+
+        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+            late = mute[0] and pdu[1:3] == b"\0\x64"
+            return [] if late else [mbap(transaction, unit, registers(pdu))]
+
+        peer = Peer(respond)
+        async with peer.on_tcp() as port:
+            there = {"host": "127.0.0.1", "port": port, "reply_timeout_s": 0.1}
+            async with opened(build(new_site(), holding(0, 100, 200), **there)) as adapter:
+                batch = await adapter.read()
+                silent = Quality.BAD_SILENT
+                assert batch.quality.tolist() == [0, silent, silent]
+                assert len(peer.asked) == 2, "a unit that fell silent is not asked on"
+                mute[0] = False
+                assert not (await adapter.read()).quality.any()
+                assert adapter.requests == 3
+
+
+async def test_other_refusals_are_of_their_block_only() -> None:
+    async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+        answer = registers(pdu) if pdu[0] == 3 else bytes([0x84, 4])
+        return [mbap(transaction, unit, answer)]
+
+    async with Peer(respond).on_tcp() as port:
+        points = [{"table": "input", "address": 0}, *holding(0)]
+        async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
+            batch = await adapter.read()
+    assert batch.quality.tolist() == [Quality.BAD_REFUSED, Quality.GOOD]
+    assert math.isnan(batch.value[0])
+
+
+async def test_each_answer_has_its_own_stamp() -> None:
+    async with tcp_server(device(1, [(0, range(500))])) as port:
+        points = holding(0, 200, 400, 1)
+        async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
+            stamps = (await adapter.read()).time_ns
+    assert stamps[0] == stamps[3]
+    assert stamps[0] < stamps[1] < stamps[2]
+
+
+async def test_probe_shows_raw_bytes_and_reasons() -> None:
+    unit = device(1, [(0, (*words(">f", 1.5), 0x416C, 0x6D61, 0x7479, *words(">f", math.nan)))])
+    points = [
+        *holding(0, type="float32"),
+        *holding(2, type="string", length=3),
+        *holding(5, type="float32"),
+        *holding(900),
+    ]
+    async with tcp_server(unit) as port:
+        adapter = build(new_site(), points, host="127.0.0.1", port=port)
+        assert isinstance(adapter, Reads)
+        assert isinstance(adapter, Writes)
+        assert isinstance(adapter, Probes)
+        async with opened(adapter):
+            number, text, nan, missing = await adapter.probe()
+            batch = await adapter.read()
+    assert (number.raw.hex(), number.value, number.quality) == ("3fc00000", 1.5, 0)
+    assert (text.raw, text.note, text.value) == (b"Almaty", "Almaty", batch.value[1])
+    assert nan.quality == Quality.BAD_NOT_A_NUMBER
+    assert (missing.quality, missing.raw) == (Quality.BAD_REFUSED, b"")
+    assert "exception 2: illegal data address" in missing.note
+    assert all(one.elapsed_ns > 0 for one in (number, text, nan, missing))
+
+
+async def test_probe_does_not_wait_for_a_silent_unit_again_and_again() -> None:
+    async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+        return []
+
+    peer = Peer(respond)
+    async with peer.on_tcp() as port:
+        there = {"host": "127.0.0.1", "port": port, "reply_timeout_s": 0.05}
+        async with opened(build(new_site(), holding(*range(50)), **there)) as adapter:
+            probed = await adapter.probe()
+    assert [one.quality for one in probed] == [Quality.BAD_SILENT] * 50
+    assert probed[-1].note.startswith("not asked: unit 1 gave no answer")
+    assert len(peer.asked) == 1
+
+
+class TestTroubles:
+    @staticmethod
+    async def outcome(frames: Any, **more: Any) -> list[str]:
+        """Poll four times a peer that misbehaves in the second and third; say what came of it."""
+        polls = [0]
+
+        async def respond(transaction: int, unit: int, pdu: bytes) -> Sequence[bytes]:
+            good = [mbap(transaction, unit, registers(pdu))]
+            bad: Sequence[bytes] = frames(transaction, unit, pdu)
+            return bad if polls[0] in {1, 2} else good
+
+        said = []
+        async with Peer(respond).on_tcp() as port:
+            there = {"host": "127.0.0.1", "port": port, "reply_timeout_s": 0.1}
+            async with opened(build(new_site(), holding(0, 1), **there, **more)) as adapter:
+                for number in range(4):
+                    polls[0] = number
+                    try:
+                        batch = await adapter.read()
+                        said.append("good" if (batch.value == 7).all() else "wrong")
+                    except DeviceMalformed as error:
+                        said.append(f"malformed: {error}")
+                    except DeviceSilent as error:
+                        said.append(f"silent: {error}")
+        assert said[0] == said[3] == "good", "it recovers"
+        assert said[1].partition(":")[0] == said[2].partition(":")[0]
+        return said[1:2]
+
+    async def test_wrong_unit_id(self) -> None:
+        assert await self.outcome(lambda t, u, p: [mbap(t, u + 1, registers(p))]) == [
+            "malformed: unit 2 answered in place of unit 1"
+        ]
+
+    async def test_wrong_transaction_id(self) -> None:
+        (said,) = await self.outcome(lambda t, u, p: [mbap(0xFFFF, u, registers(p, 9))])
+        assert said.startswith("malformed: unit 1 answered with transaction 65535, not")
+
+    async def test_garbage(self) -> None:
+        (said,) = await self.outcome(lambda t, u, p: [b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+        assert said.startswith("malformed: what came for unit 1 is not Modbus TCP: 48 54 54 50")
+
+    async def test_half_an_answer(self) -> None:
+        (said,) = await self.outcome(lambda t, u, p: [mbap(t, u, registers(p))[:-1]])
+        assert said == "malformed: the answer of unit 1 broke off after 12 bytes"
+
+    async def test_fewer_registers_than_asked(self) -> None:
+        (said,) = await self.outcome(lambda t, u, p: [mbap(t, u, b"\x03\x02\x00\x07")])
+        assert said.startswith("malformed: unit 1 answered 4 bytes beginning 03 02 00 07")
+
+    async def test_another_function(self) -> None:
+        (said,) = await self.outcome(lambda t, u, p: [mbap(t, u, b"\x04" + registers(p)[1:])])
+        assert said.startswith("malformed: unit 1 answered 6 bytes beginning 04 04")
+
+    async def test_silence(self) -> None:
+        assert await self.outcome(lambda t, u, p: []) == ["silent: unit 1 gave no answer in time"]
+
+    async def test_a_converter_that_says_its_target_is_silent(self) -> None:
+        assert await self.outcome(lambda t, u, p: [mbap(t, u, bytes([p[0] | 0x80, 11]))]) == [
+            "silent: the converter before unit 1 says: gateway target gave no answer"
+        ]
+
+    async def test_an_answer_in_many_pieces_is_no_trouble(self) -> None:
+        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+            return [bytes([byte]) for byte in mbap(transaction, unit, registers(pdu))]
+
+        async with Peer(respond).on_tcp() as port:
+            async with opened(
+                build(new_site(), holding(0), host="127.0.0.1", port=port)
+            ) as adapter:
+                assert (await adapter.read()).value.tolist() == [7]
+
+
+async def test_a_server_that_restarts_is_read_again() -> None:
+    unit = device(1, [(0, (5,))])
+    async with tcp_server(unit) as port:
+        adapter = build(new_site(), holding(0), host="127.0.0.1", port=port)
+        await adapter.open()
+        assert (await adapter.read()).value.tolist() == [5]
+    with pytest.raises(DeviceSilent, match=f"127.0.0.1:{port} is not reachable"):
+        await adapter.read()
+    async with asyncio.timeout(10), tcp_server(unit, port=port):
+        while True:
+            with contextlib.suppress(DeviceSilent):
+                batch = await adapter.read()
+                break
+            await asyncio.sleep(0.05)
+        assert batch.value.tolist() == [5]
+        await adapter.close()
+
+
+async def test_a_connection_closed_while_idle_costs_no_poll() -> None:
+    async with tcp_server(device(1, [(0, (5,))])) as port:
+        async with opened(build(new_site(), holding(0), host="127.0.0.1", port=port)) as adapter:
+            await adapter.read()
+            link: Any = adapter._line._link
+            link.transport.get_extra_info("socket").shutdown(2)
+            assert (await adapter.read()).value.tolist() == [5]
+
+
+async def test_a_serial_line_unplugged_and_back(tmp_path: Path) -> None:
+    unit = device(9, [(0, (5,))])
+    name = tmp_path / "port"
+    with pty_line() as line:
+        async with serial_server(line.ends[1], unit):
+            port = plug(line, name)
+            settings = {"transport": "rtu", "serial": port, "unit": 9, "reply_timeout_s": 0.2}
+            adapter = build(new_site(), holding(0), **settings)
+            await adapter.open()
+            assert (await adapter.read()).value.tolist() == [5]
+    with pytest.raises(DeviceSilent):
+        await adapter.read()
+    with pty_line() as line:
+        async with asyncio.timeout(10), serial_server(line.ends[1], unit):
+            plug(line, name)
+            while True:
+                with contextlib.suppress(DeviceSilent):
+                    assert (await adapter.read()).value.tolist() == [5]
+                    break
+                await asyncio.sleep(0.05)
+            await adapter.close()
+
+
+def test_two_settings_for_one_line_are_refused(tmp_path: Path) -> None:
+    site = new_site()
+    serial = {"transport": "rtu", "serial": "/dev/ttyUSB7"}
+    first = build(site, holding(0), unit=1, **serial)
+    second = build(site, holding(0), unit=2, **serial)
+    assert first._line is second._line
+    with pytest.raises(ConfigError, match="device dev uses /dev/ttyUSB7 as rtu, 19200 Bd"):
+        build(site, holding(0), unit=3, baud=19200, **serial)
+    build(site, holding(0), host="a")
+    with pytest.raises(ConfigError, match="a:502 as rtu-over-tcp, another device uses it as tcp"):
+        build(site, holding(0), host="a", transport="rtu-over-tcp")
+
+
+def test_a_point_that_does_not_fit_names_itself() -> None:
+    with pytest.raises(ConfigError, match="point gw/dev/p1: address -1 is outside 0 to 65535"):
+        build(new_site(), holding(1, 0), host="a", one_based=True)
+
+
+def test_the_entry_point_leads_here() -> None:
+    (entry,) = entry_points(group="citytwin.adapters", name="modbus")
+    assert entry.load() is MODBUS
