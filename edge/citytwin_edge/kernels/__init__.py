@@ -1,0 +1,1 @@
+"""Kernels: calculations on batches at the gateway, one file each; no I/O and no clock."""
