@@ -47,14 +47,25 @@ def sub_commands(modules: tuple[Module, ...]) -> Iterator[tuple[str, str]]:
                         yield program, str(node.args[0].value)
 
 
+def is_written_by_people(module: Module, node: ast.ClassDef) -> bool:
+    """Tell whether a class is read from a configuration file: a typo in it is an error."""
+    strict = any(
+        keyword.arg == "forbid_unknown_fields"
+        and isinstance(keyword.value, ast.Constant)
+        and keyword.value.value is True
+        for keyword in node.keywords
+    )
+    of_config = re.search(r"(^|/)\w*config\w*(\.py|/\w+\.py)$", module.path)
+    return strict or bool(of_config and not node.name.startswith("_"))
+
+
 def settings(modules: tuple[Module, ...]) -> Iterator[tuple[str, str]]:
-    """Yield place and name of every field of every class in a module called config."""
+    """Yield place and name of every field that can stand in a configuration file."""
     for module in modules:
-        is_config = re.search(r"(^|/)\w*config\w*(\.py|/\w+\.py)$", module.path)
-        if not (is_config and module.path.startswith(CONFIGURATIONS)):
+        if not module.path.startswith(CONFIGURATIONS):
             continue
         for node in ast.walk(module.tree):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            if isinstance(node, ast.ClassDef) and is_written_by_people(module, node):
                 for field in node.body:
                     if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                         yield f"{module.path}:{field.lineno}", field.target.id
@@ -157,5 +168,8 @@ def test_what_is_not_documented_is_found() -> None:
     assert list(sub_commands((cli,))) == [("citytwin-hub", "fly")]
     config = Module("edge/citytwin_edge/config.py", "class Outbox:\n    size_mb_max: int = 5\n")
     assert [name for _place, name in settings((config,))] == ["size_mb_max"]
+    text = "class Ble(msgspec.Struct, forbid_unknown_fields=True):\n    address: str\n"
+    adapter = Module("edge/citytwin_edge/adapters/ble.py", text)
+    assert [name for _place, name in settings((adapter,))] == ["address"]
     api = Module(f"{APIS}rest.py", '@router.get("/points")\nasync def points() -> None: ...\n')
     assert [found[1:] for found in routes((api,))] == [("GET", "/points")]
