@@ -1,68 +1,175 @@
-"""Makes what the documents show: each step writes the files it names, so no picture grows old.
+"""Makes what the documents show, and checks what they say, so that neither grows old.
 
 python docs/make_docs.py              all steps
-python docs/make_docs.py --list       name the steps and their files
+python docs/make_docs.py --list       name the steps and the files they write
 python docs/make_docs.py STEP ...     some of them
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import queue
+import re
+import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+START_S_MAX = 120.0
+STOP_S_MAX = 30.0
+PICTURE_MS_MAX = 60_000
+SETTLE_MS = 15_000
+"""How long the city runs before its picture is taken, so that trends have something to show."""
+LANGUAGES = ("kk", "ru", "en")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that is made: its name, its files below docs/, and what makes them."""
+    """One thing that is made or checked: its name, its files below docs/, and what does it."""
 
     name: str
     files: tuple[str, ...]
     make: Callable[[], None]
 
 
-STEPS: tuple[Step, ...] = ()
+class DocsError(Exception):
+    """A document cannot be made; the text says why."""
 
 
-def run(steps: list[Step]) -> int:
+def examples() -> None:
+    """Run the examples in docstrings and compare documents with sources."""
+    command = [sys.executable, "-m", "pytest", "-q", "tests/tidy/test_docs.py"]
+    if subprocess.run(command, cwd=ROOT, check=False, timeout=600).returncode:
+        raise DocsError("a document does not say what is so; see above")
+
+
+@contextmanager
+def demo_city() -> Iterator[str]:
+    """Run a demo city of its own and give the address that it prints."""
+    with tempfile.TemporaryDirectory() as state:
+        command = [sys.executable, "-m", "democity", "--state", state]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "deploy")}
+        city = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            yield address_of(city)
+        finally:
+            city.send_signal(signal.SIGINT)
+            try:
+                city.wait(STOP_S_MAX)
+            except subprocess.TimeoutExpired:
+                city.kill()
+                city.wait(STOP_S_MAX)
+
+
+def address_of(city: subprocess.Popen[str]) -> str:
+    """Return the first address that the program prints; its later lines are read and dropped."""
+    addresses: queue.Queue[str] = queue.Queue(maxsize=1)
+
+    def listen() -> None:
+        assert city.stdout
+        for line in city.stdout:
+            found = re.search(r"https?://\S+", line)
+            if found and addresses.empty():
+                addresses.put_nowait(found[0])
+        if addresses.empty():
+            addresses.put_nowait("")
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        address = addresses.get(timeout=START_S_MAX)
+    except queue.Empty:
+        address = ""
+    if not address:
+        raise DocsError(f"the demo city printed no address within {START_S_MAX:.0f} s")
+    return address
+
+
+def browser_path() -> str:
+    """Return the Chromium of this machine."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise DocsError("there is no Chromium here; run: deploy/debian-packages.sh test")
+
+
+def screens() -> None:
+    """Take a picture of the page in each language."""
+    from playwright.sync_api import sync_playwright
+
+    folder = DOCS / "pictures"
+    folder.mkdir(exist_ok=True)
+    with demo_city() as address, sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=browser_path(),
+            args=["--no-sandbox", "--disable-quic", "--disable-background-networking"],
+        )
+        for number, language in enumerate(LANGUAGES):
+            page = browser.new_page(
+                locale=language, viewport={"width": 1440, "height": 900}, color_scheme="light"
+            )
+            page.goto(address, timeout=PICTURE_MS_MAX)
+            page.wait_for_selector("#map canvas", timeout=PICTURE_MS_MAX)
+            page.wait_for_timeout(SETTLE_MS if number == 0 else SETTLE_MS // 5)
+            page.screenshot(path=folder / f"page-{language}.png", timeout=PICTURE_MS_MAX)
+            page.close()
+        browser.close()
+
+
+STEPS = (
+    Step("examples", (), examples),
+    Step("screens", tuple(f"pictures/page-{language}.png" for language in LANGUAGES), screens),
+)
+
+
+def modified_ns(path: Path) -> int:
+    """Return when a file was last written, or 0 when there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def run(steps: list[Step]) -> None:
     """Run the steps; a step that leaves one of its files unwritten has failed."""
     for step in steps:
-        before = {name: modified(DOCS / name) for name in step.files}
+        before = {name: modified_ns(DOCS / name) for name in step.files}
         step.make()
         for name, was in before.items():
-            if modified(DOCS / name) == was:
-                print(f"{step.name}: docs/{name} was not written", file=sys.stderr)
-                return 1
-        print(f"{step.name}: {', '.join(f'docs/{name}' for name in step.files)}")
-    return 0
-
-
-def modified(path: Path) -> int:
-    """Return when a file was last written, in nanoseconds, or 0 when there is none."""
-    return path.stat().st_mtime_ns if path.exists() else 0
+            if modified_ns(DOCS / name) == was:
+                raise DocsError(f"docs/{name} was not written")
+        print(": ".join((step.name, ", ".join(f"docs/{name}" for name in step.files) or "true")))
 
 
 def main() -> int:
     """Run the steps that were asked for."""
-    parser = argparse.ArgumentParser(description="Make what the documents show.")
+    parser = argparse.ArgumentParser(description="Make what the documents show, and check them.")
     parser.add_argument("steps", nargs="*", metavar="STEP")
     parser.add_argument("--list", action="store_true", help="name the steps and their files")
     arguments = parser.parse_args()
     by_name = {step.name: step for step in STEPS}
     unknown = [name for name in arguments.steps if name not in by_name]
     if unknown:
-        parser.error(f"there is no step {unknown[0]!r}; there are: {', '.join(by_name) or 'none'}")
+        parser.error(f"there is no step {unknown[0]!r}; there are: {', '.join(by_name)}")
     chosen = [by_name[name] for name in arguments.steps] or list(STEPS)
     if arguments.list:
         for step in chosen:
             print(step.name, *step.files)
         return 0
-    return run(chosen)
+    try:
+        run(chosen)
+    except DocsError as error:
+        print(f"make docs: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
