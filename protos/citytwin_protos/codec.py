@@ -1,72 +1,93 @@
 """Codec: the one place where nouns become bytes and bytes become nouns.
 
-``pack``/``unpack`` are stateless (outbox, journal, alarms); ``StreamEncoder``/``StreamDecoder`` keep
-the last values of a stream to be compact on the wire (docs/specs/block.md has the byte layout).
+``pack``/``unpack`` are stateless (outbox, journal, alarms); ``StreamEncoder``/``StreamDecoder``
+keep the last values of a stream to be compact on the wire (docs/specs/block.md has the layout).
 """
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import msgspec
+
 from citytwin.batch import Batch
 from citytwin.command import Command, Outcome
+from citytwin.errors import CityTwinError, MalformedError
 from citytwin.point import Point
+from citytwin_protos.block import BODY_BYTES_MAX, SAMPLES_MAX, BlockDecoder, BlockEncoder
 
-BODY_BYTES_MAX = 1 << 20
-"""Largest body of one entry, compressed."""
-SAMPLES_MAX = 100_000
-"""Most samples in one block; also bounds what a hostile block may unpack to."""
+__all__ = [
+    "BODY_BYTES_MAX",
+    "SAMPLES_MAX",
+    "StreamDecoder",
+    "StreamEncoder",
+    "command_from_bytes",
+    "command_to_bytes",
+    "outcome_from_bytes",
+    "outcome_to_bytes",
+    "pack",
+    "point_from_bytes",
+    "point_to_bytes",
+    "unpack",
+]
+
+StreamEncoder = BlockEncoder
+StreamDecoder = BlockDecoder
+
+T = TypeVar("T")
+_ENCODER = msgspec.msgpack.Encoder()
 
 
 def pack(batch: Batch) -> bytes:
-    """Return the block of a batch, coded by itself."""
-    raise NotImplementedError
+    """Return the block of a batch, coded by itself.
+
+    Raises:
+        TooLargeError, BatchError: see :meth:`BlockEncoder.encode`.
+    """
+    return BlockEncoder().encode(batch)
 
 
 def unpack(body: bytes) -> Batch:
-    """Return the batch of a block coded by itself. Raises MalformedError, TooLargeError."""
-    raise NotImplementedError
+    """Return the batch of a block coded by itself.
 
-
-class StreamEncoder:
-    """Codes batches against what was sent before on the same stream; one per connection."""
-
-    def encode(self, batch: Batch) -> bytes:
-        """Return the block; the first one is a key block that needs no state."""
-        raise NotImplementedError
-
-
-class StreamDecoder:
-    """The other end; one per connection."""
-
-    def decode(self, body: bytes) -> Batch:
-        """Return the batch. Raises MalformedError, TooLargeError; the stream is then unusable."""
-        raise NotImplementedError
+    Raises:
+        MalformedError, TooLargeError: see :meth:`BlockDecoder.decode`.
+    """
+    return BlockDecoder().decode(body)
 
 
 def point_to_bytes(point: Point) -> bytes:
     """Return MessagePack of a point."""
-    raise NotImplementedError
+    return _ENCODER.encode(point)
 
 
 def point_from_bytes(data: bytes) -> Point:
-    """Raises MalformedError."""
-    raise NotImplementedError
+    """Return the point; raises MalformedError."""
+    return _decode(data, Point, "point")
 
 
 def command_to_bytes(command: Command) -> bytes:
     """Return MessagePack of a command."""
-    raise NotImplementedError
+    return _ENCODER.encode(command)
 
 
 def command_from_bytes(data: bytes) -> Command:
-    """Raises MalformedError."""
-    raise NotImplementedError
+    """Return the command; raises MalformedError."""
+    return _decode(data, Command, "command")
 
 
 def outcome_to_bytes(outcome: Outcome) -> bytes:
     """Return MessagePack of an outcome."""
-    raise NotImplementedError
+    return _ENCODER.encode(outcome)
 
 
 def outcome_from_bytes(data: bytes) -> Outcome:
-    """Raises MalformedError."""
-    raise NotImplementedError
+    """Return the outcome; raises MalformedError."""
+    return _decode(data, Outcome, "outcome")
+
+
+def _decode(data: bytes, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.msgpack.decode(data, type=kind)
+    except (msgspec.MsgspecError, CityTwinError, ValueError, RecursionError) as error:
+        raise MalformedError(f"not a {name}: {error}") from None

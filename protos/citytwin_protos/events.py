@@ -1,0 +1,127 @@
+"""Events: what a session tells its caller, and the limits that it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from citytwin.batch import Batch
+from citytwin.command import Command, Outcome
+from citytwin.point import Point
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit of a session, each with its reason."""
+
+    frame_bytes_max: int = (1 << 20) + 4096
+    """One body and its envelope; a larger frame is refused unread."""
+    window_entries: int = 64
+    """Entries in flight: covers six seconds of round trip at ten entries a second."""
+    heartbeat_ns: int = 5_000_000_000
+    silence_ns: int = 15_000_000_000
+    """No frame at all for three heartbeats: the peer is gone."""
+    hello_ns: int = 10_000_000_000
+    """How long the first frame of the other side may take."""
+    announce_points_max: int = 100_000
+    announce_texts_max: int = 10_000
+    text_chars_max: int = 256
+    announce_chunk_bytes: int = 512 * 1024
+    """An announcement is cut into frames of about this size."""
+    detail_chars_max: int = 400
+
+
+# ---- for the gateway
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """The hub took us in: entries up to ``durable_through`` are in its journal already."""
+
+    durable_through: int
+    announce_wanted: bool
+    hub_time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Every entry up to ``through`` is durable at the hub."""
+
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRefused:
+    """This entry will never be stored; set it aside."""
+
+    number: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReceived:
+    """The hub orders something; whether it is still valid is for the commander to say."""
+
+    command: Command
+
+
+# ---- for the hub
+@dataclass(frozen=True, slots=True)
+class HelloReceived:
+    """A gateway asks to be let in."""
+
+    protocol: int
+    software: str
+    outbox: bytes
+    announce_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Points and texts by number; ``complete`` ends an announcement."""
+
+    points: Mapping[int, Point]
+    texts: Mapping[int, str]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesReceived:
+    """An entry of samples in the gateway's numbers; not yet checked against its points."""
+
+    number: int
+    batch: Batch
+    alarm: bool
+    body_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReceived:
+    """An entry that says what became of a command."""
+
+    number: int
+    outcome: Outcome
+    body_bytes: int
+
+
+# ---- for both
+@dataclass(frozen=True, slots=True)
+class ClockCompared:
+    """The peer's UTC minus ours, by the shortest round trip of this session so far."""
+
+    offset_ns: int
+    round_trip_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session is over: the peer said Bye, was silent, or broke the protocol."""
+
+    reason: str
+    detail: str
+    by_peer: bool
+
+
+GatewayEvent = Welcomed | Acknowledged | EntryRefused | CommandReceived | ClockCompared | Closed
+HubEvent = HelloReceived | Announced | SamplesReceived | OutcomeReceived | ClockCompared | Closed
