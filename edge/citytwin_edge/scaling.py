@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from citytwin.batch import Batch, Float64, Int32
+from citytwin.batch import Batch, Float64, Int32, UInt8
 from citytwin.errors import BatchError
 from citytwin.point import Point, Span
 from citytwin.quality import Quality, Severity, severity
 
 _WHOLE_TOLERANCE: Final = 1e-9
+_LARGEST: Final = float(np.finfo(np.float64).max)
 
 
 class Scaling:
@@ -49,12 +51,12 @@ class Scaling:
         self._factor = np.where(whole, 1.0, scale)
         self._offset = offset
         self._numbers = numbers
-        self._low = np.array([span.low for span in spans], dtype=np.float64)
-        self._high = np.array([span.high for span in spans], dtype=np.float64)
+        # Finite ends, so that one comparison finds infinity and NaN too.
+        self._low = np.array([max(span.low, -_LARGEST) for span in spans], dtype=np.float64)
+        self._high = np.array([min(span.high, _LARGEST) for span in spans], dtype=np.float64)
         self._divides = bool((self._divisor != 1).any())
         self._multiplies = bool((self._factor != 1).any())
         self._shifts = bool(offset.any())
-        self._ranged = any(point.valid is not None for point in points)
         self._chosen = np.empty(0, dtype=np.int32)
         self._columns = self._choose(self._chosen)
 
@@ -72,7 +74,7 @@ class Scaling:
             self._columns = self._choose(batch.point)
             self._chosen = batch.point
         numbers, factor, divisor, offset, low, high = self._columns
-        value = batch.value
+        value, quality = batch.value, batch.quality
         with np.errstate(over="ignore", invalid="ignore"):  # seen to below
             if self._divides:
                 value = value / divisor
@@ -80,17 +82,23 @@ class Scaling:
                 value = value * factor
             if self._shifts:
                 value = value + offset
-        quality = batch.quality
-        finite = np.isfinite(value)
-        if not finite.all():
-            value = np.where(finite, value, np.nan)
-            void = ~finite & (severity(quality) != Severity.BAD)
-            quality = np.where(void, np.uint8(Quality.BAD_NOT_A_NUMBER), quality)
-        if self._ranged:
-            outside = ((value < low) | (value > high)) & (severity(quality) == Severity.GOOD)
-            if outside.any():
-                quality = np.where(outside, np.uint8(Quality.UNCERTAIN_RANGE), quality)
+            inside = (value >= low) & (value <= high)
+        if not inside.all():
+            value, quality = self._judge(value, quality, inside)
         return Batch(numbers, batch.time_ns, value, quality)
+
+    @staticmethod
+    def _judge(
+        value: Float64, quality: UInt8, inside: npt.NDArray[np.bool_]
+    ) -> tuple[Float64, UInt8]:
+        """Mark the values that are not inside their span; NaN and infinity never are."""
+        finite = np.isfinite(value)
+        level = severity(quality)
+        outside = finite & ~inside & (level == Severity.GOOD)
+        void = ~finite & (level != Severity.BAD)
+        quality = np.where(outside, np.uint8(Quality.UNCERTAIN_RANGE), quality)
+        quality = np.where(void, np.uint8(Quality.BAD_NOT_A_NUMBER), quality)
+        return np.where(finite, value, np.nan), quality
 
     def undo(self, point: int, value: float) -> float:
         """Return what the device must be told so that point ``point`` has ``value``."""

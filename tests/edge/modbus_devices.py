@@ -45,6 +45,15 @@ def holding(*addresses: int, **more: Any) -> list[dict[str, Any]]:
     return [{"table": "holding", "address": address, **more} for address in addresses]
 
 
+@contextlib.asynccontextmanager
+async def opened(adapter: Modbus) -> AsyncIterator[Modbus]:
+    await adapter.open()
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
 # ---- real servers
 def device(
     unit: int,

@@ -129,6 +129,7 @@ class Framing(Protocol):
 
     def begin(self, unit: int, request: Request) -> bytes:
         """Forget received bytes and return the frame to send."""
+        ...
 
     def feed(self, data: bytes) -> bytes | None:
         """Take received bytes and return the answer's PDU, or None while it is not there.
@@ -138,16 +139,20 @@ class Framing(Protocol):
             DeviceSilent: a converter says that the device behind it is silent.
             Refused: the device answered with an exception.
         """
+        ...
 
     def give_up(self) -> DeviceError:
         """Stop waiting: return what to raise, silence or noise."""
+        ...
 
     def reset(self) -> None:
         """Begin a new connection."""
+        ...
 
     @property
     def lost(self) -> bool:
         """Whether the beginning of the next frame can no longer be found: connect anew."""
+        ...
 
 
 def _checked(unit: int, request: Request, pdu: bytes) -> bytes:

@@ -8,6 +8,7 @@ happens in the caller's own coroutine, so nothing can die unwatched.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -84,6 +85,12 @@ class Reply(NamedTuple):
 
     pdu: bytes
     time_ns: int
+
+
+def _why(error: Exception) -> str:
+    """Return why a connection failed, without the address that is named beside it."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error) or "no answer in time"
 
 
 class _LinkLost(Exception):
@@ -346,7 +353,7 @@ class Line:
             self._failures += 1
             pause_s = min(self.endpoint.retry_s * self._failures, self.endpoint.retry_s_max)
             self._retry_at = loop.time() + pause_s
-            self._failed_why = str(error) or "no answer in time"
+            self._failed_why = _why(error)
             raise DeviceSilent(f"{self.endpoint} is not reachable: {self._failed_why}") from None
         self._failures = 0
         self._unanswered = 0

@@ -30,7 +30,7 @@ class Turns:
         contended: Callable[[], bool],
         *,
         silent_share_max: float = 0.1,
-        silent_burst_s: float = 1.0,
+        silent_burst_s: float = 0.5,
     ) -> None:
         """Begin with nobody on the line.
 

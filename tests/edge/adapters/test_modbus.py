@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from pymodbus.framer import FramerType
 
 from citytwin.adapter import Binding, Probes, Reads, Writes
-from citytwin.errors import ConfigError, DeviceMalformed, DeviceRefused, DeviceSilent
+from citytwin.errors import ConfigError, DeviceRefused
 from citytwin.point import Point
 from citytwin.quality import Quality
 from citytwin.testing import check_adapter
-from citytwin_edge.adapters.modbus import MODBUS, Modbus
+from citytwin_edge.adapters.modbus import MODBUS
 from citytwin_edge.adapters.modbus_settings import ModbusDevice, ModbusPoint
 from tests.edge.modbus_devices import (
     Peer,
@@ -30,6 +28,7 @@ from tests.edge.modbus_devices import (
     holding,
     mbap,
     new_site,
+    opened,
     plug,
     pty_line,
     registers,
@@ -52,15 +51,6 @@ async def served(transport: str, folder: Path, *devices: Any) -> AsyncIterator[d
     framer = FramerType.SOCKET if transport == "tcp" else FramerType.RTU
     async with tcp_server(*devices, framer=framer) as number:
         yield {"transport": transport, "host": "127.0.0.1", "port": number}
-
-
-@contextlib.asynccontextmanager
-async def opened(adapter: Modbus) -> AsyncIterator[Modbus]:
-    await adapter.open()
-    try:
-        yield adapter
-    finally:
-        await adapter.close()
 
 
 def words(layout: str, *values: float) -> tuple[int, ...]:
@@ -171,124 +161,6 @@ async def test_one_based_addresses() -> None:
             assert (await adapter.read()).value.tolist() == [42]
 
 
-class TestIllegalAddresses:
-    @staticmethod
-    def counting(
-        stretches: Sequence[tuple[int, Sequence[int]]], asked: list[tuple[int, int]]
-    ) -> Any:
-        async def count(function: int, start: int, address: int, amount: int, *_: Any) -> None:
-            asked.append((address, amount))
-
-        return device(1, stretches, action=count)
-
-    async def test_a_gap_that_cannot_be_read_is_remembered(self) -> None:
-        unit = device(1, [(0, range(10)), (20, range(10))])
-        points = holding(*range(10), *range(20, 30))
-        async with tcp_server(unit) as port:
-            async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
-                assert adapter.requests == 1
-                for _ in range(2):
-                    batch = await adapter.read()
-                    assert batch.value.tolist() == [*range(10), *range(10)]
-                    assert not batch.quality.any()
-                    assert adapter.requests == 2
-
-    async def test_what_was_refused_is_asked_no_more(self) -> None:
-        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
-            start, count = struct.unpack(">HH", pdu[1:5])
-            missing = {13, 14, 47} & set(range(start, start + count))
-            answer = bytes([pdu[0] | 0x80, 2]) if missing else registers(pdu)
-            return [mbap(transaction, unit, answer)]
-
-        peer = Peer(respond)
-        async with peer.on_tcp() as port:
-            there = {"host": "127.0.0.1", "port": port}
-            async with opened(build(new_site(), holding(*range(100)), **there)) as adapter:
-                for _ in range(6):
-                    batch = await adapter.read()
-                    bad = np.flatnonzero(batch.quality == Quality.BAD_REFUSED).tolist()
-                    assert bad == [13, 14, 47]
-                    assert np.isnan(batch.value).sum() == 3
-                    assert (batch.value[batch.quality == 0] == 7).all()
-                peer.asked.clear()
-                await adapter.read()
-        assert adapter.requests == len(peer.asked)
-        for start, count in (struct.unpack(">HH", pdu[1:5]) for _, pdu in peer.asked):
-            assert not {13, 14, 47} & set(range(start, start + count))
-        assert len(peer.asked) == 3
-
-    async def test_coils_are_put_together_from_any_bit(self) -> None:
-        truth = {address: address % 3 == 0 for address in range(40) if address not in {5, 22}}
-
-        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
-            start, count = struct.unpack(">HH", pdu[1:5])
-            asked = range(start, start + count)
-            if not truth.keys() >= set(asked):
-                return [mbap(transaction, unit, bytes([0x81, 2]))]
-            packed = sum(truth[address] << place for place, address in enumerate(asked))
-            data = packed.to_bytes((count + 7) // 8, "little")
-            return [mbap(transaction, unit, bytes([1, len(data)]) + data)]
-
-        points = [{"table": "coil", "address": address} for address in range(40)]
-        async with Peer(respond).on_tcp() as port:
-            async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
-                for _ in range(3):
-                    batch = await adapter.read()
-                    assert [i for i in range(40) if batch.quality[i]] == [5, 22]
-                    assert all(batch.value[address] == value for address, value in truth.items())
-
-    async def test_a_device_that_takes_short_requests_only(self) -> None:
-        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
-            short = int.from_bytes(pdu[3:5], "big") <= 30
-            answer = registers(pdu) if short else bytes([pdu[0] | 0x80, 2])
-            return [mbap(transaction, unit, answer)]
-
-        peer = Peer(respond)
-        async with peer.on_tcp() as port:
-            there = {"host": "127.0.0.1", "port": port}
-            async with opened(build(new_site(), holding(*range(100)), **there)) as adapter:
-                for _ in range(3):
-                    batch = await adapter.read()
-                    assert (batch.value == 7).all()
-                    assert not batch.quality.any()
-                assert adapter.requests == 4
-
-    async def test_a_device_that_refuses_everything_is_asked_again(self) -> None:
-        answers = [True]
-
-        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
-            refused = bytes([pdu[0] | 0x80, 2])
-            return [mbap(transaction, unit, refused if answers[0] else registers(pdu))]
-
-        async with Peer(respond).on_tcp() as port:
-            there = {"host": "127.0.0.1", "port": port}
-            async with opened(build(new_site(), holding(*range(8)), **there)) as adapter:
-                with pytest.raises(DeviceRefused, match="exception 2: illegal data address"):
-                    await adapter.read()
-                answers[0] = False
-                assert (await adapter.read()).value.tolist() == [7] * 8
-                assert adapter.requests == 1
-
-    async def test_a_time_out_teaches_nothing(self) -> None:
-        mute = [True]
-
-        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
-            late = mute[0] and pdu[1:3] == b"\0\x64"
-            return [] if late else [mbap(transaction, unit, registers(pdu))]
-
-        peer = Peer(respond)
-        async with peer.on_tcp() as port:
-            there = {"host": "127.0.0.1", "port": port, "reply_timeout_s": 0.1}
-            async with opened(build(new_site(), holding(0, 100, 200), **there)) as adapter:
-                batch = await adapter.read()
-                silent = Quality.BAD_SILENT
-                assert batch.quality.tolist() == [0, silent, silent]
-                assert len(peer.asked) == 2, "a unit that fell silent is not asked on"
-                mute[0] = False
-                assert not (await adapter.read()).quality.any()
-                assert adapter.requests == 3
-
-
 async def test_other_refusals_are_of_their_block_only() -> None:
     async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
         answer = registers(pdu) if pdu[0] == 3 else bytes([0x84, 4])
@@ -347,128 +219,6 @@ async def test_probe_does_not_wait_for_a_silent_unit_again_and_again() -> None:
     assert [one.quality for one in probed] == [Quality.BAD_SILENT] * 50
     assert probed[-1].note.startswith("not asked: unit 1 gave no answer")
     assert len(peer.asked) == 1
-
-
-class TestTroubles:
-    @staticmethod
-    async def outcome(frames: Any, **more: Any) -> list[str]:
-        """Poll four times a peer that misbehaves in the second and third; say what came of it."""
-        polls = [0]
-
-        async def respond(transaction: int, unit: int, pdu: bytes) -> Sequence[bytes]:
-            good = [mbap(transaction, unit, registers(pdu))]
-            bad: Sequence[bytes] = frames(transaction, unit, pdu)
-            return bad if polls[0] in {1, 2} else good
-
-        said = []
-        async with Peer(respond).on_tcp() as port:
-            there = {"host": "127.0.0.1", "port": port, "reply_timeout_s": 0.1}
-            async with opened(build(new_site(), holding(0, 1), **there, **more)) as adapter:
-                for number in range(4):
-                    polls[0] = number
-                    try:
-                        batch = await adapter.read()
-                        said.append("good" if (batch.value == 7).all() else "wrong")
-                    except DeviceMalformed as error:
-                        said.append(f"malformed: {error}")
-                    except DeviceSilent as error:
-                        said.append(f"silent: {error}")
-        assert said[0] == said[3] == "good", "it recovers"
-        assert said[1].partition(":")[0] == said[2].partition(":")[0]
-        return said[1:2]
-
-    async def test_wrong_unit_id(self) -> None:
-        assert await self.outcome(lambda t, u, p: [mbap(t, u + 1, registers(p))]) == [
-            "malformed: unit 2 answered in place of unit 1"
-        ]
-
-    async def test_wrong_transaction_id(self) -> None:
-        (said,) = await self.outcome(lambda t, u, p: [mbap(0xFFFF, u, registers(p, 9))])
-        assert said.startswith("malformed: unit 1 answered with transaction 65535, not")
-
-    async def test_garbage(self) -> None:
-        (said,) = await self.outcome(lambda t, u, p: [b"HTTP/1.1 400 Bad Request\r\n\r\n"])
-        assert said.startswith("malformed: what came for unit 1 is not Modbus TCP: 48 54 54 50")
-
-    async def test_half_an_answer(self) -> None:
-        (said,) = await self.outcome(lambda t, u, p: [mbap(t, u, registers(p))[:-1]])
-        assert said == "malformed: the answer of unit 1 broke off after 12 bytes"
-
-    async def test_fewer_registers_than_asked(self) -> None:
-        (said,) = await self.outcome(lambda t, u, p: [mbap(t, u, b"\x03\x02\x00\x07")])
-        assert said.startswith("malformed: unit 1 answered 4 bytes beginning 03 02 00 07")
-
-    async def test_another_function(self) -> None:
-        (said,) = await self.outcome(lambda t, u, p: [mbap(t, u, b"\x04" + registers(p)[1:])])
-        assert said.startswith("malformed: unit 1 answered 6 bytes beginning 04 04")
-
-    async def test_silence(self) -> None:
-        assert await self.outcome(lambda t, u, p: []) == ["silent: unit 1 gave no answer in time"]
-
-    async def test_a_converter_that_says_its_target_is_silent(self) -> None:
-        assert await self.outcome(lambda t, u, p: [mbap(t, u, bytes([p[0] | 0x80, 11]))]) == [
-            "silent: the converter before unit 1 says: gateway target gave no answer"
-        ]
-
-    async def test_an_answer_in_many_pieces_is_no_trouble(self) -> None:
-        async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
-            return [bytes([byte]) for byte in mbap(transaction, unit, registers(pdu))]
-
-        async with Peer(respond).on_tcp() as port:
-            async with opened(
-                build(new_site(), holding(0), host="127.0.0.1", port=port)
-            ) as adapter:
-                assert (await adapter.read()).value.tolist() == [7]
-
-
-async def test_a_server_that_restarts_is_read_again() -> None:
-    unit = device(1, [(0, (5,))])
-    async with tcp_server(unit) as port:
-        adapter = build(new_site(), holding(0), host="127.0.0.1", port=port)
-        await adapter.open()
-        assert (await adapter.read()).value.tolist() == [5]
-    with pytest.raises(DeviceSilent, match=f"127.0.0.1:{port} is not reachable"):
-        await adapter.read()
-    async with asyncio.timeout(10), tcp_server(unit, port=port):
-        while True:
-            with contextlib.suppress(DeviceSilent):
-                batch = await adapter.read()
-                break
-            await asyncio.sleep(0.05)
-        assert batch.value.tolist() == [5]
-        await adapter.close()
-
-
-async def test_a_connection_closed_while_idle_costs_no_poll() -> None:
-    async with tcp_server(device(1, [(0, (5,))])) as port:
-        async with opened(build(new_site(), holding(0), host="127.0.0.1", port=port)) as adapter:
-            await adapter.read()
-            link: Any = adapter._line._link
-            link.transport.get_extra_info("socket").shutdown(2)
-            assert (await adapter.read()).value.tolist() == [5]
-
-
-async def test_a_serial_line_unplugged_and_back(tmp_path: Path) -> None:
-    unit = device(9, [(0, (5,))])
-    name = tmp_path / "port"
-    with pty_line() as line:
-        async with serial_server(line.ends[1], unit):
-            port = plug(line, name)
-            settings = {"transport": "rtu", "serial": port, "unit": 9, "reply_timeout_s": 0.2}
-            adapter = build(new_site(), holding(0), **settings)
-            await adapter.open()
-            assert (await adapter.read()).value.tolist() == [5]
-    with pytest.raises(DeviceSilent):
-        await adapter.read()
-    with pty_line() as line:
-        async with asyncio.timeout(10), serial_server(line.ends[1], unit):
-            plug(line, name)
-            while True:
-                with contextlib.suppress(DeviceSilent):
-                    assert (await adapter.read()).value.tolist() == [5]
-                    break
-                await asyncio.sleep(0.05)
-            await adapter.close()
 
 
 def test_two_settings_for_one_line_are_refused(tmp_path: Path) -> None:
