@@ -120,7 +120,7 @@ _REASONS: Final = {
 }
 
 
-def _reason(error: Exception) -> tuple[Quality, str]:
+def _reason(error: BaseException) -> tuple[Quality, str]:
     """Return the quality and the name of a failure."""
     if isinstance(error, DeviceRefused):
         quality = Quality.BAD_REFUSED
@@ -131,6 +131,13 @@ def _reason(error: Exception) -> tuple[Quality, str]:
     else:
         return Quality.BAD_MALFORMED, "fault"
     return quality, _REASONS[quality]
+
+
+def _pass_on_cancellation(error: BaseException) -> None:
+    """Raise a cancellation that was meant for us; one that an adapter let slip is a fault."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error
 
 
 class Poller:
@@ -234,7 +241,8 @@ class Poller:
                     await self._ensure_open()
                     batch = self._scaling.apply(await adapter.read())
                 self.stats.latency_ns = self._clock.monotonic_ns() - begun_ns
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            _pass_on_cancellation(error)
             return self._failed(error)
         self._answered()
         self._emit(batch)
@@ -251,7 +259,7 @@ class Poller:
             _log.info("device answers again", device=self.spec.name, after=self.stats.in_row)
             self.stats.in_row = 0
 
-    def _failed(self, error: Exception) -> float:
+    def _failed(self, error: BaseException) -> float:
         """Count a failure, emit its samples and return how long to pause, in seconds."""
         quality, reason = _reason(error)
         stats = self.stats
@@ -292,7 +300,8 @@ class Poller:
                     await self._ensure_open()
                 await self._listen(adapter.listen())
                 raise DeviceSilent("the device stopped speaking")
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                _pass_on_cancellation(error)
                 self.stats.polls += 1
                 pause_s = self._failed(error)
                 self._stale[:] = True  # just been said

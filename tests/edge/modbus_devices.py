@@ -211,7 +211,7 @@ class Peer:
         task.set_name(f"peer-{id(self)}")
         try:
             await self._answer(reader, writer.write)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except* (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.transport.abort()

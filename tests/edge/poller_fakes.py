@@ -70,7 +70,7 @@ class FakeListening(Fake):
         while self.plan:
             pause_s, what = self.plan.pop(0)
             await asyncio.sleep(pause_s)
-            if isinstance(what, Exception):
+            if isinstance(what, BaseException):
                 raise what
             if what is None:
                 return

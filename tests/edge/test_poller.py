@@ -100,10 +100,11 @@ class TestFailures:
             (DeviceMalformed("a"), Quality.BAD_MALFORMED, "malformed"),
             (DeviceRefused("a"), Quality.BAD_REFUSED, "refused"),
             (ZeroDivisionError("a"), Quality.BAD_MALFORMED, "fault"),
+            (asyncio.CancelledError(), Quality.BAD_MALFORMED, "fault"),
         ],
     )
     def test_each_has_its_quality_and_recovery_is_at_once(
-        self, error: Exception, quality: Quality, reason: str
+        self, error: BaseException, quality: Quality, reason: str
     ) -> None:
         adapter = FakePolled()
 

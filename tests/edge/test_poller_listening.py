@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
@@ -33,10 +35,11 @@ class TestListening:
             (OSError("cable"), Quality.BAD_SILENT),
             (DeviceMalformed("nonsense"), Quality.BAD_MALFORMED),
             (KeyError("bug"), Quality.BAD_MALFORMED),
+            (asyncio.CancelledError(), Quality.BAD_MALFORMED),
             (None, Quality.BAD_SILENT),
         ],
     )
-    def test_a_lost_line_is_opened_again(self, end: Exception | None, quality: Quality) -> None:
+    def test_a_lost_line_is_opened_again(self, end: BaseException | None, quality: Quality) -> None:
         adapter = FakeListening()
         adapter.plan = [(1, end), (1, Batch.of([0], 5, [1.5]))]
         poller, heard = play(adapter, 60)

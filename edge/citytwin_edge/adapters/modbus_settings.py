@@ -30,7 +30,9 @@ class ModbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         order: byte order of points that name none.
         gap_registers, block_registers: registers that may be read along to save a request, and
             the most in one request; gap_bits, block_bits: the same for coils and discrete inputs.
-        reply_timeout_s: how long one answer may take, its transmission not counted.
+        reply_timeout_s: how long one answer may take, its transmission not counted. Behind a
+            converter a little more than the converter's own time-out, so that an answer meant for
+            one unit is never waited for at the cost of the next.
         connect_timeout_s: how long a TCP connection may take.
         write_multiple: write with functions 15 and 16 even a single coil or register.
     """

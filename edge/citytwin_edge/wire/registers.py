@@ -111,7 +111,7 @@ class Decoder:
 
         NaN and BAD_NOT_A_NUMBER for a sentinel and for floating-point NaN and infinity,
         BAD_MALFORMED for a BCD digit above nine or a text that is not UTF-8, BAD_REFUSED for a
-        field without a place.
+        field without a place. Whole numbers beyond 2**53 are the nearest float64.
 
         Args:
             data: at least ``size_bytes`` bytes.

@@ -242,3 +242,9 @@ def test_a_point_that_does_not_fit_names_itself() -> None:
 def test_the_entry_point_leads_here() -> None:
     (entry,) = entry_points(group="citytwin.adapters", name="modbus")
     assert entry.load() is MODBUS
+
+
+async def test_a_device_without_points() -> None:
+    async with opened(build(new_site(), [], host="127.0.0.1")) as adapter:
+        assert len(await adapter.read()) == 0
+        assert await adapter.probe() == []
