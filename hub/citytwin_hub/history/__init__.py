@@ -1,0 +1,1 @@
+"""The samples of the whole city, and how they are read again."""

@@ -1,0 +1,291 @@
+"""Registry: gateways, enrolment tokens, the rows of points and the dictionary of texts, in SQLite.
+
+The command line opens the same file while the hub runs: a token that is made or a gateway that is
+revoked there counts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from citytwin.batch import SECOND_NS, Int32
+from citytwin.errors import EnrolmentError, StoreError
+from citytwin.identity import segment
+from citytwin.point import Point
+from citytwin_protos.codec import point_from_bytes, point_to_bytes
+from citytwin_protos.token import SECRET_BYTES, make_token
+
+SCHEMA: Final = 1
+TOKEN_LIFE_NS: Final = 3600 * SECOND_NS
+TOKENS_MAX: Final = 10_000
+BUSY_S_MAX: Final = 5.0
+
+_TABLES: Final = """
+CREATE TABLE gateways (
+    name TEXT PRIMARY KEY, serial TEXT NOT NULL, state TEXT NOT NULL,
+    enrolled_ns INTEGER NOT NULL, software TEXT NOT NULL DEFAULT '',
+    address TEXT NOT NULL DEFAULT '', seen_ns INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY, gateway TEXT NOT NULL, expires_ns INTEGER NOT NULL,
+    used_ns INTEGER NOT NULL DEFAULT 0, replaces INTEGER NOT NULL
+) STRICT;
+CREATE TABLE points (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, point BLOB NOT NULL
+) STRICT;
+CREATE TABLE texts (number INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE) STRICT;
+"""
+
+
+class Gateway(NamedTuple):
+    """A gateway as the registry knows it; ``state`` is enrolled or revoked, times are UTC ns."""
+
+    name: str
+    serial: str
+    state: str
+    enrolled_ns: int
+    software: str
+    address: str
+    seen_ns: int
+
+
+class Registry:
+    """One SQLite file; used from one thread of each process."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create.
+
+        Raises:
+            StoreError: the file cannot be used, or a newer hub wrote it.
+        """
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._migrate()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the registry {path} cannot be opened: {error}") from error
+        self._points: dict[int, Point] = {}
+        self._rows: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+        self._text_numbers: dict[str, int] = {}
+        self._load()
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    # ---- enrolment
+    def issue_token(
+        self,
+        gateway: str,
+        fingerprint: bytes,
+        now_ns: int,
+        *,
+        life_ns: int = TOKEN_LIFE_NS,
+        replace: bool = False,
+    ) -> str:
+        """Return a new one-time token for a gateway; only its hash is kept.
+
+        Raises:
+            EnrolmentError: the name is taken and ``replace`` was not asked for.
+        """
+        segment(gateway, "gateway")
+        self._refuse_taken(gateway, replace)
+        secret = secrets.token_bytes(SECRET_BYTES)
+        with self._db:
+            self._db.execute("DELETE FROM tokens WHERE expires_ns < ?", (now_ns - 30 * life_ns,))
+            if self._db.execute("SELECT count(*) FROM tokens").fetchone()[0] >= TOKENS_MAX:
+                raise EnrolmentError(f"{TOKENS_MAX} tokens are open; wait until some expire")
+            self._db.execute(
+                "INSERT INTO tokens (hash, gateway, expires_ns, replaces) VALUES (?, ?, ?, ?)",
+                (_hash(secret), gateway, now_ns + life_ns, int(replace)),
+            )
+        return make_token(secret, fingerprint)
+
+    def check_token(self, gateway: str, secret: bytes, now_ns: int) -> None:
+        """Refuse a token that does not let this gateway in.
+
+        Raises:
+            EnrolmentError: it is wrong, used, expired, for another gateway, or the name is taken.
+        """
+        found = self._db.execute(
+            "SELECT gateway, expires_ns, used_ns, replaces FROM tokens WHERE hash = ?",
+            (_hash(secret),),
+        ).fetchone()
+        if found is None:
+            raise EnrolmentError("this token was never issued here; ask for a new one")
+        named, expires_ns, used_ns, replaces = found
+        if named != gateway:
+            raise EnrolmentError(f"this token was issued for gateway {named!r}, not {gateway!r}")
+        if used_ns:
+            raise EnrolmentError("this token has been used; a token serves once")
+        if now_ns >= expires_ns:
+            raise EnrolmentError("this token has expired; ask for a new one")
+        self._refuse_taken(gateway, bool(replaces))
+
+    def enrol(self, gateway: str, secret: bytes, serial: str, now_ns: int) -> None:
+        """Spend a checked token: the gateway is known by this certificate from now on.
+
+        Raises:
+            EnrolmentError: the token was spent meanwhile.
+        """
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            spent = self._db.execute(
+                "UPDATE tokens SET used_ns = ? WHERE hash = ? AND used_ns = 0",
+                (now_ns, _hash(secret)),
+            )
+            if spent.rowcount != 1:
+                raise EnrolmentError("this token has been used; a token serves once")
+            self._db.execute(
+                "INSERT INTO gateways (name, serial, state, enrolled_ns) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET serial = excluded.serial, "
+                "state = excluded.state, enrolled_ns = excluded.enrolled_ns",
+                (gateway, serial, "enrolled", now_ns),
+            )
+
+    def refusal(self, gateway: str, serial: str) -> str:
+        """Return why this certificate may not connect; empty when it may."""
+        found = self._db.execute(
+            "SELECT serial, state FROM gateways WHERE name = ?", (gateway,)
+        ).fetchone()
+        if found is None:
+            return f"gateway {gateway!r} is not enrolled at this hub"
+        if found[1] != "enrolled":
+            return f"gateway {gateway!r} was revoked"
+        if found[0] != serial:
+            return f"gateway {gateway!r} was enrolled anew; this certificate no longer counts"
+        return ""
+
+    def revoke(self, gateway: str) -> None:
+        """Let a gateway connect no more.
+
+        Raises:
+            EnrolmentError: there is no such gateway.
+        """
+        with self._db:
+            changed = self._db.execute(
+                "UPDATE gateways SET state = 'revoked' WHERE name = ?", (gateway,)
+            )
+        if changed.rowcount != 1:
+            raise EnrolmentError(f"there is no gateway {gateway!r}")
+
+    def seen(self, gateway: str, software: str, address: str, now_ns: int) -> None:
+        """Note that a gateway was heard."""
+        with self._db:
+            self._db.execute(
+                "UPDATE gateways SET software = ?, address = ?, seen_ns = ? WHERE name = ?",
+                (software, address, now_ns, gateway),
+            )
+
+    def gateways(self) -> list[Gateway]:
+        """Return every gateway, by name."""
+        rows = self._db.execute(
+            "SELECT name, serial, state, enrolled_ns, software, address, seen_ns "
+            "FROM gateways ORDER BY name"
+        )
+        return [Gateway(*row) for row in rows]
+
+    # ---- points and texts
+    @property
+    def points(self) -> Mapping[int, Point]:
+        """Every point by its row."""
+        return self._points
+
+    def row(self, point_id: str) -> int | None:
+        """Return a point's row; None when it is not known."""
+        return self._rows.get(point_id)
+
+    def rows(self, points: Sequence[Point]) -> Int32:
+        """Return the rows of points, new ones side by side; changed descriptors are kept.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        fresh = [
+            point for point in points if self._points.get(self._rows.get(point.id, -1)) != point
+        ]
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    "INSERT INTO points (id, point) VALUES (?, ?) "
+                    "ON CONFLICT (id) DO UPDATE SET point = excluded.point",
+                    [(point.id, point_to_bytes(point)) for point in fresh],
+                )
+                found = [
+                    self._db.execute("SELECT row FROM points WHERE id = ?", (point.id,)).fetchone()
+                    for point in fresh
+                ]
+        except sqlite3.Error as error:
+            raise StoreError(f"the registry {self._path} cannot be written: {error}") from error
+        for (row,), point in zip(found, fresh, strict=True):
+            self._rows[point.id], self._points[row] = row, point
+        return np.array([self._rows[point.id] for point in points], np.int32)
+
+    def text(self, number: int) -> str | None:
+        """Return a text of the hub's dictionary."""
+        return self._texts.get(number)
+
+    def text_numbers(self, texts: Iterable[str]) -> list[int]:
+        """Return the hub's numbers of texts, new ones noted.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        wanted = list(texts)
+        fresh = list(dict.fromkeys(text for text in wanted if text not in self._text_numbers))
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                numbers = [
+                    int(
+                        self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid
+                        or 0
+                    )
+                    for text in fresh
+                ]
+        except sqlite3.Error as error:
+            raise StoreError(f"the registry {self._path} cannot be written: {error}") from error
+        for number, text in zip(numbers, fresh, strict=True):
+            self._texts[number], self._text_numbers[text] = text, number
+        return [self._text_numbers[text] for text in wanted]
+
+    def _refuse_taken(self, gateway: str, replace: bool) -> None:
+        found = self._db.execute(
+            "SELECT 1 FROM gateways WHERE name = ? AND state = 'enrolled'", (gateway,)
+        ).fetchone()
+        if found and not replace:
+            raise EnrolmentError(
+                f"a gateway named {gateway!r} is enrolled already; choose another name, revoke it, "
+                "or make the token with --replace"
+            )
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA:
+            raise StoreError(f"{self._path} was written by a newer hub (schema {version})")
+        if version == 0:
+            self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
+
+    def _load(self) -> None:
+        for row, data in self._db.execute("SELECT row, point FROM points"):
+            point = point_from_bytes(data)
+            self._points[row], self._rows[point.id] = point, row
+        for number, text in self._db.execute("SELECT number, text FROM texts"):
+            self._texts[number], self._text_numbers[text] = text, number
+
+
+def _hash(secret: bytes) -> bytes:
+    # A random secret of 128 bits needs no slow hash; looking it up by hash takes constant time.
+    return hashlib.sha256(secret).digest()

@@ -1,0 +1,151 @@
+"""The journal: what was acknowledged is there after kill -9, in order, once; a torn tail is cut."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from citytwin.errors import StoreError
+from citytwin_hub.journal.contract import Record, RecordKind
+from citytwin_hub.journal.segments import SegmentJournal
+
+STREAM = b"s" * 16
+
+
+def record(number, size=10):
+    return Record(RecordKind.TELEMETRY, STREAM, number, 5, "medeu-1", bytes([number % 256]) * size)
+
+
+def numbers(journal, after=0):
+    return [entry.number for _, entry in journal.read(after)]
+
+
+def test_records_come_back_behind_a_position(tmp_path):
+    journal = SegmentJournal(tmp_path)
+    middle = journal.append([record(1), record(2)])
+    end = journal.append([record(3)])
+    assert [entry for _, entry in journal.read(0)] == [record(1), record(2), record(3)]
+    assert numbers(journal, middle) == [3]
+    assert numbers(journal, end) == []
+    assert journal.end == end
+    assert journal.durable_through(STREAM) == 3
+    assert journal.durable_through(b"x" * 16) == 0
+
+
+def test_segments_roll_trim_and_remember_what_is_a_repeat(tmp_path):
+    journal = SegmentJournal(tmp_path, segment_bytes_max=2000)
+    positions = [journal.append([record(n, 100)]) for n in range(1, 101)]
+    assert len(list(tmp_path.glob("*.journal"))) > 5
+    assert numbers(journal) == list(range(1, 101))
+    journal.trim(positions[89])
+    left = numbers(journal)
+    assert left[0] > 50
+    assert left[-1] == 100
+    assert numbers(journal, positions[89]) == list(range(91, 101))
+    journal.close()
+    again = SegmentJournal(tmp_path, segment_bytes_max=2000)
+    assert again.durable_through(STREAM) == 100
+    assert again.append([record(101)]) > positions[-1]
+    assert numbers(again, positions[-1]) == [101]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 8, 20, 40])
+def test_a_torn_tail_is_cut_off(tmp_path, cut):
+    journal = SegmentJournal(tmp_path)
+    journal.append([record(1)])
+    journal.append([record(2)])
+    journal.close()
+    (path,) = tmp_path.glob("*.journal")
+    os.truncate(path, path.stat().st_size - cut)
+    again = SegmentJournal(tmp_path)
+    assert numbers(again) == [1]
+    assert again.durable_through(STREAM) == 1
+    again.append([record(2), record(3)])
+    assert numbers(again) == [1, 2, 3]
+
+
+def test_damage_before_the_end_is_named(tmp_path):
+    journal = SegmentJournal(tmp_path, segment_bytes_max=500)
+    for number in range(1, 30):
+        journal.append([record(number, 100)])
+    first = sorted(tmp_path.glob("*.journal"))[0]
+    data = bytearray(first.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    first.write_bytes(data)
+    with pytest.raises(StoreError, match="damaged at byte"):
+        list(journal.read(0))
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "00000000000000000000.journal").write_bytes(b"nothing")
+    with pytest.raises(StoreError, match="not a journal segment"):
+        SegmentJournal(tmp_path / "x")
+
+
+def test_a_full_disk_leaves_the_journal_sound(tmp_path):
+    """A file size limit stands for the full disk: the write stops half way in either case."""
+    script = textwrap.dedent(
+        """
+        import resource, signal, sys
+        from pathlib import Path
+        from citytwin.errors import StoreError
+        from citytwin_hub.journal.contract import Record, RecordKind
+        from citytwin_hub.journal.segments import SegmentJournal
+        journal = SegmentJournal(Path(sys.argv[1]))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        record = lambda n, size: Record(RecordKind.TELEMETRY, b"s" * 16, n, 5, "g", bytes(size))
+        journal.append([record(1, 100)])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+        try:
+            journal.append([record(2, 100_000)])
+        except StoreError as error:
+            print("refused:", error)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+        journal.append([record(3, 100)])
+        print([entry.number for _, entry in journal.read(0)])
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert "refused: the journal in" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[1, 3]"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from citytwin_hub.journal.contract import Record, RecordKind
+from citytwin_hub.journal.segments import SegmentJournal
+journal = SegmentJournal(Path(sys.argv[1]), segment_bytes_max=20_000)
+number = journal.durable_through(b"s" * 16)
+while True:
+    records = [
+        Record(RecordKind.TELEMETRY, b"s" * 16, number + n, 5, "g", bytes(200)) for n in range(1, 8)
+    ]
+    journal.append(records)
+    number += 7
+    sys.stdout.write(f"{number}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path):
+    rng, acknowledged = random.Random(11), 0
+    for _ in range(50):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(rng.randrange(1, 30)):
+            acknowledged = int(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        rest = child.stdout.read().split()
+        child.wait()
+        child.stdout.close()
+        # The last line may itself be torn.
+        acknowledged = max([acknowledged, *(int(line) for line in rest[:-1])])
+    found = numbers(SegmentJournal(tmp_path))
+    assert found == list(range(1, len(found) + 1))
+    assert len(found) >= acknowledged > 1000
