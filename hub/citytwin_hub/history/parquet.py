@@ -1,8 +1,9 @@
 """History in sorted Parquet files by day and gateway, read by DuckDB; nothing but open files.
 
 Blocks are in memory first, where every read sees them at once; the journal is what makes them
-durable until ``flush`` has written them out. A file counts when the manifest names it, and the manifest
-also holds the highest number of every stream, so a crash at any moment neither loses nor repeats a block.
+durable until ``flush`` has written them out. A file counts when the manifest names it, and the
+manifest also holds the highest number of every stream, so a crash at any moment neither loses nor
+repeats a block.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ MERGE_FILES: Final = 8
 """So many files of one day and gateway are merged into one."""
 STEPS_MAX: Final = 1_000_000
 THREADS: Final = 2
+READ_TRIES: Final = 3
 MEMORY_MAX: Final = "1GB"
 
 
@@ -123,7 +125,7 @@ class ParquetHistory:
     def read(self, points: Sequence[int], start_ns: int, end_ns: int, *, samples_max: int) -> Batch:
         """Return samples; see the contract."""
         columns = self._query(
-            "SELECT point, time_ns, value, quality FROM samples "
+            "SELECT point, time_ns, value, quality FROM samples "  # noqa: S608  # whole numbers only
             f"ORDER BY point, time_ns LIMIT {int(samples_max) + 1}",
             points,
             start_ns,
@@ -131,8 +133,8 @@ class ParquetHistory:
         )
         if len(columns["point"]) > samples_max:
             raise StoreError(
-                f"there are more than {samples_max} samples in this span; ask for a shorter one, for "
-                "fewer points, or for steps"
+                f"there are more than {samples_max} samples in this span; ask for a shorter one, "
+                "for fewer points, or for steps"
             )
         return Batch(
             columns["point"].astype(np.int32),
@@ -149,7 +151,7 @@ class ParquetHistory:
             raise StoreError("a step is longer than nothing")
         seen = "FILTER (WHERE quality < 128)"
         columns = self._query(
-            f"SELECT point, time_ns - (time_ns % {int(step_ns)}) AS step, "
+            f"SELECT point, time_ns - (time_ns % {int(step_ns)}) AS step, "  # noqa: S608  # as above
             f"min(value) {seen} AS low, avg(value) {seen} AS mean, max(value) {seen} AS high, "
             "count(*) AS n, max(quality) AS quality FROM samples "
             f"GROUP BY point, step ORDER BY point, step LIMIT {STEPS_MAX + 1}",
@@ -162,7 +164,9 @@ class ParquetHistory:
         return Aggregates(
             columns["point"].astype(np.int32),
             columns["step"].astype(np.int64),
-            *(_floats(columns[name]) for name in ("low", "mean", "high")),
+            _floats(columns["low"]),
+            _floats(columns["mean"]),
+            _floats(columns["high"]),
             columns["n"].astype(np.int64),
             columns["quality"].astype(np.uint8),
         )
@@ -174,8 +178,18 @@ class ParquetHistory:
 
     def _query(self, sql: str, points: Sequence[int], start_ns: int, end_ns: int) -> dict[str, Any]:
         rows = np.fromiter(points, np.int32)
+        for _ in range(READ_TRIES):
+            try:
+                return self._query_once(sql, rows, start_ns, end_ns)
+            except duckdb.IOException:
+                # A flush has merged the files away since they were listed: list them again.
+                continue
+            except duckdb.Error as error:
+                raise StoreError(f"the history cannot be read: {error}") from error
+        raise StoreError("the history's files change too fast to be read; try again")
+
+    def _query_once(self, sql: str, rows: Int32, start_ns: int, end_ns: int) -> dict[str, Any]:
         with self._lock:
-            # A file that a flush replaces meanwhile stays open to whoever has begun to read.
             parts = [block.batch for block in self._recent if _overlaps(block, start_ns, end_ns)]
             groups = {self._group_of(int(row)) for row in rows}
             names = [
@@ -183,7 +197,6 @@ class ParquetHistory:
                 for file in self._manifest.files
                 if file.group in groups and file.first_ns < end_ns and file.last_ns >= start_ns
             ]
-            tables = [pq.ParquetFile(name, memory_map=True) for name in names]
         cursor = self._duck.cursor()
         try:
             cursor.register("recent", _table(_chosen(Batch.concat(parts), rows, start_ns, end_ns)))
@@ -191,17 +204,13 @@ class ParquetHistory:
             files = "SELECT * FROM recent"
             if names:
                 files += (
-                    " UNION ALL SELECT * FROM read_parquet($names) "
-                    "WHERE point IN (SELECT row FROM wanted) AND time_ns >= $start AND time_ns < $end"
+                    " UNION ALL SELECT * FROM read_parquet($names) WHERE point IN "
+                    "(SELECT row FROM wanted) AND time_ns >= $start AND time_ns < $end"
                 )
             given = {"names": names, "start": start_ns, "end": end_ns} if names else {}
             return dict(cursor.execute(f"WITH samples AS ({files}) {sql}", given).fetchnumpy())
-        except duckdb.Error as error:
-            raise StoreError(f"the history cannot be read: {error}") from error
         finally:
             cursor.close()
-            for table in tables:
-                table.close()
 
     def _write(self, batch: Batch) -> list[_File]:
         files: list[_File] = []

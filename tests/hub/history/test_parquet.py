@@ -1,4 +1,4 @@
-"""History in Parquet keeps the contract, over restarts, merges and crashes between any two steps."""
+"""History in Parquet keeps the contract over restarts, merges and crashes at any step."""
 
 import numpy as np
 import pytest
