@@ -1,72 +1,91 @@
 """Block: the bytes of one batch. docs/specs/block.md draws them.
 
-A coder keeps, for every point, its last value and how its numbers are written: as whole numbers of
-some decimal step, or as bit patterns. Both ends move that state in the same way, so a block holds
-only what is new. A key block needs no state and begins one.
+A coder keeps for every point what :mod:`citytwin_protos.memory` describes. Both ends move it in
+the same way, so a block holds only what could not be foreseen. A key block needs no memory and
+begins one; a block that is coded by itself is a key block that nothing follows.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import zlib
+from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import zstandard
 
 from citytwin.batch import Batch
-from citytwin.errors import BatchError, MalformedError, TooLargeError
+from citytwin.errors import MalformedError, TooLargeError
 from citytwin_protos.columns import (
-    get_integers,
-    get_runs,
-    get_words,
-    is_count,
-    put_integers,
-    put_runs,
-    put_words,
+    ODD,
+    Float64,
+    Int32,
+    Numbers,
+    OddPart,
+    QualityPart,
+    TimePart,
+    Times,
+    find_odd,
+    get_odd,
+    get_points,
+    get_quality,
+    put_odd,
+    put_points,
+    put_quality,
+    within,
 )
+from citytwin_protos.memory import Groups, PointMemory
+from citytwin_protos.values import BegunPart, get_values, put_values
 
-VERSION: Final = 1
 BODY_BYTES_MAX: Final = 1 << 20
 """Largest body of one entry, compressed."""
 SAMPLES_MAX: Final = 100_000
 """Most samples in one block; also bounds what a hostile block may unpack to."""
-POINTS_MAX: Final = 1_000_000
-"""Point numbers lie below; bounds the state of a stream (17 bytes a point)."""
-UNPACKED_BYTES_MAX: Final = 40 * SAMPLES_MAX + 4096
-"""Columns of a block of SAMPLES_MAX samples, at their widest, with their names."""
+PAYLOAD_BYTES_MAX: Final = 4 << 20
+"""A block of SAMPLES_MAX samples with nothing foreseeable, before compression."""
 COMPRESSION_LEVEL: Final = 3
+RECONSIDER_BLOCKS: Final = 64
+"""How often an encoder asks whether points could be written more simply than they once had to."""
 
-# How a point's numbers are written: n / 10**code for codes 0 to 6, n * 10**-(code - 6) for codes 7
-# to 12 (what multiplying a register by 0.1 gives), or the bits of the float64.
-_DIVISORS: Final = 10.0 ** np.arange(7)
-_FACTORS: Final = np.array([1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
-_STEPS: Final = np.concatenate((_DIVISORS, _FACTORS))
-_BITS: Final = 13
-_WHOLE_MAX: Final = float(1 << 53)
-
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-UInt8 = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
+PLAIN: Final = 0x10
+COMPRESSED: Final = 0x11
+"""Second field of a block: version 1 in the upper four bits, how the rest is stored below."""
+_HEAD_BYTES: Final = 5
+_WINDOW_BYTES_MAX: Final = 8 << 20
 
 
-class _State:
-    """Last value (never NaN) and way of writing of every point; grows with the point numbers."""
+class _Parts(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """What a block holds; the types alone keep a hostile one from building anything else."""
+
+    serial: int
+    count: int
+    points: Numbers | None = None
+    times: TimePart | None = None
+    quality: QualityPart = 0
+    odd: OddPart | None = None
+    begun: BegunPart | None = None
+    values: bytes = b""
+
+
+_PARTS: Final = msgspec.msgpack.Decoder(_Parts)
+
+
+class _Stream:
+    """What is kept from block to block at either end."""
 
     def __init__(self) -> None:
-        self.last: Float64 = np.zeros(0)
-        self.code: UInt8 = np.zeros(0, np.uint8)
-        self.points: npt.NDArray[np.int32] = np.zeros(0, np.int32)
-        self.time_ns = 0
-        self.blocks = 0
+        self.serial = 0
+        self.point: Int32 | None = None
+        self.groups: Groups | None = None
+        self.memory = PointMemory()
+        self.times = Times()
 
-    def reserve(self, points: int) -> None:
-        if points > len(self.last):
-            size = max(points, 2 * len(self.last))
-            self.last = np.concatenate((self.last, np.zeros(size - len(self.last))))
-            grown = np.zeros(size - len(self.code), np.uint8)
-            self.code = np.concatenate((self.code, grown))
+    def group(self, point: Int32) -> Groups:
+        """Return the groups of a whole column; a repeated column is not sorted again."""
+        if self.groups is None or self.point is not point:
+            self.groups = Groups(point)
+        self.point = point
+        return self.groups
 
 
 class BlockEncoder:
@@ -74,302 +93,160 @@ class BlockEncoder:
 
     def __init__(self) -> None:
         """Begin a stream."""
-        self._state = _State()
-        self._zstd = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
+        self._stream = _Stream()
+        self._zstd = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_content_size=True)
 
     def encode(self, batch: Batch) -> bytes:
-        """Return the block of a batch of at most SAMPLES_MAX samples.
-
-        NaN keeps no payload and -0.0 becomes 0.0; everything else comes back bit by bit.
+        """Return the block of a batch; every bit comes back, but NaN loses its payload.
 
         Raises:
-            TooLargeError: too many samples, or a point number of POINTS_MAX or more.
-            BatchError: an infinite value, which no block can hold.
+            TooLargeError: over SAMPLES_MAX samples, or a block of over BODY_BYTES_MAX bytes. The
+                next block is then a key block.
         """
-        count, state = len(batch), self._state
-        if count > SAMPLES_MAX:
-            raise TooLargeError(f"a block holds {SAMPLES_MAX} samples, not {count}")
-        if count and not 0 <= batch.point.min() <= batch.point.max() < POINTS_MAX:
-            raise TooLargeError(f"a block holds point numbers 0 to {POINTS_MAX - 1}")
-        if np.isinf(batch.value).any():
-            raise BatchError("an infinite value is not a measurement")
-        same = state.blocks > 0 and np.array_equal(state.points, batch.point)
-        points = None if same else put_integers(_steps(batch.point))
-        times = put_runs(batch.time_ns, state.time_ns)
-        quality = None
-        if batch.quality.any():
-            quality = put_runs(batch.quality.astype(np.int64), 0)
-        with np.errstate(all="ignore"):  # a number that does not fit a step is tried and left
-            values = self._values(batch)
-        columns = [VERSION, state.blocks, count, points, times, quality, *values]
-        state.points = batch.point
-        state.time_ns = int(batch.time_ns[-1]) if count else state.time_ns
-        state.blocks += 1
-        return self._zstd.compress(msgspec.msgpack.encode(columns))
-
-    def _values(self, batch: Batch) -> list[Any]:
-        """Return [runs of void values, changed ways of writing, whole numbers, bit patterns]."""
-        state, order = self._state, _Order(batch.point)
-        state.reserve(int(batch.point.max()) + 1 if len(batch) else 0)
-        void = np.isnan(batch.value)
-        voids = put_runs(void.astype(np.int64), 0) if void.any() else None
-        value = batch.value + 0.0  # -0.0 becomes 0.0
-        if voids is not None:
-            value, order = value[~void], _Order(batch.point[~void])
-        changes = self._choose(order.point, value)
-        code = state.code[order.point]
-        before = order.before(value, state.last)
-        wholes, bits = _split(code)
-        written = b""
-        if wholes.any():
-            part = slice(None) if wholes.all() else wholes
-            steps = _whole(value[part], code[part]) - _whole(before[part], code[part])
-            written = put_integers(steps)
-        words = b""
-        if bits.any():
-            words = put_words(value[bits].view(np.uint64) ^ before[bits].view(np.uint64))
-        order.remember(value, state.last)
-        return [voids, changes, written, words]
-
-    def _choose(self, point: npt.NDArray[np.int32], value: Float64) -> list[int | bytes] | None:
-        """Bring the ways of writing to what these values need; return the changes, if any."""
-        state = self._state
-        fits = _fits(value, state.code[point])
-        if fits.all():
-            return None
-        misfit = np.zeros(len(state.code), bool)
-        misfit[point[~fits]] = True
-        affected = misfit[point]
-        points, values = point[affected], value[affected]
-        changed = np.flatnonzero(misfit)
-        chosen = np.full(len(state.code), _BITS, np.uint8)
-        open_points = misfit.copy()
-        for code in range(_BITS):
-            wrong = np.zeros(len(state.code), bool)
-            wrong[points[~_fits(values, np.full(len(values), code, np.uint8))]] = True
-            settled = open_points & ~wrong
-            chosen[settled] = code
-            open_points &= wrong
-            if not open_points.any():
+        if len(batch) > SAMPLES_MAX:
+            raise TooLargeError(
+                f"a block holds at most {SAMPLES_MAX} samples, not {len(batch)}; split the batch"
+            )
+        for _ in range(2):
+            fresh = self._stream.serial == 0
+            try:
+                body = self._body(batch)
+            except MalformedError:  # more points than a memory holds: begin with these alone
+                body = b""
+            if body and len(body) <= BODY_BYTES_MAX:
+                self._stream.serial += 1
+                return body
+            self._stream = _Stream()
+            if fresh:
                 break
-        state.code[changed] = chosen[changed]
-        return [
-            len(changed),
-            put_integers(_steps(changed)),
-            chosen[changed].tobytes(),
-        ]
+        raise TooLargeError(
+            f"{len(batch)} samples do not fit into a block of {BODY_BYTES_MAX} bytes; "
+            "split the batch"
+        )
+
+    def _body(self, batch: Batch) -> bytes:
+        payload = msgspec.msgpack.encode(self._parts(batch))
+        flag = PLAIN
+        if len(payload) <= PAYLOAD_BYTES_MAX:
+            squeezed = self._zstd.compress(payload)
+            if len(squeezed) < len(payload):
+                flag, payload = COMPRESSED, squeezed
+        tail = bytes([flag]) + payload
+        return zlib.crc32(tail).to_bytes(4, "little") + tail
+
+    def _parts(self, batch: Batch) -> _Parts:
+        stream = self._stream
+        parts = _Parts(stream.serial, len(batch))
+        if not parts.count:
+            return parts
+        point = batch.point
+        if stream.point is not None and np.array_equal(stream.point, point):
+            point = stream.point
+        else:
+            parts.points = put_points(point)
+        groups = stream.group(point)
+        parts.times = stream.times.put(batch.time_ns)
+        parts.quality = put_quality(batch.quality)
+        found = find_odd(batch.value)
+        if found is None:
+            parts.begun, parts.values = self._values(batch.value, groups)
+            return parts
+        odd, kinds = found
+        parts.odd = put_odd(odd, kinds, batch.quality)
+        plain = ~odd
+        if plain.any():
+            some = Groups(point[plain])
+            parts.begun, parts.values = self._values(batch.value[plain], some)
+        return parts
+
+    def _values(self, value: Float64, groups: Groups) -> tuple[BegunPart | None, bytes]:
+        reconsider = self._stream.serial % RECONSIDER_BLOCKS == RECONSIDER_BLOCKS - 1
+        return put_values(self._stream.memory, value, groups, reconsider=reconsider)
 
 
 class BlockDecoder:
-    """Blocks to batches, in the order in which they were coded."""
+    """Blocks to batches, in the order in which they were coded; one stream."""
 
     def __init__(self) -> None:
         """Begin a stream; the first block must be a key block."""
-        self._state = _State()
-        self._zstd = zstandard.ZstdDecompressor(max_window_size=1 << 23)
+        self._stream = _Stream()
+        self._zstd = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
 
     def decode(self, body: bytes) -> Batch:
-        """Return the batch of a block.
+        """Return the batch of a block. After an error only a key block can follow.
 
         Raises:
             MalformedError: the bytes are not the next block of this stream.
             TooLargeError: they are, or unpack to, more than a block may have.
         """
-        columns = self._unpack(body)
-        try:
-            with np.errstate(all="ignore"):
-                return self._decode(columns)
-        except (ValueError, IndexError, OverflowError, BatchError) as error:
-            raise MalformedError(f"a block's columns do not fit together: {error}") from None
-
-    def _unpack(self, body: bytes) -> list[Any]:
-        if len(body) > BODY_BYTES_MAX:
-            raise TooLargeError(f"a block has at most {BODY_BYTES_MAX} bytes, not {len(body)}")
-        try:
-            size = zstandard.frame_content_size(body)
-            if size < 0:
-                raise MalformedError("a block does not say how large it is")
-            if size > UNPACKED_BYTES_MAX:
-                raise TooLargeError(
-                    f"a block unpacks to at most {UNPACKED_BYTES_MAX} bytes, not {size}"
-                )
-            plain = self._zstd.decompress(body, max_output_size=UNPACKED_BYTES_MAX)
-            columns = msgspec.msgpack.decode(plain)
-        except zstandard.ZstdError as error:
-            raise MalformedError(f"a block cannot be decompressed: {error}") from None
-        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-            raise MalformedError(f"a block's columns cannot be read: {error}") from None
-        if not isinstance(columns, list) or len(columns) != 10 or columns[0] != VERSION:
-            raise MalformedError(f"not a block of version {VERSION}")
-        return columns
-
-    def _decode(self, columns: list[Any]) -> Batch:
-        state = self._state
-        _, index, count, points, times, quality, voids, changes, written, words = columns
-        if index != state.blocks or type(index) is not int:
-            raise MalformedError(f"block {index!r} of the stream came, {state.blocks} was due")
-        if not is_count(count, SAMPLES_MAX):
-            raise MalformedError(f"a block holds at most {SAMPLES_MAX} samples, not {count!r}")
-        point = state.points
-        if points is not None:
-            point = np.cumsum(get_integers(_bytes(points), count))
-            if count and not 0 <= point.min() <= point.max() < POINTS_MAX:
-                raise MalformedError(f"point numbers are not in 0 to {POINTS_MAX - 1}")
-            point = point.astype(np.int32)
-        if len(point) != count:
-            raise MalformedError(f"{len(point)} points do not make {count} samples")
-        time_ns = get_runs(times, count, state.time_ns)
-        code = np.zeros(count, np.uint8)
-        if quality is not None:
-            wide = get_runs(quality, count, 0)
-            code = wide.astype(np.uint8)
-            if (wide != code).any():
-                raise MalformedError("a quality is one byte")
-        value = self._values(point, voids, changes, _bytes(written), _bytes(words))
-        batch = Batch(point, time_ns, value, code)
-        state.points = batch.point
-        state.time_ns = int(time_ns[-1]) if count else state.time_ns
-        state.blocks += 1
+        stream = self._stream
+        self._stream = _Stream()
+        parts = self._parts(body)
+        if parts.serial == 0:
+            stream = _Stream()
+        elif parts.serial != stream.serial:
+            raise MalformedError(
+                f"block {parts.serial} of the stream came, {stream.serial} was due"
+            )
+        batch = _batch(stream, parts)
+        stream.serial += 1
+        self._stream = stream
         return batch
 
-    def _values(
-        self,
-        point: npt.NDArray[np.int32],
-        voids: object,
-        changes: object,
-        written: bytes,
-        words: bytes,
-    ) -> Float64:
-        state, count = self._state, len(point)
-        state.reserve(int(point.max()) + 1 if count else 0)
-        void = np.zeros(count, bool) if voids is None else get_runs(voids, count, 0) != 0
-        order = _Order(point[~void])
-        self._change(changes)
-        code = state.code[order.point]
-        wholes, bits = _split(code)
-        steps = np.zeros(len(code), np.int64)
-        steps[wholes] = get_integers(written, int(np.count_nonzero(wholes)))
-        patterns = np.zeros(len(code), np.uint64)
-        patterns[bits] = get_words(words, int(np.count_nonzero(bits)))
-        last = state.last[order.point]
-        value = np.zeros(len(code))
-        begun = np.zeros(len(code), np.int64)
-        begun[wholes] = _whole(last[wholes], code[wholes])
-        value[wholes] = _number(order.summed(steps, begun)[wholes], code[wholes])
-        value[bits] = order.xored(patterns, last.view(np.uint64))[bits].view(np.float64)
-        if not np.isfinite(value).all():
-            raise MalformedError("a block holds a value that is not finite")
-        order.remember(value, state.last)
-        full = np.full(count, np.nan)
-        full[~void] = value
-        return full
+    def _parts(self, body: bytes) -> _Parts:
+        """Return what a block holds; nothing is unpacked before its size is known."""
+        if len(body) > BODY_BYTES_MAX:
+            raise TooLargeError(f"a block has at most {BODY_BYTES_MAX} bytes, not {len(body)}")
+        if len(body) <= _HEAD_BYTES:
+            raise MalformedError(f"{len(body)} bytes are not a block")
+        if zlib.crc32(body[4:]) != int.from_bytes(body[:4], "little"):
+            raise MalformedError("the block's checksum does not fit its bytes")
+        payload = body[_HEAD_BYTES:]
+        if body[4] == COMPRESSED:
+            payload = self._decompressed(payload)
+        elif body[4] != PLAIN:
+            raise MalformedError(f"a block of kind {body[4]:#04x} is not known here")
+        try:
+            return _PARTS.decode(payload)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise MalformedError(f"the parts of a block cannot be read: {error}") from None
 
-    def _change(self, changes: object) -> None:
-        if changes is None:
-            return
-        match changes:
-            case [number, bytes(places), bytes(codes)] if is_count(number, len(codes)):
-                points = np.cumsum(get_integers(places, len(codes)))
-                chosen = np.frombuffer(codes, np.uint8)
-            case _:
-                raise MalformedError("a block's changes of writing are not such")
-        known = len(self._state.code)
-        if len(codes) and not (0 <= points.min() <= points.max() < known and chosen.max() <= _BITS):
-            raise MalformedError("a block changes the writing of points that it does not hold")
-        self._state.code[points] = chosen
+    def _decompressed(self, payload: bytes) -> bytes:
+        try:
+            frame = zstandard.get_frame_parameters(payload)
+            if frame.content_size > PAYLOAD_BYTES_MAX or frame.window_size > _WINDOW_BYTES_MAX:
+                raise TooLargeError(
+                    f"a block unpacks to at most {PAYLOAD_BYTES_MAX} bytes and says its size"
+                )
+            return self._zstd.decompress(
+                payload, max_output_size=PAYLOAD_BYTES_MAX, allow_extra_data=False
+            )
+        except zstandard.ZstdError as error:
+            raise MalformedError(f"a block cannot be decompressed: {error}") from None
 
 
-class _Order:
-    """Which sample of a block follows which of the same point."""
-
-    def __init__(self, point: npt.NDArray[np.int32]) -> None:
-        self.point = point
-        self._unique = len(point) < 2 or bool((point[1:] > point[:-1]).all())
-        if self._unique:
-            return
-        self._sorted = np.argsort(point, kind="stable")
-        ordered = point[self._sorted]
-        self._first = np.concatenate(([True], ordered[1:] != ordered[:-1]))
-        self._unique = bool(self._first.all())
-        self._heads = np.flatnonzero(self._first)
-        self._sizes = np.diff(np.append(self._heads, len(point)))
-
-    def before(self, value: Float64, last: Float64) -> Float64:
-        """Return for each sample the value before it of its point; ``last`` is from the state."""
-        if self._unique:
-            return last[self.point]
-        ordered = value[self._sorted]
-        shifted = np.concatenate((ordered[:1], ordered[:-1]))
-        shifted[self._first] = last[self.point[self._sorted][self._first]]
-        before = np.empty_like(value)
-        before[self._sorted] = shifted
-        return before
-
-    def summed(self, steps: Int64, begun: Int64) -> Int64:
-        """Return for each sample the running sum of its point's steps from where it had begun."""
-        if self._unique:
-            return begun + steps
-        ordered = np.cumsum(steps[self._sorted])
-        base = ordered[self._heads] - steps[self._sorted][self._heads]
-        result = np.empty_like(steps)
-        result[self._sorted] = ordered - np.repeat(base, self._sizes)
-        return result + begun
-
-    def xored(
-        self, patterns: npt.NDArray[np.uint64], begun: npt.NDArray[np.uint64]
-    ) -> npt.NDArray[np.uint64]:
-        """Return for each sample its point's patterns so far, XORed onto where it had begun."""
-        if self._unique:
-            return begun ^ patterns
-        ordered = np.bitwise_xor.accumulate(patterns[self._sorted])
-        base = ordered[self._heads] ^ patterns[self._sorted][self._heads]
-        result = np.empty_like(patterns)
-        result[self._sorted] = ordered ^ np.repeat(base, self._sizes)
-        return result ^ begun
-
-    def remember(self, value: Float64, last: Float64) -> None:
-        """Write each point's newest value into ``last``."""
-        if self._unique:
-            last[self.point] = value
-        else:
-            tails = np.append(self._heads[1:], len(value)) - 1
-            last[self.point[self._sorted][tails]] = value[self._sorted][tails]
-
-
-def _split(code: UInt8) -> tuple[Mask, Mask]:
-    bits = code == _BITS
-    return ~bits, bits
-
-
-def _whole(value: Float64, code: UInt8) -> Int64:
-    """Return values as whole numbers of their step; a value that does not fit gives some number."""
-    step = _STEPS[np.minimum(code, _BITS - 1)]
-    scaled = np.rint(np.where(code < len(_DIVISORS), value * step, value / step))
-    return np.where(np.abs(scaled) < _WHOLE_MAX, scaled, 0.0).astype(np.int64)
-
-
-def _number(whole: Int64, code: UInt8) -> Float64:
-    """Return the values of whole numbers, exactly as :func:`_fits` tried them."""
-    step = _STEPS[np.minimum(code, _BITS - 1)]
-    floats = whole.astype(np.float64)
-    numbers: Float64 = np.where(code < len(_DIVISORS), floats / step, floats * step)
-    return numbers
-
-
-def _fits(value: Float64, code: UInt8) -> Mask:
-    """Return where a value comes back exactly from its way of writing."""
-    fits: Mask = (code == _BITS) | (_number(_whole(value, code), code) == value)
-    return fits
-
-
-def _steps(numbers: npt.NDArray[np.integer[Any]]) -> Int64:
-    """Return the differences from one to the next, the first from 0."""
-    steps = numbers.astype(np.int64)
-    steps[1:] -= steps[:-1].copy()
-    return steps
-
-
-def _bytes(column: object) -> bytes:
-    if not isinstance(column, bytes):
-        raise MalformedError("a block's column is not bytes")
-    return column
+def _batch(stream: _Stream, parts: _Parts) -> Batch:
+    count = within(parts.count, 0, SAMPLES_MAX, "the number of samples")
+    if not count:
+        return Batch.empty()
+    if parts.points is not None:
+        point = get_points(parts.points, count)
+    elif stream.point is not None and len(stream.point) == count:
+        point = stream.point
+    else:
+        raise MalformedError(f"the points before do not make {count} samples")
+    if parts.times is None:
+        raise MalformedError("samples have no times")
+    groups = stream.group(point)
+    time_ns = stream.times.get(parts.times, count)
+    quality = get_quality(parts.quality, count)
+    if parts.odd is None:
+        value = get_values(stream.memory, groups, parts.begun, parts.values)
+        return Batch(point, time_ns, value, quality)
+    odd, kinds = get_odd(parts.odd, count, quality)
+    value = np.empty(count)
+    value[odd] = ODD[kinds]
+    plain = ~odd
+    if plain.any():
+        value[plain] = get_values(stream.memory, Groups(point[plain]), parts.begun, parts.values)
+    return Batch(point, time_ns, value, quality)

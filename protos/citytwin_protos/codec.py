@@ -12,12 +12,13 @@ import msgspec
 
 from citytwin.batch import Batch
 from citytwin.command import Command, Outcome
-from citytwin.errors import CityTwinError, MalformedError
+from citytwin.errors import CityTwinError, MalformedError, TooLargeError
 from citytwin.point import Point
 from citytwin_protos.block import BODY_BYTES_MAX, SAMPLES_MAX, BlockDecoder, BlockEncoder
 
 __all__ = [
     "BODY_BYTES_MAX",
+    "NOUN_BYTES_MAX",
     "SAMPLES_MAX",
     "StreamDecoder",
     "StreamEncoder",
@@ -31,6 +32,9 @@ __all__ = [
     "unpack",
 ]
 
+NOUN_BYTES_MAX = 16_384
+"""Largest point, command or outcome: their longest texts, four bytes a character, with room."""
+
 StreamEncoder = BlockEncoder
 StreamDecoder = BlockDecoder
 
@@ -42,7 +46,7 @@ def pack(batch: Batch) -> bytes:
     """Return the block of a batch, coded by itself.
 
     Raises:
-        TooLargeError, BatchError: see :meth:`BlockEncoder.encode`.
+        TooLargeError: see :meth:`BlockEncoder.encode`.
     """
     return BlockEncoder().encode(batch)
 
@@ -87,6 +91,10 @@ def outcome_from_bytes(data: bytes) -> Outcome:
 
 
 def _decode(data: bytes, kind: type[T], name: str) -> T:
+    if len(data) > NOUN_BYTES_MAX:
+        raise TooLargeError(
+            f"{len(data)} bytes are too many for one {name}; at most {NOUN_BYTES_MAX}"
+        )
     try:
         return msgspec.msgpack.decode(data, type=kind)
     except (msgspec.MsgspecError, CityTwinError, ValueError, RecursionError) as error:

@@ -1,144 +1,216 @@
-"""Columns: the small coders that blocks are made of, bytes <-> integer columns, numpy only.
+"""Columns: points, times, qualities and odd values of a block <-> the parts of its header.
 
-An integer column is coded as planes: zig-zag, then one byte a value while nearly all fit, with the
-rest listed behind, or as many bytes a value as the largest needs, least significant plane first.
-Planes of equal meaning lie together, which is what zstd needs to be good.
+A part is what MessagePack holds for one column; its types are checked where the header is read.
+Reading a part checks every number and size in it; whatever is wrong is a MalformedError.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeGuard
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from citytwin.errors import MalformedError
+from citytwin.quality import Severity, severity
+from citytwin_protos.bits import (
+    SHIFT_MAX,
+    Int64,
+    UInt8,
+    UInt64,
+    get_rice,
+    put_rice,
+    shift_for,
+    unzigzag,
+    zigzag,
+)
 
-Int64 = npt.NDArray[np.int64]
-UInt64 = npt.NDArray[np.uint64]
-UInt8 = npt.NDArray[np.uint8]
+Int32 = npt.NDArray[np.int32]
+Float64 = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
-_ESCAPE: Final = 255
-_ESCAPED: Final = 0x10
-"""Width byte of a column whose large values are listed behind its plane."""
-_EXCEPTIONS_PART: Final = 8
-"""Escapes pay while fewer than one value in eight needs them."""
-
-
-def zigzag(values: Int64) -> UInt64:
-    """Return non-negative numbers, small where the signed ones are near zero."""
-    return ((values << 1) ^ (values >> 63)).view(np.uint64)
-
-
-def unzigzag(values: UInt64) -> Int64:
-    """Undo :func:`zigzag`."""
-    return (values >> np.uint64(1)).view(np.int64) ^ -(values & np.uint64(1)).view(np.int64)
-
-
-def put_integers(values: Int64) -> bytes:
-    """Return the bytes of a column of signed integers, shape (n,)."""
-    codes = zigzag(values)
-    if not len(codes):
-        return b""
-    largest = int(codes.max())
-    if largest < _ESCAPE:
-        return b"\x01" + codes.astype(np.uint8).tobytes()
-    large = codes >= _ESCAPE
-    exceptions = int(np.count_nonzero(large))
-    if exceptions * _EXCEPTIONS_PART < len(codes):
-        plane = np.minimum(codes, _ESCAPE).astype(np.uint8).tobytes()
-        return bytes([_ESCAPED]) + plane + _put_planes(codes[large])
-    return _put_planes(codes)
+UNITS_NS: Final = (1, 1_000, 1_000_000, 1_000_000_000)
+"""Steps in which stamps may lie; the coarsest that fits is taken."""
+ODD: Final[Float64] = np.array([np.nan, -0.0, np.inf, -np.inf])
+"""Values that no whole number stands for, by their kind."""
 
 
-def get_integers(data: bytes, count: int) -> Int64:
-    """Return the column of ``count`` integers.
+Numbers = tuple[int, bytes]
+"""A column of whole numbers: the shift of all, their Rice code."""
+Runs = tuple[int, Numbers]
+"""How many runs, their lengths less one."""
+TimePart = tuple[int, Numbers, Runs | None]
+"""Unit, steps of the runs' stamps, the runs unless they are those of the block before."""
+QualityPart = int | tuple[int, Numbers, bytes]
+"""The quality of all samples; or number, lengths less one and codes of its runs."""
+OddPart = bool | tuple[int, Numbers, bytes]
+"""True: NaN wherever the quality is bad; or how many odd values, steps of their places, kinds."""
 
-    Raises:
-        MalformedError: the bytes do not hold exactly so many.
+
+def within(number: int, low: int, high: int, what: str) -> int:
+    """Return a number that lies in [low, high]; raises MalformedError."""
+    if not low <= number <= high:
+        raise MalformedError(f"{what} is {number}, not a number from {low} to {high}")
+    return number
+
+
+def put_numbers(codes: UInt64) -> Numbers:
+    """Return a column of non-negative numbers, coded with one shift for all."""
+    shift = shift_for(codes)
+    return shift, put_rice(codes, np.full(len(codes), shift, np.uint8))
+
+
+def get_numbers(part: Numbers, count: int) -> UInt64:
+    """Return the ``count`` numbers of :func:`put_numbers`."""
+    shift, data = part
+    return get_rice(data, np.full(count, within(shift, 0, SHIFT_MAX, "a shift"), np.uint8))
+
+
+def put_points(point: Int32) -> Numbers:
+    """Return point numbers as steps from the one before plus one: a run of numbers costs little."""
+    steps = _steps(point.astype(np.int64))
+    steps[1:] -= 1
+    return put_numbers(zigzag(steps))
+
+
+def get_points(part: Numbers, count: int) -> Int32:
+    """Return the ``count`` point numbers of :func:`put_points`."""
+    steps = unzigzag(get_numbers(part, count))
+    steps[1:] += 1
+    point = np.cumsum(steps)
+    if count and (point.min() < -(1 << 31) or point.max() >= 1 << 31):
+        raise MalformedError("a point number is beyond 32 bits")
+    return point.astype(np.int32)
+
+
+class Times:
+    """Stamps of a stream: runs of equal ones, each told by how it follows from the last block.
+
+    Devices are read in the same order again and again. So a block's runs are as long as those of
+    the block before, and each begins one period later, give or take what the scan jitters.
     """
-    if count == 0:
-        if data:
-            raise MalformedError("a column without values holds bytes")
-        return np.empty(0, np.int64)
-    if not data or data[0] != _ESCAPED:
-        return unzigzag(_get_planes(data, count))
-    if len(data) < 1 + count:
-        raise MalformedError(f"a column of {count} values ends after {len(data)} bytes")
-    codes = np.frombuffer(data, np.uint8, count, 1).astype(np.uint64)
-    large = codes == _ESCAPE
-    codes[large] = _get_planes(data[1 + count :], int(np.count_nonzero(large)))
-    return unzigzag(codes)
+
+    def __init__(self) -> None:
+        """Begin without a block before."""
+        self._heads: Int64 = np.zeros(1, np.int64)
+        self._lengths: Int64 = np.zeros(0, np.int64)
+
+    def put(self, time_ns: Int64) -> TimePart:
+        """Return the part of a column of one or more stamps."""
+        first = np.flatnonzero(time_ns[1:] != time_ns[:-1]) + 1
+        first = np.concatenate((np.zeros(1, np.intp), first))
+        lengths = np.diff(first, append=len(time_ns)).astype(np.int64)
+        heads = time_ns[first]
+        again = np.array_equal(lengths, self._lengths)
+        steps = _steps(heads - self._heads if again else heads)
+        if not again:
+            steps[:1] -= self._heads[:1]
+        unit = max(u for u in range(len(UNITS_NS)) if not (steps % UNITS_NS[u]).any())
+        runs = None if again else (len(lengths), put_numbers((lengths - 1).view(np.uint64)))
+        self._heads, self._lengths = heads, lengths
+        return unit, put_numbers(zigzag(steps // UNITS_NS[unit])), runs
+
+    def get(self, part: TimePart, count: int) -> Int64:
+        """Return the ``count`` stamps of :meth:`put`."""
+        unit, steps, runs = part
+        again, lengths = runs is None, self._lengths
+        if runs is not None:
+            lengths = get_lengths(runs, count)
+        elif int(lengths.sum()) != count:
+            raise MalformedError(f"the runs before held {int(lengths.sum())} samples, not {count}")
+        moved = unzigzag(get_numbers(steps, len(lengths)))
+        moved *= UNITS_NS[within(unit, 0, len(UNITS_NS) - 1, "unit of times")]
+        if not again:
+            moved[:1] += self._heads[:1]
+        heads = np.cumsum(moved)
+        if again:
+            heads += self._heads
+        self._heads, self._lengths = heads, lengths
+        return np.repeat(heads, lengths)
 
 
-def put_words(words: UInt64) -> bytes:
-    """Return the bytes of a column of 64-bit patterns as eight planes, shape (n,)."""
-    return _planes(words, 8)
+def put_quality(quality: UInt8) -> QualityPart:
+    """Return the part of a column of one or more quality codes."""
+    first = np.flatnonzero(quality[1:] != quality[:-1]) + 1
+    if not len(first):
+        return int(quality[0])
+    first = np.concatenate((np.zeros(1, np.intp), first))
+    lengths = np.diff(first, append=len(quality)).astype(np.uint64)
+    return len(first), put_numbers(lengths - np.uint64(1)), quality[first].tobytes()
 
 
-def get_words(data: bytes, count: int) -> UInt64:
-    """Return the column of ``count`` 64-bit patterns.
-
-    Raises:
-        MalformedError: the bytes do not hold exactly so many.
-    """
-    if len(data) != 8 * count:
-        raise MalformedError(f"{len(data)} bytes are not {count} words")
-    return _words(data, count, 8)
-
-
-def put_runs(values: Int64, start: int) -> list[int | bytes]:
-    """Return a column as runs: [how many, steps between runs (the first from start), lengths]."""
-    if not len(values):
-        return [0, b"", b""]
-    first = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
-    lengths = np.diff(np.append(first, len(values)))
-    heads = values[first]
-    steps = heads - np.concatenate((np.array([start], np.int64), heads[:-1]))
-    return [len(first), put_integers(steps), put_integers(lengths.astype(np.int64) - 1)]
+def get_quality(part: QualityPart, count: int) -> UInt8:
+    """Return the ``count`` codes of :func:`put_quality`."""
+    if isinstance(part, int):
+        return np.full(count, within(part, 0, 255, "a quality"), np.uint8)
+    number, coded, seen = part
+    lengths = get_lengths((number, coded), count)
+    codes = np.frombuffer(seen, np.uint8)
+    if len(codes) != len(lengths):
+        raise MalformedError(f"{len(lengths)} runs of quality have {len(codes)} codes")
+    return np.repeat(codes, lengths)
 
 
-def get_runs(runs: object, count: int, start: int) -> Int64:
-    """Return the column of ``count`` values that :func:`put_runs` coded.
-
-    Raises:
-        MalformedError: the runs do not make up ``count`` values.
-    """
-    match runs:
-        case [number, bytes(steps), bytes(lengths)] if is_count(number, count):
-            sizes = get_integers(lengths, number) + 1
-            heads = np.cumsum(get_integers(steps, number)) + np.int64(start)
-        case _:
-            raise MalformedError("a column of runs is not one")
-    if ((sizes < 1) | (sizes > count)).any() or int(sizes.sum()) != count:
-        raise MalformedError(f"the runs do not make up {count} values")
-    return np.repeat(heads, sizes)
+def get_lengths(runs: Runs, count: int) -> Int64:
+    """Return the lengths of runs that make up ``count`` samples."""
+    number, part = runs
+    within(number, 1, count, "a number of runs")
+    longer = get_numbers(part, number)
+    if longer.max() >= count or int(longer.sum()) + number != count:
+        raise MalformedError(f"the runs do not make up {count} samples")
+    return longer.astype(np.int64) + 1
 
 
-def is_count(value: object, most: int) -> TypeGuard[int]:
-    """Return whether ``value`` is a whole number from 0 to ``most`` (True and False are not)."""
-    return type(value) is int and 0 <= value <= most
+def find_odd(value: Float64) -> tuple[Mask, UInt8] | None:
+    """Return where values are odd and of which kind each of those is; None when none are."""
+    odd = ~np.isfinite(value) | ((value == 0.0) & np.signbit(value))
+    if not odd.any():
+        return None
+    some = value[odd]
+    kinds = np.where(np.isnan(some), 0, np.where(some == 0.0, 1, np.where(some > 0, 2, 3)))
+    return odd, kinds.astype(np.uint8)
 
 
-def _put_planes(codes: UInt64) -> bytes:
-    width = max(1, (int(codes.max()).bit_length() + 7) // 8)
-    return bytes([width]) + _planes(codes, width)
+def put_odd(odd: Mask, kinds: UInt8, quality: UInt8) -> OddPart:
+    """Return the part of odd values: shape (n,) where, kinds of those, qualities of all."""
+    if not kinds.any() and np.array_equal(odd, severity(quality) == Severity.BAD):
+        return True
+    return *put_places(np.flatnonzero(odd)), kinds.tobytes()
 
 
-def _get_planes(data: bytes, count: int) -> UInt64:
-    if count == 0 and not data:
-        return np.empty(0, np.uint64)
-    width = data[0] if data else 0
-    if not 1 <= width <= 8 or len(data) != 1 + width * count:
-        raise MalformedError(f"{len(data)} bytes are not {count} values of {width} bytes")
-    return _words(data[1:], count, width)
+def get_odd(part: OddPart, count: int, quality: UInt8) -> tuple[Mask, UInt8]:
+    """Return where values are odd, shape (count,), and the kind of each of those."""
+    if isinstance(part, bool):
+        if not part:
+            raise MalformedError("odd values are neither told nor foreseen")
+        odd = severity(quality) == Severity.BAD
+        return odd, np.zeros(int(np.count_nonzero(odd)), np.uint8)
+    number, steps, kinds = part
+    places = get_places((number, steps), count)
+    odd = np.zeros(count, np.bool_)
+    odd[places] = True
+    seen = np.frombuffer(kinds, np.uint8)
+    if len(seen) != len(places) or seen.max() >= len(ODD):
+        raise MalformedError("the kinds of the odd values do not fit them")
+    return odd, seen
 
 
-def _planes(words: UInt64, width: int) -> bytes:
-    return np.ascontiguousarray(words.view(np.uint8).reshape(-1, 8)[:, :width].T).tobytes()
+def put_places(places: npt.NDArray[np.intp]) -> Runs:
+    """Return one or more growing places: how many, their steps."""
+    return len(places), put_numbers(_steps(places.astype(np.int64)).view(np.uint64))
 
 
-def _words(data: bytes, count: int, width: int) -> UInt64:
-    words = np.zeros((count, 8), np.uint8)
-    words[:, :width] = np.frombuffer(data, np.uint8).reshape(width, count).T
-    return words.reshape(-1).view(np.uint64)
+def get_places(part: Runs, count: int) -> Int64:
+    """Return the places of :func:`put_places`; they lie below ``count``."""
+    number, steps = part
+    gaps = get_numbers(steps, within(number, 1, count, "a number of places"))
+    if gaps.max() >= count or (gaps[1:] == 0).any() or int(gaps.sum()) >= count:
+        raise MalformedError(f"places do not grow within {count}")
+    return np.cumsum(gaps.astype(np.int64))
+
+
+def _steps(values: Int64) -> Int64:
+    """Return each value minus the one before; the first as it is. Differences may wrap around."""
+    steps = values.copy()
+    steps[1:] -= values[:-1]
+    return steps
