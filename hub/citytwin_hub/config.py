@@ -1,0 +1,119 @@
+"""The hub's configuration: one TOML file, or none at all for a hub on this machine alone."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import msgspec
+
+from citytwin.config import Document
+from citytwin.errors import ConfigError
+
+
+class HubSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[hub]``: where the hub keeps everything, and what it is called."""
+
+    state: str = "./citytwin-hub"
+    name: str = "CityTwin"
+
+
+class LinkSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[link]``: where gateways connect and enrol; ``names`` are in the hub's certificate."""
+
+    bind: str = "0.0.0.0:7443"  # gateways come from outside; mutual TLS guards it
+    enrol_bind: str = "0.0.0.0:7444"  # the token and TLS guard it
+    address: str = ""
+    names: tuple[str, ...] = ()
+    window_entries: int = 64
+
+
+class HttpSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[http]``: the page and REST; any but a loopback address needs a certificate and its key."""
+
+    bind: str = "127.0.0.1:8080"
+    certificate: str = ""
+    key: str = ""
+
+
+class HistorySection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[history]``: how long samples wait in memory (the journal holds them) before a file."""
+
+    flush_s: float = 60.0
+    flush_samples: int = 2_000_000
+
+
+class CitySection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[city]``: the base map, a GeoJSON file (docs/guides/operator.md)."""
+
+    map: str = ""
+
+
+class AlarmSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[alarms]``: after how long silence and bad quality are alarms."""
+
+    gateway_silent_s: float = 30.0
+    device_bad_s: float = 30.0
+
+
+class HubConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """Everything that can be set."""
+
+    hub: HubSection = msgspec.field(default_factory=HubSection)
+    link: LinkSection = msgspec.field(default_factory=LinkSection)
+    http: HttpSection = msgspec.field(default_factory=HttpSection)
+    history: HistorySection = msgspec.field(default_factory=HistorySection)
+    city: CitySection = msgspec.field(default_factory=CitySection)
+    alarms: AlarmSection = msgspec.field(default_factory=AlarmSection)
+
+    @property
+    def state(self) -> Path:
+        """The folder that holds everything."""
+        return Path(self.hub.state)
+
+
+def load(path: Path | None) -> HubConfig:
+    """Return the configuration; the defaults where there is no file.
+
+    Raises:
+        ConfigError: the file is wrong; the text names line and field.
+    """
+    if path is None:
+        return HubConfig()
+    document = Document(path)
+    config = document.convert(HubConfig)
+    for section, field in (("link", "bind"), ("link", "enrol_bind"), ("http", "bind")):
+        value = getattr(getattr(config, section), field)
+        try:
+            split_address(value)
+        except ValueError as error:
+            raise document.error(str(error), (section, field)) from None
+    host, _ = split_address(config.http.bind)
+    if not is_loopback(host) and not (config.http.certificate and config.http.key):
+        raise document.error(
+            f"{host} can be reached from outside, so [http] certificate and key are needed; or "
+            "bind to 127.0.0.1 behind a proxy that speaks TLS",
+            ("http", "bind"),
+        )
+    if not 1 <= config.link.window_entries <= 10_000:
+        raise document.error("must be 1 to 10000", ("link", "window_entries"))
+    return config
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Return (host, port) of ``host:port``; raises ValueError with a sentence."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not host:port, such as 127.0.0.1:8080")
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+__all__ = ["ConfigError", "HubConfig", "is_loopback", "load", "split_address"]

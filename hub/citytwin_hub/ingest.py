@@ -1,0 +1,335 @@
+"""Ingest: one session per connected gateway, from its greeting to its last acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+import structlog
+
+from citytwin.batch import Batch, Int32
+from citytwin.clock import Clock
+from citytwin.command import Command
+from citytwin.errors import BatchError, LineClosed, StoreError
+from citytwin.point import Kind, Point
+from citytwin_hub.committer import Committer, Waiting
+from citytwin_hub.journal.contract import Journal, Record, RecordKind
+from citytwin_hub.readers import Entry
+from citytwin_hub.registry import Registry
+from citytwin_protos.codec import outcome_to_bytes, pack
+from citytwin_protos.session import (
+    Announced,
+    ClockCompared,
+    Closed,
+    HelloReceived,
+    HubSession,
+    Limits,
+    OutcomeReceived,
+    SamplesReceived,
+)
+from citytwin_protos.transport import Line
+
+REVOCATION_CHECK_NS: Final = 5_000_000_000
+SUPERSEDE_S_MAX: Final = 5.0
+NUMBERS_MAX: Final = 1_000_000
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Counters:
+    """What one gateway has sent since the hub began."""
+
+    entries: int = 0
+    samples: int = 0
+    repeated: int = 0
+    refused: int = 0
+    bytes: int = 0
+    connects: int = 0
+
+
+class Accepts(Protocol):
+    """Told when a gateway comes; sends what it has for it."""
+
+    def connected(self, gateway: str) -> None:
+        """A gateway has been welcomed."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Connection:
+    """One connected gateway."""
+
+    gateway: str
+    serial: str
+    peer: str
+    line: Line
+    session: HubSession
+    since_ns: int
+    outbox: bytes = b""
+    software: str = ""
+    clock_offset_ns: int | None = None
+    last_ns: int = 0
+    numbers: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
+    is_text: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    texts: dict[int, int] = field(default_factory=dict)
+    checked_ns: int = 0
+    durable_through: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Ingest:
+    """Serves every gateway's line. All methods belong to the event loop."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        journal: Journal,
+        committer: Committer,
+        clock: Clock,
+        limits: Limits | None = None,
+    ) -> None:
+        """Put what comes through ``committer`` into ``journal``."""
+        self._registry = registry
+        self._journal = journal
+        self._committer = committer
+        self._clock = clock
+        self._limits = limits or Limits()
+        self.connections: dict[str, Connection] = {}
+        self.counters: dict[str, Counters] = {}
+        self.observers: list[Accepts] = []
+
+    def send_command(self, gateway: str, command: Command) -> bool:
+        """Send a command if its gateway is connected; return whether it is."""
+        connection = self.connections.get(gateway)
+        if connection is None:
+            return False
+        connection.session.order(command)
+        connection.wake.set()
+        return True
+
+    async def serve(self, line: Line, gateway: str, serial: str, peer: str) -> None:
+        """Serve one line until it ends; ``gateway`` and ``serial`` are from its certificate."""
+        now_ns = self._clock.monotonic_ns()
+        session = HubSession(self._limits)
+        connection = Connection(gateway, serial, peer, line, session, self._clock.now_ns())
+        session.start(now_ns)
+        refusal = self._registry.refusal(gateway, serial)
+        if refusal:
+            _log.warning("link.refused", gateway=gateway, peer=peer, reason=refusal)
+            session.bye("revoked", refusal)
+        sender = asyncio.ensure_future(self._send(connection))
+        try:
+            await self._receive(connection)
+        except LineClosed as error:
+            _log.info("link.lost", gateway=gateway, peer=peer, reason=str(error))
+        finally:
+            await self._leave(connection, sender)
+
+    async def _receive(self, connection: Connection) -> None:
+        session, clock = connection.session, self._clock
+        while session.closed is None:
+            wait_s = (session.next_tick_ns() - clock.monotonic_ns()) / 1e9
+            try:
+                async with asyncio.timeout(max(wait_s, 0.0)):
+                    frame = await connection.line.receive()
+            except TimeoutError:
+                for closed in session.tick(clock.monotonic_ns(), clock.now_ns()):
+                    self._log_closed(connection, closed)
+            else:
+                connection.last_ns = clock.now_ns()
+                for event in session.receive(frame, clock.monotonic_ns(), clock.now_ns()):
+                    await self._handle(connection, event)
+            self._check_revoked(connection)
+            connection.wake.set()
+
+    async def _handle(self, connection: Connection, event: object) -> None:
+        if isinstance(event, SamplesReceived):
+            await self._samples(connection, event)
+        elif isinstance(event, OutcomeReceived):
+            body = outcome_to_bytes(event.outcome)
+            await self._commit(
+                connection, RecordKind.OUTCOME, event.number, body, Batch.empty(), event.body_bytes
+            )
+        elif isinstance(event, Announced):
+            self._announced(connection, event)
+        elif isinstance(event, HelloReceived):
+            await self._hello(connection, event)
+        elif isinstance(event, ClockCompared):
+            connection.clock_offset_ns = event.offset_ns
+        elif isinstance(event, Closed):
+            self._log_closed(connection, event)
+
+    async def _hello(self, connection: Connection, hello: HelloReceived) -> None:
+        gateway, session = connection.gateway, connection.session
+        connection.outbox, connection.software = hello.outbox, hello.software
+        present = self.connections.get(gateway)
+        if present is not None and present.outbox != hello.outbox:
+            detail = (
+                f"another gateway named {gateway!r} is connected from {present.peer}; each gateway "
+                "needs a name and a certificate of its own"
+            )
+            _log.warning(
+                "link.duplicate", gateway=gateway, peer=connection.peer, other=present.peer
+            )
+            session.bye("duplicate", detail)
+            return
+        if present is not None:
+            present.session.bye("duplicate", "the same gateway has connected anew")
+            present.wake.set()
+            await present.line.close()
+            async with asyncio.timeout(SUPERSEDE_S_MAX):
+                await present.gone.wait()
+        self.connections[gateway] = connection
+        counters = self.counters.setdefault(gateway, Counters())
+        counters.connects += 1
+        now_ns = self._clock.now_ns()
+        self._registry.seen(gateway, connection.software, connection.peer, now_ns)
+        session.welcome(
+            durable_through=self._journal.durable_through(hello.outbox),
+            announce_wanted=True,
+            time_ns=now_ns,
+        )
+        _log.info("link.connected", gateway=gateway, peer=connection.peer, software=hello.software)
+        for observer in self.observers:
+            observer.connected(gateway)
+
+    def _announced(self, connection: Connection, announced: Announced) -> None:
+        prefix = connection.gateway + "/"
+        points: Mapping[int, Point] = announced.points
+        foreign = next((p.id for p in points.values() if not p.id.startswith(prefix)), None)
+        numbers = [*points, *announced.texts]
+        if foreign is not None:
+            connection.session.bye("protocol", f"point {foreign!r} is not this gateway's")
+        elif numbers and not 0 <= min(numbers) <= max(numbers) < NUMBERS_MAX:
+            connection.session.bye("protocol", f"numbers lie between 0 and {NUMBERS_MAX}")
+        else:
+            try:
+                self._take_announced(connection, points, announced.texts)
+            except StoreError as error:
+                _log.error("link.announce_failed", gateway=connection.gateway, reason=str(error))
+                connection.session.bye("overloaded", "the hub cannot keep new points now")
+
+    def _take_announced(
+        self, connection: Connection, points: Mapping[int, Point], texts: Mapping[int, str]
+    ) -> None:
+        ordered = sorted(points)
+        size = max(ordered[-1] + 1 if ordered else 0, len(connection.numbers))
+        numbers, is_text = np.full(size, -1, np.int32), np.zeros(size, bool)
+        numbers[: len(connection.numbers)] = connection.numbers
+        is_text[: len(connection.is_text)] = connection.is_text
+        if ordered:
+            numbers[ordered] = self._registry.rows([points[number] for number in ordered])
+            is_text[ordered] = [points[number].kind == Kind.TEXT for number in ordered]
+        connection.numbers, connection.is_text = numbers, is_text
+        known = self._registry.text_numbers(texts.values())
+        connection.texts.update(zip(texts, known, strict=True))
+
+    async def _samples(self, connection: Connection, event: SamplesReceived) -> None:
+        try:
+            batch = self._translated(connection, event.batch)
+        except BatchError as error:
+            self.counters[connection.gateway].refused += 1
+            _log.warning(
+                "link.entry_refused",
+                gateway=connection.gateway,
+                number=event.number,
+                reason=str(error),
+            )
+            connection.session.refuse(event.number, "invalid", str(error))
+            return
+        kind = RecordKind.ALARM if event.alarm else RecordKind.TELEMETRY
+        await self._commit(connection, kind, event.number, pack(batch), batch, event.body_bytes)
+
+    def _translated(self, connection: Connection, batch: Batch) -> Batch:
+        batch.check(points=len(connection.numbers), now_ns=self._clock.now_ns())
+        rows = batch.renumbered(connection.numbers)
+        if len(rows) and int(rows.point.min()) < 0:
+            unknown = batch.point[rows.point < 0][0]
+            raise BatchError(f"point number {unknown} was not announced")
+        text = connection.is_text[batch.point] & np.isfinite(batch.value)
+        if not text.any():
+            return rows
+        value = batch.value.copy()
+        for index in np.flatnonzero(text):
+            number = connection.texts.get(int(value[index]))
+            if number is None:
+                raise BatchError(f"text number {value[index]:g} was not announced")
+            value[index] = number
+        return Batch(rows.point, rows.time_ns, value, rows.quality)
+
+    async def _commit(
+        self,
+        connection: Connection,
+        kind: RecordKind,
+        number: int,
+        body: bytes,
+        batch: Batch,
+        size: int,
+    ) -> None:
+        counters = self.counters[connection.gateway]
+        counters.entries += 1
+        counters.samples += len(batch)
+        counters.bytes += size
+        record = Record(
+            kind, connection.outbox, number, self._clock.now_ns(), connection.gateway, body
+        )
+
+        def durable(through: int) -> None:
+            connection.durable_through = through
+            connection.wake.set()
+
+        await self._committer.put(Waiting(Entry(record, batch), durable))
+
+    async def _send(self, connection: Connection) -> None:
+        """Send what the session has to say, whenever it has."""
+        with contextlib.suppress(LineClosed):
+            acknowledged = 0
+            while True:
+                if connection.durable_through > acknowledged:
+                    # One acknowledgement for whatever has become durable meanwhile.
+                    acknowledged = connection.durable_through
+                    connection.session.acknowledge(acknowledged)
+                for frame in connection.session.outgoing():
+                    await connection.line.send(frame)
+                if connection.session.closed is not None:
+                    return
+                await connection.wake.wait()
+                connection.wake.clear()
+
+    def _check_revoked(self, connection: Connection) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if connection.session.closed is not None or now_ns < connection.checked_ns:
+            return
+        connection.checked_ns = now_ns + REVOCATION_CHECK_NS
+        refusal = self._registry.refusal(connection.gateway, connection.serial)
+        if refusal:
+            _log.warning("link.revoked", gateway=connection.gateway, reason=refusal)
+            connection.session.bye("revoked", refusal)
+
+    async def _leave(self, connection: Connection, sender: asyncio.Future[None]) -> None:
+        connection.wake.set()
+        try:
+            # A Bye is worth a moment's wait; a peer that takes nothing is not.
+            async with asyncio.timeout(1.0):
+                await sender
+        except TimeoutError:
+            sender.cancel()
+        await connection.line.close()
+        if self.connections.get(connection.gateway) is connection:
+            del self.connections[connection.gateway]
+            self.counters[connection.gateway].repeated += connection.session.repeated
+            self._registry.seen(
+                connection.gateway, connection.software, connection.peer, self._clock.now_ns()
+            )
+        connection.gone.set()
+
+    def _log_closed(self, connection: Connection, closed: Closed) -> None:
+        _log.info(
+            "link.closed", gateway=connection.gateway, reason=closed.reason, detail=closed.detail
+        )
