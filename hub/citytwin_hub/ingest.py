@@ -182,7 +182,6 @@ class Ingest:
         if present is not None:
             present.session.bye("duplicate", "the same gateway has connected anew")
             present.wake.set()
-            await present.line.close()
             async with asyncio.timeout(SUPERSEDE_S_MAX):
                 await present.gone.wait()
         self.connections[gateway] = connection
@@ -298,6 +297,8 @@ class Ingest:
                 for frame in connection.session.outgoing():
                     await connection.line.send(frame)
                 if connection.session.closed is not None:
+                    # Wakes the receiving side; what was said last has been sent.
+                    await connection.line.close()
                     return
                 await connection.wake.wait()
                 connection.wake.clear()

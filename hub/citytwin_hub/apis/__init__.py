@@ -1,0 +1,1 @@
+"""What the hub shows to others: REST, live stream, page. It reads the hub, never the reverse."""

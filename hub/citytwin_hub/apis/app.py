@@ -1,0 +1,137 @@
+"""The web application: REST, the live stream, metrics and the page, with one set of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from citytwin.errors import CityTwinError, StoreError
+from citytwin_hub.access import AccessError
+from citytwin_hub.apis import live, rest
+from citytwin_hub.apis.city import City
+from citytwin_hub.commands import CommandRefused
+
+BODY_BYTES_MAX: Final = 64 * 1024
+PAGE: Final = Path(__file__).parent.parent / "web" / "dist"
+HEADERS: Final = {
+    # The map makes its worker and its images from blobs; everything else is the page's own.
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; worker-src 'self' blob:; "
+        "style-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+NO_PAGE: Final = """<!doctype html><meta charset="utf-8"><title>CityTwin</title>
+<p>The page has not been built here. Run <code>make web</code>, then start the hub again."""
+
+
+def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> FastAPI:
+    """Return the application on a city."""
+    # FastAPI's own documentation pages load their scripts from elsewhere; ours must not.
+    app = FastAPI(
+        title="CityTwin hub",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.city, app.state.clients = city, live.Clients()
+    city.commands.watch(app.state.clients.command)
+    app.include_router(rest.router)
+    app.include_router(live.router)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.middleware("http")(_guard)
+    for kind in (CityTwinError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _problem)
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics_text() -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/api/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(_docs_page(app))
+
+    if (page / "index.html").exists():
+        app.mount("/", StaticFiles(directory=page, html=True))
+    else:
+
+        @app.get("/", include_in_schema=False)
+        async def no_page() -> HTMLResponse:
+            return HTMLResponse(NO_PAGE, 503)
+
+    return app
+
+
+async def _guard(request: Request, follow: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuse bodies that are too large before they are read, and set the headers."""
+    length = request.headers.get("content-length", "0")
+    chunked = "chunked" in request.headers.get("transfer-encoding", "").lower()
+    if chunked or not length.isdigit() or int(length) > BODY_BYTES_MAX:
+        response: Response = _error(413, f"a body has at most {BODY_BYTES_MAX} bytes")
+    else:
+        response = await follow(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+async def _problem(_request: Request, error: Exception) -> Response:
+    if isinstance(error, AccessError):
+        return _error(error.status, str(error))
+    if isinstance(error, rest.ApiError | CommandRefused):
+        return _error(error.status, str(error), error.field)
+    if isinstance(error, StoreError):
+        return _error(422, str(error))
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return _error(422, f"{where or 'the body'}: {first['msg']}", where)
+    if isinstance(error, HTTPException):
+        return _error(error.status_code, str(error.detail))
+    return _error(500, str(error))
+
+
+def _error(status: int, message: str, field: str = "") -> JSONResponse:
+    body: dict[str, Any] = {"code": status, "message": message}
+    if field:
+        body["field"] = field
+    return JSONResponse({"error": body}, status)
+
+
+def _docs_page(app: FastAPI) -> str:
+    """Return the routes as one small page that needs nothing from elsewhere."""
+    described = app.openapi()
+    rows = "".join(_docs_rows(described["paths"].items()))
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>CityTwin API</title>'
+        "<style>body{font:15px sans-serif;max-width:60em;margin:2em auto}td{padding:.3em 1em}"
+        "</style><h1>CityTwin API</h1><p>Machine-readable: "
+        '<a href="openapi.json">openapi.json</a>. Every route wants '
+        "<code>Authorization: Bearer TOKEN</code>.</p><table>"
+        f"{rows}<tr><td>WS</td><td><code>/api/v1/live</code></td><td>The live stream.</td></tr>"
+        "</table></html>"
+    )
+
+
+def _docs_rows(paths: Iterable[tuple[str, dict[str, Any]]]) -> Iterable[str]:
+    for path, methods in paths:
+        for method, described in methods.items():
+            words = described.get("description", "")
+            yield (
+                f"<tr><td>{method.upper()}</td><td><code>{path}</code></td><td>{words}</td></tr>"
+            )

@@ -1,0 +1,177 @@
+"""City: what the APIs read and do, in one object; the hub builds it, the APIs only use it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from citytwin.clock import Clock
+from citytwin.errors import ConfigError
+from citytwin.history import HistoryStore
+from citytwin.point import Kind, Place, Point, Span
+from citytwin.quality import Quality
+from citytwin.units import unit
+from citytwin_hub.access import Access
+from citytwin_hub.alarms import Alarms
+from citytwin_hub.commands import Commands
+from citytwin_hub.ingest import Counters, Ingest
+from citytwin_hub.registry import Registry
+from citytwin_hub.twin import Latest, Twin
+
+MAP_BYTES_MAX: Final = 64 * 1024 * 1024
+HEALTH: Final = "agent"
+"""The device under which a gateway tells of itself: ``<gateway>/agent/outbox-bytes`` and others."""
+EMPTY_MAP: Final[dict[str, Any]] = {"type": "FeatureCollection", "features": []}
+
+
+@dataclass(frozen=True, slots=True)
+class City:
+    """Everything that the APIs stand on."""
+
+    clock: Clock
+    registry: Registry
+    twin: Twin
+    history: HistoryStore
+    ingest: Ingest
+    alarms: Alarms
+    commands: Commands
+    access: Access
+    base_map: dict[str, Any]
+
+    def point(self, row: int, point: Point) -> dict[str, Any]:
+        """Return a point as the APIs show it."""
+        return {
+            "row": row,
+            "id": point.id,
+            "gateway": point.gateway,
+            "device": point.device,
+            "name": point.name,
+            "unit": point.unit,
+            "symbol": unit(point.unit).symbol,
+            "kind": point.kind.value,
+            "source": point.source.value,
+            "label": _label(point.label),
+            "device_label": _label(point.device_label),
+            "place": place(point.place),
+            "valid": span(point.valid),
+            "normal": span(point.normal),
+            "writable": span(point.writable),
+            "feeds": point.feeds,
+            "attribute": point.attribute,
+        }
+
+    def values(self, latest: Latest) -> list[dict[str, Any]]:
+        """Return latest samples as the APIs show them."""
+        return [self._value(latest, index) for index in range(len(latest.row))]
+
+    def _value(self, latest: Latest, index: int) -> dict[str, Any]:
+        row, value = int(latest.row[index]), float(latest.value[index])
+        quality = int(latest.quality[index])
+        shown: dict[str, Any] = {
+            "row": row,
+            "time_ms": int(latest.time_ns[index]) // 1_000_000,
+            "value": value if np.isfinite(value) else None,
+            "quality": quality,
+            "severity": quality >> 6,
+            "reason": reason(quality),
+            "received_ms": int(latest.received_ns[index]) // 1_000_000,
+        }
+        point = self.registry.points.get(row)
+        if point is not None and point.kind == Kind.TEXT and np.isfinite(value):
+            shown["text"] = self.registry.text(int(value))
+        return shown
+
+    def gateways(self) -> list[dict[str, Any]]:
+        """Return every gateway with what is known of it now."""
+        own: dict[str, dict[str, int]] = {}
+        counts: dict[str, int] = {}
+        for row, point in self.registry.points.items():
+            counts[point.gateway] = counts.get(point.gateway, 0) + 1
+            if point.device == HEALTH:
+                own.setdefault(point.gateway, {})[point.name] = row
+        shown = []
+        for gateway in self.registry.gateways():
+            connection = self.ingest.connections.get(gateway.name)
+            counters = self.ingest.counters.get(gateway.name, Counters())
+            rows = own.get(gateway.name, {})
+            first = self.registry.points.get(next(iter(rows.values()), 0))
+            heard_ns = max(gateway.seen_ns, connection.last_ns if connection else 0)
+            shown.append(
+                {
+                    "name": gateway.name,
+                    "state": gateway.state,
+                    "connected": connection is not None,
+                    "since_ms": connection.since_ns // 1_000_000 if connection else None,
+                    "last_seen_ms": heard_ns // 1_000_000 or None,
+                    "software": gateway.software,
+                    "address": gateway.address,
+                    "points": counts.get(gateway.name, 0),
+                    "place": place(first.place) if first else None,
+                    "label": _label(first.device_label) if first else {},
+                    "outbox_entries": self._health(rows.get("outbox-entries")),
+                    "outbox_bytes": self._health(rows.get("outbox-bytes")),
+                    "clock_offset_ms": self._health(rows.get("clock-offset")),
+                    "entries": counters.entries,
+                    "samples": counters.samples,
+                    "repeated": counters.repeated,
+                    "refused": counters.refused,
+                }
+            )
+        return shown
+
+    def _health(self, row: int | None) -> float | None:
+        if row is None:
+            return None
+        value = float(self.twin.read([row]).value[0])
+        return value if np.isfinite(value) else None
+
+
+def read_map(path: str) -> dict[str, Any]:
+    """Return the base map; an empty one where none is set.
+
+    Raises:
+        ConfigError: the file is not GeoJSON, or too large.
+    """
+    if not path:
+        return EMPTY_MAP
+    try:
+        if Path(path).stat().st_size > MAP_BYTES_MAX:
+            raise ConfigError(f"{path}: a base map has at most {MAP_BYTES_MAX} bytes")
+        data = json.loads(Path(path).read_bytes(), parse_constant=_no_constant)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: is not GeoJSON: {error}") from None
+    if not isinstance(data, dict) or data.get("type") != "FeatureCollection":
+        raise ConfigError(f"{path}: is not a GeoJSON FeatureCollection")
+    return data
+
+
+def reason(quality: int) -> str:
+    """Return the reason of a quality code in a word."""
+    try:
+        return Quality(quality).reason
+    except ValueError:
+        return "unknown"
+
+
+def place(where: Place | None) -> list[float | None] | None:
+    """Return [longitude, latitude, elevation]."""
+    return None if where is None else [where.lon, where.lat, where.elevation_m]
+
+
+def span(limits: Span | None) -> list[float | None] | None:
+    """Return [low, high]; an end without limit is null."""
+    if limits is None:
+        return None
+    return [end if np.isfinite(end) else None for end in (limits.low, limits.high)]
+
+
+def _label(label: Any) -> dict[str, str]:
+    return {"kk": label.kk, "ru": label.ru, "en": label.en}
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

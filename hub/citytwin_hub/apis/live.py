@@ -1,0 +1,151 @@
+"""Live: what changed, in batches, to every browser; a slow one gets fewer, never more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections import deque
+from typing import Any, Final
+
+import numpy as np
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from citytwin_hub.access import AccessError
+from citytwin_hub.apis.city import City
+from citytwin_hub.twin import Latest
+
+router = APIRouter(prefix="/api/v1")
+
+FRAME_S: Final = 0.1
+LISTS_S: Final = 0.5
+TOKEN_S_MAX: Final = 5.0
+SEND_S_MAX: Final = 10.0
+CLIENTS_MAX: Final = 500
+COMMANDS_MAX: Final = 200
+ROWS_PER_FRAME: Final = 50_000
+_HEADER: Final = struct.Struct("<B3xI")
+
+
+class Clients:
+    """The browsers that are connected; told of commands as they change."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._queues: set[deque[dict[str, Any]]] = set()
+
+    def __len__(self) -> int:
+        return len(self._queues)
+
+    def command(self, shown: dict[str, Any]) -> None:
+        """Tell everybody; a browser that does not keep up loses the oldest."""
+        for queue in self._queues:
+            queue.append(shown)
+
+    def join(self) -> deque[dict[str, Any]]:
+        """Return a new browser's own bounded queue."""
+        queue: deque[dict[str, Any]] = deque(maxlen=COMMANDS_MAX)
+        self._queues.add(queue)
+        return queue
+
+    def leave(self, queue: deque[dict[str, Any]]) -> None:
+        """Forget a browser."""
+        # deques compare by content, so the one that is meant is found by identity.
+        self._queues = {one for one in self._queues if one is not queue}
+
+
+@router.websocket("/live")
+async def live(socket: WebSocket) -> None:
+    """Stream to one browser until it leaves; its first message must be {"token": "…"}."""
+    city: City = socket.app.state.city
+    clients: Clients = socket.app.state.clients
+    await socket.accept()
+    try:
+        if len(clients) >= CLIENTS_MAX:
+            await socket.close(1013, f"{CLIENTS_MAX} browsers are connected")
+        elif await _signed_in(socket, city):
+            await _stream(socket, city, clients)
+    except (WebSocketDisconnect, TimeoutError):
+        if socket.application_state == WebSocketState.CONNECTED:
+            await socket.close(1008)
+
+
+async def _signed_in(socket: WebSocket, city: City) -> bool:
+    async with asyncio.timeout(TOKEN_S_MAX):
+        message = await socket.receive_text()
+    try:
+        asked = json.loads(message)
+        token = asked.get("token") if isinstance(asked, dict) else None
+        city.access.user(token if isinstance(token, str) else "", city.clock.now_ns())
+    except (ValueError, AccessError):
+        await socket.close(1008, "a valid token is needed")
+        return False
+    return True
+
+
+async def _stream(socket: WebSocket, city: City, clients: Clients) -> None:
+    queue = clients.join()
+    leaving = asyncio.ensure_future(_until_gone(socket))
+    try:
+        await _send(socket, {"type": "hello", "now_ms": city.clock.now_ns() // 1_000_000})
+        version, told = 0, ("", "")
+        ticks = 0
+        while not leaving.done():
+            version = await _send_changes(socket, city, version)
+            while queue:
+                await _send(socket, {"type": "command", "command": queue.popleft()})
+            if ticks % round(LISTS_S / FRAME_S) == 0:
+                told = await _send_lists(socket, city, told)
+            ticks += 1
+            await asyncio.wait({leaving}, timeout=FRAME_S)
+    finally:
+        clients.leave(queue)
+        leaving.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Read and ignore whatever a browser sends; returns when it is gone."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _send_changes(socket: WebSocket, city: City, version: int) -> int:
+    """Send the rows that changed; those between two frames are sent once, with their newest."""
+    rows, now = city.twin.changed_since(version)
+    for start in range(0, len(rows), ROWS_PER_FRAME):
+        latest = city.twin.read(rows[start : start + ROWS_PER_FRAME])
+        async with asyncio.timeout(SEND_S_MAX):
+            await socket.send_bytes(frame(latest))
+    return now
+
+
+async def _send_lists(socket: WebSocket, city: City, told: tuple[str, str]) -> tuple[str, str]:
+    lists = (
+        {"type": "alarms", "alarms": city.alarms.described()},
+        {"type": "gateways", "gateways": city.gateways()},
+    )
+    texts = (json.dumps(lists[0]), json.dumps(lists[1]))
+    for text, before in zip(texts, told, strict=True):
+        if text != before:
+            async with asyncio.timeout(SEND_S_MAX):
+                await socket.send_text(text)
+    return texts
+
+
+async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+    async with asyncio.timeout(SEND_S_MAX):
+        await socket.send_text(json.dumps(message))
+
+
+def frame(latest: Latest) -> bytes:
+    """Return the binary frame of latest samples (docs/architecture.md has its layout)."""
+    return b"".join(
+        (
+            _HEADER.pack(1, len(latest.row)),
+            latest.row.astype("<i4").tobytes(),
+            (latest.time_ns / 1e6).astype("<f8").tobytes(),
+            np.asarray(latest.value, "<f8").tobytes(),
+            latest.quality.tobytes(),
+        )
+    )

@@ -1,0 +1,179 @@
+"""Shapes of the answers, for the OpenAPI description; docs/architecture.md has them in a table."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+Ends = list[float | None] | None
+
+
+class LabelShape(BaseModel):
+    """A text in Kazakh, Russian and English."""
+
+    kk: str = ""
+    ru: str = ""
+    en: str = ""
+
+
+class Me(BaseModel):
+    """Who a token belongs to."""
+
+    name: str
+    role: str
+
+
+class PointShape(BaseModel):
+    """A point; spans are [low, high] with null for no limit, place is [lon, lat, elevation]."""
+
+    row: int
+    id: str
+    gateway: str
+    device: str
+    name: str
+    unit: str
+    symbol: str
+    kind: str
+    source: str
+    label: LabelShape
+    device_label: LabelShape
+    place: Ends
+    valid: Ends
+    normal: Ends
+    writable: Ends
+    feeds: str
+    attribute: str
+
+
+class PointList(BaseModel):
+    """A page of points; ``next`` is what to give as ``after``, null on the last page."""
+
+    points: list[PointShape]
+    next: int | None
+
+
+class Value(BaseModel):
+    """A latest sample; value is null when there is none."""
+
+    row: int
+    time_ms: int
+    value: float | None
+    text: str | None = None
+    quality: int
+    severity: int
+    reason: str
+    received_ms: int
+
+
+class LatestValues(BaseModel):
+    """Latest samples and the hub's time."""
+
+    now_ms: int
+    values: list[Value]
+
+
+class Samples(BaseModel):
+    """Samples of one point in columns."""
+
+    row: int
+    time_ms: list[int]
+    value: list[float | None]
+    quality: list[int]
+
+
+class Steps(BaseModel):
+    """Sums of one point by step in columns."""
+
+    row: int
+    time_ms: list[int]
+    low: list[float | None]
+    mean: list[float | None]
+    high: list[float | None]
+    count: list[int]
+    quality: list[int]
+
+
+class History(BaseModel):
+    """Samples, or steps when a step was asked for."""
+
+    samples: list[Samples] | None = None
+    steps: list[Steps] | None = None
+
+
+class GatewayShape(BaseModel):
+    """A gateway and how it does."""
+
+    name: str
+    state: str
+    connected: bool
+    since_ms: int | None
+    last_seen_ms: int | None
+    software: str
+    address: str
+    points: int
+    place: Ends
+    label: LabelShape
+    outbox_entries: float | None
+    outbox_bytes: float | None
+    clock_offset_ms: float | None
+    entries: int
+    samples: int
+    repeated: int
+    refused: int
+
+
+class GatewayList(BaseModel):
+    """Every gateway."""
+
+    gateways: list[GatewayShape]
+
+
+class AlarmShape(BaseModel):
+    """An alarm; state is raised, acknowledged or returned."""
+
+    id: int
+    state: str
+    kind: str
+    row: int | None
+    point: str | None
+    gateway: str
+    since_ms: int
+    returned_ms: int | None
+    acknowledged_by: str | None
+    severity: str
+    text: LabelShape
+    value: float | None
+
+
+class AlarmList(BaseModel):
+    """Open alarms, newest first."""
+
+    alarms: list[AlarmShape]
+
+
+class StepShape(BaseModel):
+    """One state of a command."""
+
+    state: str
+    at_ms: int
+    reason: str
+
+
+class CommandShape(BaseModel):
+    """A command; ``value`` is what was wished, never what is."""
+
+    id: str
+    point: str
+    row: int
+    value: float
+    state: str
+    issued_by: str
+    issued_ms: int
+    expires_ms: int
+    reason: str
+    history: list[StepShape]
+
+
+class CommandList(BaseModel):
+    """Commands, newest first."""
+
+    commands: list[CommandShape]

@@ -1,0 +1,316 @@
+"""Commands: from somebody's wish to a read-back, each step in a durable journal.
+
+submitted → sent → executed → settled | contradicted | unverified; or refused, expired, failed.
+What was wished never reaches the twin: the twin changes when the value is read back.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+
+from citytwin.batch import SECOND_NS
+from citytwin.command import LIFETIME_NS_MAX, Command, Outcome, OutcomeState, Readback
+from citytwin.errors import CommandError, IdentityError, StoreError
+from citytwin.quality import Severity, severity
+from citytwin_hub.access import Role, User
+from citytwin_hub.readers import Entry, outcome_of
+from citytwin_hub.registry import Registry
+from citytwin_protos.codec import command_from_bytes, command_to_bytes
+
+LIFE_S: Final = 30.0
+READBACK_NS: Final = 30 * SECOND_NS
+TOLERANCE: Final = 0.01
+"""Read-back may be off by a hundredth of the writable span."""
+OPEN_MAX: Final = 10_000
+LISTED_MAX: Final = 500
+BUSY_S_MAX: Final = 5.0
+GRACE_NS: Final = 10 * SECOND_NS
+"""An outcome may still be on its way when the command has expired at the gateway."""
+FINAL: Final = frozenset({"settled", "contradicted", "unverified", "refused", "expired", "failed"})
+
+_log = structlog.get_logger(__name__)
+
+
+class CommandRefused(CommandError):
+    """A command may not be submitted; ``status`` is HTTP's, ``field`` what is wrong."""
+
+    def __init__(self, status: int, message: str, field: str = "") -> None:
+        """Refuse with 400, 403, 404, 409, 422 or 429."""
+        super().__init__(message)
+        self.status, self.field = status, field
+
+
+@dataclass(slots=True)
+class Tracked:
+    """A command and what has become of it: (state, UTC nanoseconds, reason), newest last."""
+
+    command: Command
+    row: int
+    history: list[tuple[str, int, str]] = field(default_factory=list)
+    executed_ns: int = 0
+    last_read: float = math.nan
+
+    @property
+    def state(self) -> str:
+        """The newest state."""
+        return self.history[-1][0]
+
+
+class Commands:
+    """Submits, follows and settles. Belongs to the event loop."""
+
+    def __init__(
+        self, path: Path, registry: Registry, send: Callable[[str, Command], bool]
+    ) -> None:
+        """Open or create the journal and take up what is not final; ``send`` reaches a gateway."""
+        self._registry, self._send = registry, send
+        self._open: dict[str, Tracked] = {}
+        self._watchers: list[Callable[[dict[str, Any]], None]] = []
+        self.counts: dict[str, int] = {}
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(
+                "CREATE TABLE IF NOT EXISTS commands (id TEXT PRIMARY KEY, row INTEGER NOT NULL, "
+                "command BLOB NOT NULL, issued_ns INTEGER NOT NULL) STRICT;"
+                "CREATE TABLE IF NOT EXISTS steps (number INTEGER PRIMARY KEY AUTOINCREMENT, "
+                "id TEXT NOT NULL, state TEXT NOT NULL, at_ns INTEGER NOT NULL, "
+                "reason TEXT NOT NULL) STRICT;"
+                "CREATE INDEX IF NOT EXISTS steps_id ON steps (id);"
+            )
+            for tracked in self._stored("ORDER BY issued_ns DESC", OPEN_MAX):
+                if tracked.state not in FINAL:
+                    self._open[tracked.command.id] = tracked
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"the commands in {path} cannot be read: {error}") from error
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    def watch(self, watcher: Callable[[dict[str, Any]], None]) -> None:
+        """Call ``watcher`` with every command whose state has changed."""
+        self._watchers.append(watcher)
+
+    def submit(
+        self,
+        user: User,
+        point_id: str,
+        value: float,
+        now_ns: int,
+        *,
+        expires_s: float = LIFE_S,
+        command_id: str = "",
+        reason: str = "",
+    ) -> Tracked:
+        """Check a wish, journal it and send it on; refusals are journalled too.
+
+        Raises:
+            CommandRefused: it may not be done; the text says why.
+        """
+        if command_id and (known := self.find(command_id)):
+            if known.command.point == point_id and known.command.value == value:
+                return known
+            raise CommandRefused(409, f"command {command_id} was already given, for something else")
+        command, row, refusal = self._checked(
+            user, point_id, value, now_ns, expires_s, command_id or uuid.uuid4().hex
+        )
+        tracked = Tracked(command, row)
+        self._db.execute(
+            "INSERT INTO commands (id, row, command, issued_ns) VALUES (?, ?, ?, ?)",
+            (command.id, row, command_to_bytes(command), now_ns),
+        )
+        self._open[command.id] = tracked
+        if refusal is not None:
+            self._step(tracked, "refused", now_ns, str(refusal))
+            raise refusal
+        self._step(tracked, "submitted", now_ns, reason)
+        if self._send(command.point.split("/")[0], command):
+            self._step(tracked, "sent", now_ns, "")
+        return tracked
+
+    def _checked(
+        self,
+        user: User,
+        point_id: str,
+        value: float,
+        now_ns: int,
+        expires_s: float,
+        command_id: str,
+    ) -> tuple[Command, int, CommandRefused | None]:
+        """Return the command, its row and why it is refused; raises for what is no command."""
+        if len(self._open) >= OPEN_MAX:
+            raise CommandRefused(429, f"{OPEN_MAX} commands are open; wait until some are settled")
+        row = self._registry.row(point_id)
+        point = self._registry.points.get(row or 0)
+        if row is None or point is None:
+            raise CommandRefused(404, f"there is no point {point_id[:200]!r}", "point")
+        if not math.isfinite(value):
+            raise CommandRefused(422, "the value must be a finite number", "value")
+        if not 1 <= expires_s <= LIFETIME_NS_MAX / SECOND_NS:
+            raise CommandRefused(422, "expires_s must be 1 to 86400", "expires_s")
+        span = point.writable
+        width = span.high - span.low if span else 0.0
+        tolerance = max(width * TOLERANCE if math.isfinite(width) else 0.0, abs(value) * 1e-6, 1e-9)
+        try:
+            command = Command(
+                id=command_id,
+                point=point_id,
+                value=value,
+                issued_by=user.name,
+                issued_ns=now_ns,
+                expires_ns=now_ns + int(expires_s * SECOND_NS),
+                readback=Readback(point_id, value, tolerance, READBACK_NS),
+            )
+        except (CommandError, IdentityError, ValueError) as error:
+            raise CommandRefused(422, str(error), "id") from None
+        refusal = None
+        if user.role < Role.OPERATOR:
+            refusal = CommandRefused(403, f"{user.name} may look but not act")
+        elif span is None:
+            refusal = CommandRefused(422, f"{point_id} cannot be written", "point")
+        elif value not in span:
+            refusal = CommandRefused(
+                422, f"{value:g} is outside {span.low:g} … {span.high:g}", "value"
+            )
+        return command, row, refusal
+
+    def find(self, command_id: str) -> Tracked | None:
+        """Return a command, however old."""
+        if command_id in self._open:
+            return self._open[command_id]
+        return next(iter(self._stored("WHERE id = ?", 1, command_id)), None)
+
+    def listed(self) -> list[Tracked]:
+        """Return the newest commands, newest first."""
+        stored = self._stored("ORDER BY issued_ns DESC", LISTED_MAX)
+        return [self._open.get(tracked.command.id, tracked) for tracked in stored]
+
+    def connected(self, gateway: str) -> None:
+        """Send a gateway that has come what still waits for it; it carries each out once."""
+        for tracked in list(self._open.values()):
+            if tracked.state in {"submitted", "sent"} and tracked.command.point.startswith(
+                gateway + "/"
+            ):
+                self._send(gateway, tracked.command)
+                if tracked.state == "submitted":
+                    self._step(tracked, "sent", tracked.command.issued_ns, "")
+
+    def entry(self, entry: Entry) -> None:
+        """Take outcomes and read-backs from a journal record."""
+        outcome = outcome_of(entry)
+        if outcome is not None:
+            self._outcome(outcome, entry.record.gateway)
+            return
+        for tracked in list(self._open.values()):
+            if tracked.executed_ns and tracked.row in entry.batch.point:
+                self._readback(tracked, entry)
+
+    def check(self, now_ns: int) -> None:
+        """End what has waited too long; called about once a second."""
+        for tracked in list(self._open.values()):
+            command = tracked.command
+            if tracked.state in {"submitted", "sent"} and now_ns > command.expires_ns + GRACE_NS:
+                words = (
+                    "the gateway was not reached" if tracked.state == "submitted" else "no answer"
+                )
+                self._step(tracked, "expired", now_ns, f"{words} before the command expired")
+            elif tracked.executed_ns and now_ns > tracked.executed_ns + command.readback.within_ns:
+                if math.isnan(tracked.last_read):
+                    self._step(tracked, "unverified", now_ns, "no good value was read back in time")
+                else:
+                    read = f"read back {tracked.last_read:g} instead of {command.value:g}"
+                    self._step(tracked, "contradicted", now_ns, read)
+
+    def described(self, tracked: Tracked) -> dict[str, Any]:
+        """Return a command as the APIs show it (docs/architecture.md)."""
+        command = tracked.command
+        return {
+            "id": command.id,
+            "point": command.point,
+            "row": tracked.row,
+            "value": command.value,
+            "state": tracked.state,
+            "issued_by": command.issued_by,
+            "issued_ms": command.issued_ns // 1_000_000,
+            "expires_ms": command.expires_ns // 1_000_000,
+            "reason": tracked.history[-1][2],
+            "history": [
+                {"state": state, "at_ms": at_ns // 1_000_000, "reason": reason}
+                for state, at_ns, reason in tracked.history
+            ],
+        }
+
+    def _outcome(self, outcome: Outcome, gateway: str) -> None:
+        tracked = self._open.get(outcome.command)
+        if tracked is None or not tracked.command.point.startswith(gateway + "/"):
+            return
+        if tracked.executed_ns:
+            return  # told again after a reconnect
+        if outcome.state == OutcomeState.EXECUTED:
+            tracked.executed_ns = outcome.at_ns
+        self._step(tracked, outcome.state.value, outcome.at_ns, outcome.reason)
+
+    def _readback(self, tracked: Tracked, entry: Entry) -> None:
+        batch, wanted = entry.batch, tracked.command.readback
+        mine = (batch.point == tracked.row) & (batch.time_ns >= tracked.executed_ns)
+        good = mine & (severity(batch.quality) != Severity.BAD)
+        if not good.any():
+            return
+        newest = int(np.flatnonzero(good)[np.argmax(batch.time_ns[good])])
+        tracked.last_read = float(batch.value[newest])
+        if abs(tracked.last_read - wanted.value) <= wanted.tolerance:
+            read = f"read back {tracked.last_read:g}"
+            self._step(tracked, "settled", int(batch.time_ns[newest]), read)
+
+    def _step(self, tracked: Tracked, state: str, at_ns: int, reason: str) -> None:
+        command = tracked.command
+        tracked.history.append((state, at_ns, reason))
+        self._db.execute(
+            "INSERT INTO steps (id, state, at_ns, reason) VALUES (?, ?, ?, ?)",
+            (command.id, state, at_ns, reason),
+        )
+        self.counts[state] = self.counts.get(state, 0) + 1
+        _log.info(
+            "command." + state,
+            command=command.id,
+            point=command.point,
+            value=command.value,
+            by=command.issued_by,
+            reason=reason,
+        )
+        if state in FINAL:
+            self._open.pop(command.id, None)
+        for watcher in self._watchers:
+            watcher(self.described(tracked))
+
+    def _stored(self, clause: str, limit: int, *given: Any) -> list[Tracked]:
+        found = []
+        rows = self._db.execute(
+            f"SELECT id, row, command FROM commands {clause} LIMIT {limit}",  # noqa: S608  # constants
+            given,
+        ).fetchall()
+        for number, row, data in rows:
+            tracked = Tracked(command_from_bytes(data), row)
+            tracked.history = [
+                (state, at_ns, reason)
+                for state, at_ns, reason in self._db.execute(
+                    "SELECT state, at_ns, reason FROM steps WHERE id = ? ORDER BY number", (number,)
+                )
+            ]
+            for state, at_ns, _ in tracked.history:
+                if state == "executed":
+                    tracked.executed_ns = at_ns
+            if tracked.history:
+                found.append(tracked)
+        return found

@@ -1,0 +1,201 @@
+"""The whole hub on one screen: what it is made of, how it starts, what runs, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import structlog
+import uvicorn
+
+from citytwin.batch import SECOND_NS
+from citytwin.clock import Clock
+from citytwin.errors import StoreError
+from citytwin_hub.access import Access, local_token
+from citytwin_hub.alarms import Alarms
+from citytwin_hub.apis.app import build_app
+from citytwin_hub.apis.city import City, read_map
+from citytwin_hub.authority import Authority
+from citytwin_hub.commands import Commands
+from citytwin_hub.committer import Committer
+from citytwin_hub.config import HubConfig, split_address
+from citytwin_hub.enrolment import EnrolmentService
+from citytwin_hub.history.parquet import ParquetHistory
+from citytwin_hub.ingest import Ingest
+from citytwin_hub.journal.segments import SegmentJournal
+from citytwin_hub.metrics import metrics_of
+from citytwin_hub.readers import Readers
+from citytwin_hub.registry import Registry
+from citytwin_hub.server import LinkServer
+from citytwin_hub.twin import Twin
+from citytwin_protos.session import Limits
+
+CHECK_S: Final = 1.0
+STOP_S_MAX: Final = 4
+
+_log = structlog.get_logger(__name__)
+
+
+class Hub:
+    """Built from a configuration and a clock; ``run`` returns when ``stop`` is called."""
+
+    def __init__(self, config: HubConfig, clock: Clock) -> None:
+        """Open every store and bring twin and history up to the journal's end.
+
+        Raises:
+            CityTwinError: a store or file cannot be used; the text says which.
+        """
+        self.config, self.clock, state = config, clock, config.state
+        state.mkdir(parents=True, exist_ok=True)
+        now_ns, limits = clock.now_ns(), Limits(window_entries=config.link.window_entries)
+        self.registry = Registry(state / "registry.db")
+        self.authority = Authority(state / "authority", now_ns, config.link.names)
+        self.access = Access(state / "access.db")
+        self.journal = SegmentJournal(state / "journal")
+        self.twin = Twin()
+        self.history = ParquetHistory(state / "history", self._group_of)
+        self.readers = Readers(self.journal, self.twin, self.history, state / "twin.snapshot")
+        self.alarms = Alarms(
+            state / "alarms.db",
+            self.registry,
+            self.twin,
+            device_bad_ns=int(config.alarms.device_bad_s * SECOND_NS),
+            gateway_silent_ns=int(config.alarms.gateway_silent_s * SECOND_NS),
+        )
+        self._disk = ThreadPoolExecutor(1, "journal")
+        self._compactor = ThreadPoolExecutor(1, "history")
+        self.committer = Committer(self.journal, self.readers, self._disk)
+        self.ingest = Ingest(self.registry, self.journal, self.committer, clock, limits)
+        self.commands = Commands(state / "commands.db", self.registry, self.ingest.send_command)
+        self.ingest.observers.append(self.commands)
+        self.enrolment = EnrolmentService(self.authority, self.registry, clock)
+        self.link = LinkServer(self.authority, self.ingest, self.enrolment)
+        city = City(
+            clock, self.registry, self.twin, self.history, self.ingest,
+            self.alarms, self.commands, self.access, read_map(config.city.map),
+        )  # fmt: skip
+        recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
+        self.app = build_app(
+            city, metrics_of(city, self.committer, lambda: self.journal.end, recent)
+        )
+        self.readers.listen(self.alarms.entry)
+        self.readers.listen(self.commands.entry)
+        replayed = self.readers.replay(self.history.position)
+        _log.info(
+            "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
+        )
+        self._stopping = asyncio.Event()
+        self.http_port = 0
+
+    def _group_of(self, row: int) -> str:
+        point = self.registry.points.get(row)
+        return point.gateway if point else "unknown"
+
+    def stop(self) -> None:
+        """End ``run``."""
+        self._stopping.set()
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until stopped; ``ready`` is called when every port listens."""
+        link, host_port = self.config.link, split_address(self.config.http.bind)
+        await self.link.start(link.bind, link.enrol_bind, link.address)
+        local_token(self.access, self.config.state / "admin.token")
+        server = _Server(self._web_config(*host_port))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(self.committer.run(), name="committer"),
+                    tasks.create_task(self._check(), name="checks"),
+                    tasks.create_task(self._flush(), name="history"),
+                ]
+                web = tasks.create_task(server.serve(), name="web")
+                self.http_port = await server.port()
+                _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")
+                ready()
+                await asyncio.wait(
+                    {web, asyncio.ensure_future(self._stopping.wait())},
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                await self.link.stop()
+                server.should_exit = True
+                await web
+                for task in running:
+                    task.cancel()
+        finally:
+            self._close()
+
+    def _web_config(self, host: str, port: int) -> uvicorn.Config:
+        http = self.config.http
+        return uvicorn.Config(
+            self.app,
+            host=host,
+            port=port,
+            ssl_certfile=http.certificate or None,
+            ssl_keyfile=http.key or None,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=STOP_S_MAX,
+            ws_max_size=4096,
+            ws="websockets-sansio",
+        )
+
+    async def _check(self) -> None:
+        while True:
+            now_ns = self.clock.now_ns()
+            connections = self.ingest.connections
+            heard = {
+                gateway.name: now_ns if gateway.name in connections else gateway.seen_ns
+                for gateway in self.registry.gateways()
+                if gateway.state == "enrolled" and gateway.seen_ns
+            }
+            self.alarms.check(heard, now_ns)
+            self.commands.check(now_ns)
+            await asyncio.sleep(CHECK_S)
+
+    async def _flush(self) -> None:
+        """Write history out now and then, and let the journal forget what is in files and twin."""
+        loop, settings = asyncio.get_running_loop(), self.config.history
+        written_ns = self.clock.monotonic_ns()
+        while True:
+            await asyncio.sleep(CHECK_S)
+            now_ns, recent = self.clock.monotonic_ns(), self.history.recent_samples
+            due = now_ns - written_ns >= settings.flush_s * SECOND_NS
+            if recent < settings.flush_samples and not (due and recent):
+                continue
+            position = self.readers.position
+            try:
+                self.readers.save()
+                await loop.run_in_executor(self._compactor, self.history.flush, position)
+                await loop.run_in_executor(self._disk, self.journal.trim, position)
+            except (StoreError, OSError) as error:
+                _log.error("history.flush_failed", reason=str(error))
+            written_ns = now_ns
+
+    def _close(self) -> None:
+        self._disk.shutdown()
+        self._compactor.shutdown()
+        with contextlib.suppress(StoreError, OSError):
+            self.history.flush(self.readers.position)
+            self.readers.save()
+        for store in (self.journal, self.history, self.registry, self.access, self.alarms):
+            store.close()
+        self.commands.close()
+        _log.info("hub.stopped")
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers, which says on which port it listens."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # signals are the command's business
+        yield
+
+    async def port(self) -> int:
+        while not self.started:
+            if self.should_exit:
+                raise StoreError(f"{self.config.host}:{self.config.port} cannot be listened on")
+            await asyncio.sleep(0.01)
+        return int(self.servers[0].sockets[0].getsockname()[1])
