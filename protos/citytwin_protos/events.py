@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from citytwin.batch import Batch
 from citytwin.command import Command, Outcome
 from citytwin.point import Point
+from citytwin_protos.codec import BODY_BYTES_MAX
 
 PROTOCOL = 1
+"""Version of the link that this code speaks."""
+OUTBOX_BYTES = 16
+"""An outbox is named by so many random bytes, made when it was created."""
+DIGEST_BYTES_MAX = 64
+"""Digest of an announcement: SHA-256, or a longer one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +23,28 @@ class Limits:
     """Every limit of a session, each with its reason."""
 
     frame_bytes_max: int = (1 << 20) + 4096
-    """One body and its envelope; a larger frame is refused unread."""
+    """One body and its envelope; a larger frame is refused without looking into it."""
     window_entries: int = 64
     """Entries in flight: covers six seconds of round trip at ten entries a second."""
+    body_bytes_max: int = BODY_BYTES_MAX
+    """One entry's body."""
+    orders_waiting_max: int = 256
+    """Frames a hub keeps for a gateway that takes none, before it sends no further command."""
     heartbeat_ns: int = 5_000_000_000
+    """How often each end sends its clock, whatever else it sends."""
     silence_ns: int = 15_000_000_000
     """No frame at all for three heartbeats: the peer is gone."""
     hello_ns: int = 10_000_000_000
     """How long the first frame of the other side may take."""
     announce_points_max: int = 100_000
+    """In one session; a gateway of this size is a city's worth."""
     announce_texts_max: int = 10_000
+    """In one session; a dictionary that grows without end is a device's mistake."""
     text_chars_max: int = 256
-    announce_chunk_bytes: int = 512 * 1024
-    """An announcement is cut into frames of about this size."""
+    announce_chunk_bytes: int = 128 * 1024
+    """An announcement is cut into frames of about this size, so that none takes long."""
     detail_chars_max: int = 400
+    """What a reason may say to people; longer ones are cut."""
 
 
 # ---- for the gateway
@@ -52,7 +66,10 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True)
 class EntryRefused:
-    """This entry will never be stored; set it aside."""
+    """This entry will never be stored.
+
+    At the gateway: set it aside. At the hub: the session has refused it, its body being broken.
+    """
 
     number: int
     reason: str
@@ -108,7 +125,10 @@ class OutcomeReceived:
 # ---- for both
 @dataclass(frozen=True, slots=True)
 class ClockCompared:
-    """The peer's UTC minus ours, by the shortest round trip of this session so far."""
+    """The peer's UTC minus ours, by the shortest of the latest round trips.
+
+    The error is at most half the round trip.
+    """
 
     offset_ns: int
     round_trip_ns: int
@@ -124,4 +144,12 @@ class Closed:
 
 
 GatewayEvent = Welcomed | Acknowledged | EntryRefused | CommandReceived | ClockCompared | Closed
-HubEvent = HelloReceived | Announced | SamplesReceived | OutcomeReceived | ClockCompared | Closed
+HubEvent = (
+    HelloReceived
+    | Announced
+    | SamplesReceived
+    | OutcomeReceived
+    | EntryRefused
+    | ClockCompared
+    | Closed
+)

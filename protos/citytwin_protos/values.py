@@ -86,6 +86,7 @@ def get_values(
     count = int(groups.counts.sum())
     shift, drift, estimate = memory.expect(at)
     last = memory.last[at]
+    forms = np.empty(0, np.uint8)
     if begun is None:
         if fresh.any():
             raise MalformedError("a point has values but no form")

@@ -86,7 +86,7 @@ def test_registers_times_a_tenth_are_as_small_as_decimals():
     rng = np.random.default_rng(3)
     sizes = []
     for scaled in (lambda raw: raw / 10, lambda raw: raw * 0.1):
-        encoder, raw = BlockEncoder(), np.full(1000, 4711)
+        encoder, raw, size = BlockEncoder(), np.full(1000, 4711), 0
         for _ in range(30):
             raw = raw + rng.integers(-2, 3, 1000)
             size = len(encoder.encode(Batch.of(np.arange(1000), NOW_NS, scaled(raw))))

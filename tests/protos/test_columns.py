@@ -36,11 +36,15 @@ def test_times_come_back_block_after_block(blocks):
 
 
 def test_devices_in_step_cost_what_their_jitter_costs():
-    writer = c.Times()
-    rng = np.random.default_rng(1)
-    for second in range(3):
+    writer, rng = c.Times(), np.random.default_rng(1)
+
+    def put(second: int) -> c.TimePart:
         scan_ms = second * 1000 + 10 * np.arange(10) + rng.integers(0, 4, 10)
-        unit, (_, data), runs = writer.put(np.repeat(NOW_NS + scan_ms * 1_000_000, 100))
+        return writer.put(np.repeat(NOW_NS + scan_ms * 1_000_000, 100))
+
+    put(0)
+    put(1)
+    unit, (_, data), runs = put(2)
     assert (unit, runs) == (2, None)
     assert len(data) < 20
 

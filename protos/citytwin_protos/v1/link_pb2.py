@@ -24,49 +24,49 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63itytwin_protos/v1/link.proto\x12\x0b\x63itytwin.v1\"K\n\x0c\x45nrolRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x1b\n\x13signing_request_der\x18\x03 \x01(\x0c\"R\n\nEnrolReply\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x01 \x01(\x0c\x12\x15\n\rauthority_pem\x18\x02 \x01(\x0c\x12\x14\n\x0clink_address\x18\x03 \x01(\t\"\xa4\x01\n\x02Up\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.citytwin.v1.HelloH\x00\x12)\n\x08\x61nnounce\x18\x02 \x01(\x0b\x32\x15.citytwin.v1.AnnounceH\x00\x12#\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x12.citytwin.v1.EntryH\x00\x12!\n\x04\x62\x65\x61t\x18\x04 \x01(\x0b\x32\x11.citytwin.v1.BeatH\x00\x42\x06\n\x04kind\"T\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08software\x18\x02 \x01(\t\x12\x0e\n\x06outbox\x18\x03 \x01(\x0c\x12\x17\n\x0f\x61nnounce_digest\x18\x04 \x01(\x0c\"f\n\x08\x41nnounce\x12&\n\x06points\x18\x01 \x03(\x0b\x32\x16.citytwin.v1.PointInfo\x12 \n\x05texts\x18\x02 \x03(\x0b\x32\x11.citytwin.v1.Text\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"*\n\tPointInfo\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05point\x18\x02 \x01(\x0c\"$\n\x04Text\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"K\n\x05\x45ntry\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.citytwin.v1.EntryKind\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"(\n\x04\x42\x65\x61t\x12\x0f\n\x07time_ns\x18\x01 \x01(\x03\x12\x0f\n\x07\x65\x63ho_ns\x18\x02 \x01(\x03\"\xf1\x01\n\x04\x44own\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.citytwin.v1.WelcomeH\x00\x12\x1f\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x10.citytwin.v1.AckH\x00\x12%\n\x06refuse\x18\x03 \x01(\x0b\x32\x13.citytwin.v1.RefuseH\x00\x12!\n\x04\x62\x65\x61t\x18\x04 \x01(\x0b\x32\x11.citytwin.v1.BeatH\x00\x12,\n\x07\x63ommand\x18\x05 \x01(\x0b\x32\x19.citytwin.v1.CommandOrderH\x00\x12\x1f\n\x03\x62ye\x18\x06 \x01(\x0b\x32\x10.citytwin.v1.ByeH\x00\x42\x06\n\x04kind\"\x92\x01\n\x07Welcome\x12\x17\n\x0f\x64urable_through\x18\x01 \x01(\x04\x12\x17\n\x0f\x61nnounce_wanted\x18\x02 \x01(\x08\x12\x16\n\x0ewindow_entries\x18\x03 \x01(\r\x12\x16\n\x0e\x62ody_bytes_max\x18\x04 \x01(\r\x12\x14\n\x0cheartbeat_ms\x18\x05 \x01(\r\x12\x0f\n\x07time_ns\x18\x06 \x01(\x03\".\n\x03\x41\x63k\x12\x0f\n\x07through\x18\x01 \x01(\x04\x12\x16\n\x0ewindow_entries\x18\x02 \x01(\r\"M\n\x06Refuse\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.citytwin.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x1f\n\x0c\x43ommandOrder\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\x0c\":\n\x03\x42ye\x12#\n\x06reason\x18\x01 \x01(\x0e\x32\x13.citytwin.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t*o\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NTRY_KIND_TELEMETRY\x10\x01\x12\x14\n\x10\x45NTRY_KIND_ALARM\x10\x02\x12\x16\n\x12\x45NTRY_KIND_OUTCOME\x10\x03*\xdf\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_MALFORMED\x10\x01\x12\x14\n\x10REASON_TOO_LARGE\x10\x02\x12\x12\n\x0eREASON_INVALID\x10\x03\x12\x13\n\x0fREASON_PROTOCOL\x10\x04\x12\x12\n\x0eREASON_REVOKED\x10\x05\x12\x14\n\x10REASON_DUPLICATE\x10\x06\x12\x13\n\x0fREASON_SHUTDOWN\x10\x07\x12\x15\n\x11REASON_OVERLOADED\x10\x08\x12\x12\n\x0eREASON_VERSION\x10\t2:\n\x04Link\x12\x32\n\x08\x45xchange\x12\x0f.citytwin.v1.Up\x1a\x11.citytwin.v1.Down(\x01\x30\x01\x32H\n\tEnrolment\x12;\n\x05\x45nrol\x12\x19.citytwin.v1.EnrolRequest\x1a\x17.citytwin.v1.EnrolReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63itytwin_protos/v1/link.proto\x12\x0b\x63itytwin.v1\"K\n\x0c\x45nrolRequest\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x1b\n\x13signing_request_der\x18\x03 \x01(\x0c\"R\n\nEnrolReply\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x01 \x01(\x0c\x12\x15\n\rauthority_pem\x18\x02 \x01(\x0c\x12\x14\n\x0clink_address\x18\x03 \x01(\t\"\xc5\x01\n\x02Up\x12#\n\x05hello\x18\x01 \x01(\x0b\x32\x12.citytwin.v1.HelloH\x00\x12)\n\x08\x61nnounce\x18\x02 \x01(\x0b\x32\x15.citytwin.v1.AnnounceH\x00\x12#\n\x05\x65ntry\x18\x03 \x01(\x0b\x32\x12.citytwin.v1.EntryH\x00\x12!\n\x04\x62\x65\x61t\x18\x04 \x01(\x0b\x32\x11.citytwin.v1.BeatH\x00\x12\x1f\n\x03\x62ye\x18\x05 \x01(\x0b\x32\x10.citytwin.v1.ByeH\x00\x42\x06\n\x04kind\"T\n\x05Hello\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08software\x18\x02 \x01(\t\x12\x0e\n\x06outbox\x18\x03 \x01(\x0c\x12\x17\n\x0f\x61nnounce_digest\x18\x04 \x01(\x0c\"f\n\x08\x41nnounce\x12&\n\x06points\x18\x01 \x03(\x0b\x32\x16.citytwin.v1.PointInfo\x12 \n\x05texts\x18\x02 \x03(\x0b\x32\x11.citytwin.v1.Text\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"*\n\tPointInfo\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05point\x18\x02 \x01(\x0c\"$\n\x04Text\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\"K\n\x05\x45ntry\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x04kind\x18\x02 \x01(\x0e\x32\x16.citytwin.v1.EntryKind\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\"9\n\x04\x42\x65\x61t\x12\x0f\n\x07time_ns\x18\x01 \x01(\x03\x12\x0f\n\x07\x65\x63ho_ns\x18\x02 \x01(\x03\x12\x0f\n\x07held_ns\x18\x03 \x01(\x03\"\xf1\x01\n\x04\x44own\x12\'\n\x07welcome\x18\x01 \x01(\x0b\x32\x14.citytwin.v1.WelcomeH\x00\x12\x1f\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x10.citytwin.v1.AckH\x00\x12%\n\x06refuse\x18\x03 \x01(\x0b\x32\x13.citytwin.v1.RefuseH\x00\x12!\n\x04\x62\x65\x61t\x18\x04 \x01(\x0b\x32\x11.citytwin.v1.BeatH\x00\x12,\n\x07\x63ommand\x18\x05 \x01(\x0b\x32\x19.citytwin.v1.CommandOrderH\x00\x12\x1f\n\x03\x62ye\x18\x06 \x01(\x0b\x32\x10.citytwin.v1.ByeH\x00\x42\x06\n\x04kind\"\x92\x01\n\x07Welcome\x12\x17\n\x0f\x64urable_through\x18\x01 \x01(\x04\x12\x17\n\x0f\x61nnounce_wanted\x18\x02 \x01(\x08\x12\x16\n\x0ewindow_entries\x18\x03 \x01(\r\x12\x16\n\x0e\x62ody_bytes_max\x18\x04 \x01(\r\x12\x14\n\x0cheartbeat_ms\x18\x05 \x01(\r\x12\x0f\n\x07time_ns\x18\x06 \x01(\x03\".\n\x03\x41\x63k\x12\x0f\n\x07through\x18\x01 \x01(\x04\x12\x16\n\x0ewindow_entries\x18\x02 \x01(\r\"M\n\x06Refuse\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.citytwin.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x1f\n\x0c\x43ommandOrder\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\x0c\":\n\x03\x42ye\x12#\n\x06reason\x18\x01 \x01(\x0e\x32\x13.citytwin.v1.Reason\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t*o\n\tEntryKind\x12\x1a\n\x16\x45NTRY_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NTRY_KIND_TELEMETRY\x10\x01\x12\x14\n\x10\x45NTRY_KIND_ALARM\x10\x02\x12\x16\n\x12\x45NTRY_KIND_OUTCOME\x10\x03*\x85\x02\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x14\n\x10REASON_MALFORMED\x10\x01\x12\x14\n\x10REASON_TOO_LARGE\x10\x02\x12\x12\n\x0eREASON_INVALID\x10\x03\x12\x13\n\x0fREASON_PROTOCOL\x10\x04\x12\x12\n\x0eREASON_REVOKED\x10\x05\x12\x14\n\x10REASON_DUPLICATE\x10\x06\x12\x13\n\x0fREASON_SHUTDOWN\x10\x07\x12\x15\n\x11REASON_OVERLOADED\x10\x08\x12\x12\n\x0eREASON_VERSION\x10\t\x12\x11\n\rREASON_RESYNC\x10\n\x12\x11\n\rREASON_SILENT\x10\x0b\x32:\n\x04Link\x12\x32\n\x08\x45xchange\x12\x0f.citytwin.v1.Up\x1a\x11.citytwin.v1.Down(\x01\x30\x01\x32H\n\tEnrolment\x12;\n\x05\x45nrol\x12\x19.citytwin.v1.EnrolRequest\x1a\x17.citytwin.v1.EnrolReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'citytwin_protos.v1.link_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENTRYKIND']._serialized_start=1378
-  _globals['_ENTRYKIND']._serialized_end=1489
-  _globals['_REASON']._serialized_start=1492
-  _globals['_REASON']._serialized_end=1715
+  _globals['_ENTRYKIND']._serialized_start=1428
+  _globals['_ENTRYKIND']._serialized_end=1539
+  _globals['_REASON']._serialized_start=1542
+  _globals['_REASON']._serialized_end=1803
   _globals['_ENROLREQUEST']._serialized_start=46
   _globals['_ENROLREQUEST']._serialized_end=121
   _globals['_ENROLREPLY']._serialized_start=123
   _globals['_ENROLREPLY']._serialized_end=205
   _globals['_UP']._serialized_start=208
-  _globals['_UP']._serialized_end=372
-  _globals['_HELLO']._serialized_start=374
-  _globals['_HELLO']._serialized_end=458
-  _globals['_ANNOUNCE']._serialized_start=460
-  _globals['_ANNOUNCE']._serialized_end=562
-  _globals['_POINTINFO']._serialized_start=564
-  _globals['_POINTINFO']._serialized_end=606
-  _globals['_TEXT']._serialized_start=608
-  _globals['_TEXT']._serialized_end=644
-  _globals['_ENTRY']._serialized_start=646
-  _globals['_ENTRY']._serialized_end=721
-  _globals['_BEAT']._serialized_start=723
-  _globals['_BEAT']._serialized_end=763
-  _globals['_DOWN']._serialized_start=766
-  _globals['_DOWN']._serialized_end=1007
-  _globals['_WELCOME']._serialized_start=1010
-  _globals['_WELCOME']._serialized_end=1156
-  _globals['_ACK']._serialized_start=1158
-  _globals['_ACK']._serialized_end=1204
-  _globals['_REFUSE']._serialized_start=1206
-  _globals['_REFUSE']._serialized_end=1283
-  _globals['_COMMANDORDER']._serialized_start=1285
-  _globals['_COMMANDORDER']._serialized_end=1316
-  _globals['_BYE']._serialized_start=1318
-  _globals['_BYE']._serialized_end=1376
-  _globals['_LINK']._serialized_start=1717
-  _globals['_LINK']._serialized_end=1775
-  _globals['_ENROLMENT']._serialized_start=1777
-  _globals['_ENROLMENT']._serialized_end=1849
+  _globals['_UP']._serialized_end=405
+  _globals['_HELLO']._serialized_start=407
+  _globals['_HELLO']._serialized_end=491
+  _globals['_ANNOUNCE']._serialized_start=493
+  _globals['_ANNOUNCE']._serialized_end=595
+  _globals['_POINTINFO']._serialized_start=597
+  _globals['_POINTINFO']._serialized_end=639
+  _globals['_TEXT']._serialized_start=641
+  _globals['_TEXT']._serialized_end=677
+  _globals['_ENTRY']._serialized_start=679
+  _globals['_ENTRY']._serialized_end=754
+  _globals['_BEAT']._serialized_start=756
+  _globals['_BEAT']._serialized_end=813
+  _globals['_DOWN']._serialized_start=816
+  _globals['_DOWN']._serialized_end=1057
+  _globals['_WELCOME']._serialized_start=1060
+  _globals['_WELCOME']._serialized_end=1206
+  _globals['_ACK']._serialized_start=1208
+  _globals['_ACK']._serialized_end=1254
+  _globals['_REFUSE']._serialized_start=1256
+  _globals['_REFUSE']._serialized_end=1333
+  _globals['_COMMANDORDER']._serialized_start=1335
+  _globals['_COMMANDORDER']._serialized_end=1366
+  _globals['_BYE']._serialized_start=1368
+  _globals['_BYE']._serialized_end=1426
+  _globals['_LINK']._serialized_start=1805
+  _globals['_LINK']._serialized_end=1863
+  _globals['_ENROLMENT']._serialized_start=1865
+  _globals['_ENROLMENT']._serialized_end=1937
 # @@protoc_insertion_point(module_scope)

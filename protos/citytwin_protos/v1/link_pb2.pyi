@@ -63,6 +63,10 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_SHUTDOWN: _Reason.ValueType  # 7
     REASON_OVERLOADED: _Reason.ValueType  # 8
     REASON_VERSION: _Reason.ValueType  # 9
+    REASON_RESYNC: _Reason.ValueType  # 10
+    """the stream's state is lost with a refused entry: connect anew"""
+    REASON_SILENT: _Reason.ValueType  # 11
+    """nothing was heard for too long"""
 
 class Reason(_Reason, metaclass=_ReasonEnumTypeWrapper): ...
 
@@ -79,6 +83,10 @@ REASON_DUPLICATE: Reason.ValueType  # 6
 REASON_SHUTDOWN: Reason.ValueType  # 7
 REASON_OVERLOADED: Reason.ValueType  # 8
 REASON_VERSION: Reason.ValueType  # 9
+REASON_RESYNC: Reason.ValueType  # 10
+"""the stream's state is lost with a refused entry: connect anew"""
+REASON_SILENT: Reason.ValueType  # 11
+"""nothing was heard for too long"""
 Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
@@ -143,6 +151,7 @@ class Up(_message.Message):
     ANNOUNCE_FIELD_NUMBER: _builtins.int
     ENTRY_FIELD_NUMBER: _builtins.int
     BEAT_FIELD_NUMBER: _builtins.int
+    BYE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -151,6 +160,8 @@ class Up(_message.Message):
     def entry(self) -> Global___Entry: ...
     @_builtins.property
     def beat(self) -> Global___Beat: ...
+    @_builtins.property
+    def bye(self) -> Global___Bye: ...
     def __init__(
         self,
         *,
@@ -158,12 +169,13 @@ class Up(_message.Message):
         announce: Global___Announce | None = ...,
         entry: Global___Entry | None = ...,
         beat: Global___Beat | None = ...,
+        bye: Global___Bye | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "bye", b"bye", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "bye", b"bye", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "announce", "entry", "beat"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "announce", "entry", "beat", "bye"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -304,19 +316,23 @@ class Beat(_message.Message):
 
     TIME_NS_FIELD_NUMBER: _builtins.int
     ECHO_NS_FIELD_NUMBER: _builtins.int
+    HELD_NS_FIELD_NUMBER: _builtins.int
     time_ns: _builtins.int
     """sender's UTC"""
     echo_ns: _builtins.int
     """last time_ns seen from the other side, 0 if none"""
+    held_ns: _builtins.int
+    """how long ago that was seen, by the sender's monotonic clock"""
     def __init__(
         self,
         *,
         time_ns: _builtins.int = ...,
         echo_ns: _builtins.int = ...,
+        held_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["echo_ns", b"echo_ns", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["echo_ns", b"echo_ns", "held_ns", b"held_ns", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
