@@ -1,1 +1,42 @@
-"""Kernels: calculations on batches at the gateway, one file each; no I/O and no clock."""
+"""Kernels: the computations that run on the gateway, one file each, numpy only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from citytwin.kernel import Kernel
+from citytwin.point import Kind, Point
+from citytwin_edge.kernels.counter import CounterFlow
+from citytwin_edge.kernels.deadband import Deadband
+from citytwin_edge.kernels.rules import Rules
+from citytwin_edge.kernels.settings import PointRules
+from citytwin_edge.kernels.swinging_door import SwingingDoor
+
+__all__ = ["PointRules", "build"]
+
+
+def build(points: Sequence[tuple[Point, PointRules]]) -> dict[str, Kernel]:
+    """Return the kernels that these points ask for, by name, in the order in which they run.
+
+    Rules see every sample first; what is derived is derived from all samples; thinning comes last.
+    """
+    kernels: dict[str, Kernel] = {}
+    numeric = [(point, rules) for point, rules in points if point.kind != Kind.TEXT]
+    if numeric:
+        kernels["rules"] = Rules(*_columns(numeric))
+    counted = [(point, rules.counter) for point, rules in numeric if rules.counter is not None]
+    if counted:
+        kernels["counter"] = CounterFlow([p for p, _ in counted], [c for _, c in counted])
+    banded = [one for one in numeric if one[1].deadband is not None]
+    if banded:
+        kernels["deadband"] = Deadband(*_columns(banded))
+    doored = [one for one in numeric if one[1].swinging_door is not None]
+    if doored:
+        kernels["swinging-door"] = SwingingDoor(*_columns(doored))
+    return kernels
+
+
+def _columns(
+    points: Sequence[tuple[Point, PointRules]],
+) -> tuple[list[Point], list[PointRules]]:
+    return [point for point, _ in points], [rules for _, rules in points]

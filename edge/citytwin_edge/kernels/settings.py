@@ -1,0 +1,66 @@
+"""Settings of the kernels, as they stand in ``[[device.point]]`` tables."""
+
+from __future__ import annotations
+
+import msgspec
+
+from citytwin.errors import UnitError
+from citytwin.units import unit
+
+
+class CounterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``counter = { … }``: a totaliser that shall give a flow.
+
+    Attributes:
+        modulus: the count at which it rolls over to 0, in the point's unit (after scale); 0: never.
+        flow_unit: UCUM code of the flow, for example m3/h for a counter in m3.
+        factor: flow in flow_unit = count per second * factor (3600 for m3 to m3/h).
+        flow_max: the most that can flow, in flow_unit; a larger step is a reset or an exchange.
+    """
+
+    flow_unit: str
+    factor: float
+    flow_max: float
+    modulus: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense (ValueError)."""
+        try:
+            unit(self.flow_unit)
+        except UnitError as error:
+            raise ValueError(str(error)) from None
+        if self.factor <= 0 or self.flow_max <= 0 or self.modulus < 0:
+            raise ValueError("factor and flow_max must be above 0, modulus not below")
+
+
+class PointRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What kernels do with one point; a field that is left out does nothing.
+
+    Attributes:
+        rate_per_s_max: largest credible change, in units per second.
+        flatline_s_max: longest credible time without any change.
+        alarm_delay_s: how long a value must be outside ``normal`` before an alarm.
+        deadband: changes smaller than this are not sent.
+        swinging_door: samples within this of the line between their neighbours are not sent.
+        silence_s_max: with either of these, a value is sent at least so often.
+        counter: derive a flow.
+    """
+
+    rate_per_s_max: float | None = None
+    flatline_s_max: float | None = None
+    alarm_delay_s: float = 0.0
+    deadband: float | None = None
+    swinging_door: float | None = None
+    silence_s_max: float = 600.0
+    counter: CounterSettings | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense (ValueError)."""
+        for name in ("rate_per_s_max", "flatline_s_max", "deadband", "swinging_door"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0")
+        if not self.silence_s_max > 0 or self.alarm_delay_s < 0:
+            raise ValueError("silence_s_max must be above 0, alarm_delay_s not below")
+        if self.deadband is not None and self.swinging_door is not None:
+            raise ValueError("deadband and swinging_door exclude each other; choose one")

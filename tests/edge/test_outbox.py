@@ -1,0 +1,139 @@
+"""The outbox: numbers never come again, kill -9 loses nothing, a full one thins what it may."""
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from itertools import pairwise
+
+import pytest
+
+from citytwin.errors import StoreError, StoreFull
+from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+
+MB = 1 << 20
+T, A = EntryKind.TELEMETRY, EntryKind.ALARM
+
+
+def test_entries_come_back_in_order_until_acknowledged(tmp_path):
+    outbox = Outbox(tmp_path / "outbox.db", size_bytes_max=MB)
+    numbers = outbox.append_many([NewEntry(T, b"a", 3), NewEntry(A, b"b", 1)], {"rules": b"s"})
+    assert [(e.number, e.kind, e.body, e.samples) for e in outbox.pending(0, 10)] == [
+        (numbers[0], T, b"a", 3),
+        (numbers[1], A, b"b", 1),
+    ]
+    assert [e.number for e in outbox.pending(numbers[0], 10)] == numbers[1:]
+    outbox.acknowledge(numbers[0])
+    assert [e.number for e in outbox.pending(0, 10)] == numbers[1:]
+    assert outbox.snapshots() == {"rules": b"s"}
+    stats = outbox.stats()
+    assert (stats.entries, stats.samples, stats.oldest_number) == (1, 1, numbers[1])
+
+
+def test_numbers_are_never_used_again(tmp_path):
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path, size_bytes_max=MB)
+    last = outbox.append_many([NewEntry(T, b"x", 1)] * 10)[-1]
+    stream = outbox.stream
+    outbox.acknowledge(last)
+    outbox.close()
+    outbox = Outbox(path, size_bytes_max=MB)
+    assert outbox.stream == stream
+    assert outbox.append(T, b"y", 1) == last + 1
+    assert outbox.stats().last_number == last + 1
+
+
+def test_refused_entries_are_set_aside(tmp_path):
+    outbox = Outbox(tmp_path / "outbox.db", size_bytes_max=MB)
+    first, second = outbox.append_many([NewEntry(T, b"x", 1)] * 2)
+    outbox.refuse(first, "point 7 is unknown")
+    assert [e.number for e in outbox.pending(0, 10)] == [second]
+    assert outbox.stats().refused_entries == 1
+    (row,) = outbox.inspect("refused")
+    assert (row["number"], row["reason"], row["kind"]) == (first, "point 7 is unknown", "telemetry")
+    assert outbox.inspect("entries")[0]["bytes"] == 1
+
+
+def test_when_full_telemetry_is_thinned_oldest_first_and_alarms_stay(tmp_path):
+    outbox = Outbox(tmp_path / "outbox.db", size_bytes_max=60_000)
+    alarms = [outbox.append(A, b"a" * 50, 1) for _ in range(20)]
+    written = [outbox.append(T, b"t" * 400, 10) for _ in range(400)]
+    stats = outbox.stats()
+    kept = outbox.pending(0, 1000)
+    assert stats.bytes <= 60_000
+    assert [e.number for e in kept if e.kind == A] == alarms
+    telemetry = [e.number for e in kept if e.kind == T]
+    assert telemetry[-1] == written[-1]
+    # The whole span is there, coarser at its beginning.
+    assert telemetry[0] < written[60]
+    middle = len(telemetry) // 2
+    gaps = [b - a for a, b in pairwise(telemetry)]
+    assert sum(gaps[:middle]) > sum(gaps[middle:])
+    assert stats.thinned_samples == 10 * (400 - len(telemetry))
+    assert sum(e.samples for e in kept) == stats.samples
+
+
+def test_full_with_alarms_alone_is_said_and_loses_nothing(tmp_path):
+    outbox = Outbox(tmp_path / "outbox.db", size_bytes_max=3000)
+    kept = []
+    with pytest.raises(StoreFull, match="alarms"):
+        for _ in range(100):
+            kept.append(outbox.append(A, b"a" * 50, 1))
+    assert [e.number for e in outbox.pending(0, 1000)] == kept
+    outbox.acknowledge(kept[-1])
+    assert outbox.append(A, b"a", 1) > kept[-1]
+
+
+def test_the_file_stays_small(tmp_path):
+    outbox = Outbox(tmp_path / "outbox.db", size_bytes_max=MB)
+    for _ in range(30):
+        last = outbox.append_many([NewEntry(T, b"x" * 1000, 1)] * 100)[-1]
+        outbox.acknowledge(last)
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    assert size < 6 * MB
+
+
+def test_a_newer_file_and_a_broken_one_are_refused_in_words(tmp_path):
+    path = tmp_path / "outbox.db"
+    Outbox(path, size_bytes_max=MB).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="newer agent"):
+        Outbox(path, size_bytes_max=MB)
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreError, match=r"broken.db cannot be opened"):
+        Outbox(broken, size_bytes_max=MB)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+outbox = Outbox(Path(sys.argv[1]), size_bytes_max=1 << 30)
+while True:
+    numbers = outbox.append_many([NewEntry(EntryKind.TELEMETRY, b"x" * 300, 1)] * 3)
+    sys.stdout.write(f"{numbers[-1]}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_fifty_kills_lose_no_accepted_entry(tmp_path):
+    rng, accepted = random.Random(5), 0
+    path = tmp_path / "outbox.db"
+    for _ in range(50):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(rng.randrange(1, 25)):
+            accepted = int(child.stdout.readline())
+        child.send_signal(signal.SIGKILL)
+        rest = child.stdout.read().split()
+        child.wait()
+        child.stdout.close()
+        accepted = max([accepted, *(int(line) for line in rest[:-1])])
+    numbers = [e.number for e in Outbox(path, size_bytes_max=1 << 30).pending(0, 10**6)]
+    assert numbers == sorted(set(numbers))
+    assert numbers[:accepted] == list(range(1, accepted + 1))
+    assert accepted > 1000

@@ -1,0 +1,64 @@
+"""The pipeline: translations, order, alarms apart, bounds, states that fit and that do not."""
+
+import numpy as np
+
+from citytwin import Batch, Kind, Point, Span
+from citytwin_edge.kernels import PointRules, build
+from citytwin_edge.kernels.settings import CounterSettings
+from citytwin_edge.pipeline import Pipeline
+
+NOW = 1_767_225_600 * 10**9
+COUNTER = CounterSettings(flow_unit="m3/h", factor=1.0, flow_max=100.0)
+POINTS = [
+    (Point(id="g/d/level", unit="m", normal=Span(1, 2)), PointRules()),
+    (Point(id="g/d/total", unit="m3", kind=Kind.COUNTER), PointRules(counter=COUNTER)),
+    (Point(id="g/d/name", kind=Kind.TEXT), PointRules()),
+]
+
+
+def pipeline(**options):
+    kernels = build(POINTS)
+    points = [point for point, _ in POINTS]
+    points += [point for kernel in kernels.values() for point in kernel.outputs]
+    # Numbers with gaps and out of order, as a gateway with a history has them.
+    numbers = np.array([7, 3, 11, 20, 5], np.int32)[: len(points)]
+    return Pipeline(kernels, points, numbers, **options), points
+
+
+def test_samples_pass_and_derived_points_join():
+    pipe, points = pipeline()
+    assert [point.name for point in points[3:]] == ["level.alarm", "total.flow"]
+    pipe.take(Batch.of([7, 3, 11], NOW, [1.5, 10, 4]))
+    pipe.take(Batch.of([7, 3], NOW + 10**9, [5.0, 12]))
+    parcel = pipe.tick()
+    assert parcel.alarms == Batch.of([20], NOW + 10**9, [1.0])
+    seen = sorted(
+        zip(parcel.telemetry.point.tolist(), parcel.telemetry.value.tolist(), strict=True)
+    )
+    assert seen == [(3, 10), (3, 12), (5, 2.0), (7, 1.5), (7, 5.0), (11, 4)]
+    assert not len(pipe.tick().telemetry)
+
+
+def test_waiting_samples_are_bounded_and_the_loss_is_counted():
+    pipe, _ = pipeline(samples_max=10)
+    for second in range(6):
+        pipe.take(Batch.of([7, 3, 11], NOW + second, [1.5, second, 4]))
+    assert pipe.dropped == 9
+    assert len(pipe.tick().telemetry.select(slice(None))) >= 9
+
+
+def test_states_come_back_and_foreign_ones_are_left():
+    pipe, _ = pipeline()
+    pipe.take(Batch.of([7, 3], NOW, [5.0, 10]))
+    pipe.tick()
+    states = pipe.snapshots()
+    again, _ = pipeline()
+    again.restore({**states, "other": b"x"})
+    again.take(Batch.of([7, 3], NOW + 10**9, [5.0, 12]))
+    parcel = again.tick()
+    assert not len(parcel.alarms)
+    assert 2.0 in parcel.telemetry.value.tolist()
+    fresh, _ = pipeline()
+    fresh.restore({"rules": b"junk", "counter": states["counter"]})
+    fresh.take(Batch.of([7], NOW + 10**9, [5.0]))
+    assert len(fresh.tick().alarms) == 1
