@@ -8,28 +8,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 import grpc
 import grpc.aio
 
-from citytwin.errors import LineClosed
+from citytwin.errors import LineClosed, TooLargeError
 
 SERVER_NAME: Final = "citytwin-hub"
 """The name in the hub's certificate; what the gateway expects whatever address it dialled."""
 FRAME_BYTES_MAX: Final = (1 << 20) + 8192
+"""A little more than a session allows, so that it is the session that refuses."""
 SEND_S_MAX: Final = 30.0
 """A peer that takes no frame for so long is gone."""
+CLOSE_S_MAX: Final = 0.3
+"""How long a closing gateway waits for its last words to arrive."""
+WINDOW_BYTES: Final = 256 * 1024
+"""What one line may hold unread; frames beyond wait at their sender."""
 EXCHANGE: Final = "/citytwin.v1.Link/Exchange"
 
 OPTIONS: Final[list[tuple[str, Any]]] = [
     ("grpc.max_receive_message_length", FRAME_BYTES_MAX),
     ("grpc.max_send_message_length", FRAME_BYTES_MAX),
-    # The session has its own heartbeat; the channel's is for NAT boxes between.
-    ("grpc.keepalive_time_ms", 60_000),
+    # Without this the window grows with the speed of the line, to many megabytes.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
+    # The session has its own heartbeat; these pings end calls that nobody serves any more.
+    ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # Reconnecting is the uplink's business: one try for each line.
     ("grpc.enable_retries", 0),
 ]
@@ -39,61 +48,145 @@ CHANNEL_OPTIONS: Final[list[tuple[str, Any]]] = [
     ("grpc.default_authority", SERVER_NAME),
 ]
 
+_GRPC_ERRORS: Final = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError)
+
 
 class Line(Protocol):
-    """Whole frames, in order, both ways. ``send`` and ``receive`` may run side by side."""
+    """Whole frames, in order, both ways. ``send`` and ``receive`` may run side by side.
+
+    A ``receive`` that is cancelled loses no frame; the frame of a ``send`` that is cancelled may
+    still be sent.
+    """
 
     async def send(self, frame: bytes) -> None:
         """Hand over one frame; waits while the line is full. Raises LineClosed."""
+        ...
 
     async def receive(self) -> bytes:
         """Return the next frame. Raises LineClosed."""
+        ...
 
     async def close(self) -> None:
         """Close; whoever waits gets LineClosed. May be repeated; never raises."""
+        ...
 
 
-class ClientLine:
-    """The gateway's end of a stream."""
+class _GrpcLine:
+    """What both ends of a stream have in common.
 
-    def __init__(self, channel: grpc.aio.Channel, call: Any) -> None:
-        """Use :func:`open_exchange`."""
-        self._channel = channel
-        self._call = call
+    gRPC ends a call when one of its reads or writes is cancelled. So each runs as a task of its
+    own, which outlives the ``receive`` or ``send`` that waits for it.
+    """
+
+    _peer = "the peer"
+
+    def __init__(
+        self,
+        read: Callable[[], Coroutine[Any, Any, Any]],
+        write: Callable[[bytes], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._read, self._write = read, write
+        self._reading: asyncio.Task[Any] | None = None
+        self._writing: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def send(self, frame: bytes) -> None:
-        """Hand over one frame; see :class:`Line`."""
-        try:
-            async with asyncio.timeout(SEND_S_MAX):
-                await self._call.write(frame)
-        except TimeoutError:
-            raise LineClosed(f"the hub took no frame for {SEND_S_MAX:g} s") from None
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError) as error:
-            raise LineClosed(await self._why(error)) from None
+        """Hand over one frame; see :class:`Line`. Raises TooLargeError, which ends nothing."""
+        if len(frame) > FRAME_BYTES_MAX:
+            raise TooLargeError(f"a frame has at most {FRAME_BYTES_MAX} bytes, not {len(frame)}")
+        async with self._turn:
+            if self._writing is not None:  # of a send that was cancelled
+                await self._written(self._writing)
+            self._refuse_if_over()
+            self._writing = asyncio.ensure_future(self._write(frame))
+            await self._written(self._writing)
 
     async def receive(self) -> bytes:
         """Return the next frame; see :class:`Line`."""
-        try:
-            frame = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            raise LineClosed(await self._why(error)) from None
-        except asyncio.CancelledError:
-            if self._call.cancelled():
-                raise LineClosed("the line was closed") from None
-            raise
+        self._refuse_if_over()
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(self._read())
+        reading = self._reading
+        await asyncio.wait((reading, self._over), return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            raise LineClosed(self._over.result())
+        self._reading = None
+        frame = self._result(reading)
         if frame is grpc.aio.EOF:
-            raise LineClosed("the hub closed the line")
+            raise self._lost(f"{self._peer} closed the line")
         return bytes(frame)
 
-    async def close(self) -> None:
-        """Close; see :class:`Line`."""
-        self._call.cancel()
-        await self._channel.close()
+    async def _written(self, writing: asyncio.Task[None]) -> None:
+        await asyncio.wait(
+            (writing, self._over), timeout=SEND_S_MAX, return_when=asyncio.FIRST_COMPLETED
+        )
+        if writing.done():
+            self._writing = None
+            self._result(writing)
+        elif self._over.done():
+            raise LineClosed(self._over.result())
+        else:
+            raise self._lost(f"{self._peer} took no frame for {SEND_S_MAX:g} s")
 
-    async def _why(self, error: BaseException) -> str:
+    def _result(self, done: asyncio.Task[Any]) -> Any:
+        """Return what gRPC answered, or turn its errors into the line's."""
+        if done.cancelled():
+            raise self._lost(f"{self._peer} broke off")
+        error = done.exception()
+        if error is None:
+            return done.result()
         if isinstance(error, grpc.aio.AioRpcError):
-            return f"{error.code().name.lower().replace('_', ' ')}: {error.details()}"
-        return str(error) or "the line is closed"
+            said = f"{error.code().name.lower().replace('_', ' ')}: {error.details()}"
+            raise self._lost(f"{self._peer} is lost ({said})")
+        if isinstance(error, _GRPC_ERRORS):
+            raise self._lost(f"{self._peer} is lost ({str(error) or type(error).__name__})")
+        raise error
+
+    def _refuse_if_over(self) -> None:
+        if self._over.done():
+            raise LineClosed(self._over.result())
+
+    def _lost(self, why: str) -> LineClosed:
+        """End the line for whoever else waits at it; the first reason is the one that counts."""
+        if not self._over.done():
+            self._over.set_result(why)
+        return LineClosed(self._over.result())
+
+    async def _drop(self) -> None:
+        """End the tasks that nobody waits for any more."""
+        tasks = [task for task in (self._reading, self._writing) if task is not None]
+        self._reading = self._writing = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class ClientLine(_GrpcLine):
+    """The gateway's end of a stream."""
+
+    _peer = "the hub"
+
+    def __init__(self, channel: grpc.aio.Channel | None, call: Any) -> None:
+        """Wrap a call, and the channel that is closed with it; see :func:`open_exchange`."""
+        super().__init__(call.read, call.write)
+        self._channel = channel
+        self._call = call
+
+    async def close(self) -> None:
+        """Close; see :class:`Line`. What was sent before arrives unless the hub takes nothing."""
+        self._lost("the line was closed")
+        try:
+            if self._writing is None:
+                with contextlib.suppress(*_GRPC_ERRORS, TimeoutError):
+                    async with asyncio.timeout(CLOSE_S_MAX):
+                        await self._call.done_writing()
+                        await self._call.code()
+        finally:
+            self._call.cancel()
+            await self._drop()
+            if self._channel is not None:
+                await self._channel.close()
 
 
 async def open_exchange(
@@ -118,61 +211,43 @@ async def open_exchange(
     except BaseException:
         await channel.close()
         raise
-    method: Any = channel.stream_stream(EXCHANGE)
-    return ClientLine(channel, method())
+    return ClientLine(channel, exchange_on(channel))
 
 
-class ServerLine:
+def exchange_on(channel: grpc.aio.Channel) -> Any:
+    """Return a call of Link on a channel, for a ClientLine; frames are plain bytes."""
+    return channel.stream_stream(EXCHANGE)()
+
+
+class ServerLine(_GrpcLine):
     """The hub's end of a stream; lives inside the call's handler."""
+
+    _peer = "the gateway"
 
     def __init__(self, context: Any) -> None:
         """Wrap the context of one call."""
-        self._context = context
-        self._closed = asyncio.Event()
-
-    async def send(self, frame: bytes) -> None:
-        """Hand over one frame; see :class:`Line`."""
-        if self._closed.is_set():
-            raise LineClosed("the line was closed")
-        try:
-            async with asyncio.timeout(SEND_S_MAX):
-                await self._context.write(frame)
-        except TimeoutError:
-            raise LineClosed(f"the gateway took no frame for {SEND_S_MAX:g} s") from None
-        except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
-            raise LineClosed(str(error) or "the gateway is gone") from None
-
-    async def receive(self) -> bytes:
-        """Return the next frame; see :class:`Line`."""
-        reading = asyncio.ensure_future(self._context.read())
-        closing = asyncio.ensure_future(self._closed.wait())
-        try:
-            await asyncio.wait({reading, closing}, return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done():
-                raise LineClosed("the line was closed")
-            frame = reading.result()
-        except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
-            raise LineClosed(str(error) or "the gateway is gone") from None
-        finally:
-            closing.cancel()
-            if not reading.done():
-                reading.cancel()
-        if frame is grpc.aio.EOF:
-            raise LineClosed("the gateway closed the line")
-        return bytes(frame)
+        super().__init__(context.read, context.write)
 
     async def close(self) -> None:
         """Close; see :class:`Line`. The call ends when its handler returns."""
-        self._closed.set()
+        self._lost("the line was closed")
 
 
 def exchange_handler(serve: Callable[[ServerLine, Any], Awaitable[None]]) -> Any:
-    """Return the generic handler of Link; ``serve(line, context)`` runs for each gateway's call."""
+    """Return the generic handler of Link; ``serve(line, context)`` runs for each gateway's call.
+
+    The call ends when ``serve`` returns, after what was sent has been taken. A call that is left
+    while its gateway takes nothing stays with gRPC until the pings find nobody.
+    """
 
     async def exchange(_requests: Any, context: Any) -> None:
         line = ServerLine(context)
-        with contextlib.suppress(LineClosed):
-            await serve(line, context)
+        try:
+            with contextlib.suppress(LineClosed):
+                await serve(line, context)
+        finally:
+            await line.close()
+            await line._drop()  # its other half
 
     handler: Any = grpc.stream_stream_rpc_method_handler(exchange)
     service, method = EXCHANGE.strip("/").split("/")
