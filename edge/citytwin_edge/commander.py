@@ -1,0 +1,180 @@
+"""Commander: carries out what the hub orders, each command once, under the gateway's own limits.
+
+Every command is in a journal before anything is written to a device. A command that a crash left
+begun is reported as failed and never repeated: nobody knows whether the device took it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import structlog
+
+from citytwin.command import LIFETIME_NS_MAX, REASON_CHARS_MAX, Command, Outcome, OutcomeState
+from citytwin.errors import DeviceError, DeviceRefused, StoreError
+from citytwin.point import Point, Span
+
+QUEUE_MAX: Final = 100
+WRITE_S_MAX: Final = 30.0
+BUSY_S_MAX: Final = 5.0
+KEEP_NS: Final = 7 * LIFETIME_NS_MAX
+"""Ids are remembered for a week: seven times as long as a command can live."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Interlock(NamedTuple):
+    """``target`` may be written only while ``guard``'s latest good value is within ``span``."""
+
+    target: str
+    guard: str
+    span: Span
+
+
+class Commander:
+    """One gateway's commander; ``offer`` and ``run`` belong to the event loop."""
+
+    def __init__(
+        self,
+        path: Path,
+        points: Mapping[str, Point],
+        *,
+        write: Callable[[str, float], Awaitable[None]],
+        tell: Callable[[Outcome], Awaitable[None]],
+        now_ns: Callable[[], int],
+        latest: Callable[[str], float | None] = lambda _point: None,
+        interlocks: Sequence[Interlock] = (),
+    ) -> None:
+        """Open or create the journal.
+
+        Args:
+            path: the journal, an SQLite file.
+            points: those of this gateway, by id.
+            write: sets a point; raises DeviceError.
+            tell: puts an outcome into the outbox.
+            now_ns: UTC as the hub has it, so that a wrong clock here does not decide on expiry.
+            latest: the latest good value of a point, None when there is none.
+            interlocks: what must hold for a point to be written.
+
+        Raises:
+            StoreError: the journal cannot be used.
+        """
+        self._points, self._write, self._tell = points, write, tell
+        self._now_ns, self._latest, self._interlocks = now_ns, latest, interlocks
+        self._queue: asyncio.Queue[Command] = asyncio.Queue(maxsize=QUEUE_MAX)
+        self._path = path
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS commands (id TEXT PRIMARY KEY, point TEXT NOT NULL, "
+                "value REAL NOT NULL, issued_by TEXT NOT NULL, expires_ns INTEGER NOT NULL, "
+                "state TEXT NOT NULL, at_ns INTEGER NOT NULL, reason TEXT NOT NULL) STRICT"
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"the journal of commands {path} cannot be opened: {error}") from error
+
+    def close(self) -> None:
+        """Release the journal."""
+        self._db.close()
+
+    def offer(self, command: Command) -> bool:
+        """Take a command if there is room; one that is not taken will be sent again by the hub."""
+        try:
+            self._queue.put_nowait(command)
+        except asyncio.QueueFull:
+            _log.warning("command.queue_full", command=command.id, limit=QUEUE_MAX)
+            return False
+        return True
+
+    async def run(self) -> None:
+        """Report what a crash left begun, then carry out commands, one after the other."""
+        for (number,) in self._db.execute("SELECT id FROM commands WHERE state = 'started'"):
+            reason = "the gateway stopped while it was carried out; whether it was is not known"
+            await self._finish(number, OutcomeState.FAILED, reason)
+        while True:
+            await self.handle(await self._queue.get())
+
+    async def handle(self, command: Command) -> None:
+        """Carry out one command, unless it was before, may not be, or has expired."""
+        known = self._known(command.id)
+        if known is not None:
+            _log.info("command.repeated", command=command.id, state=known.state.value)
+            await self._tell(known)
+            return
+        refusal = self._refusal(command)
+        self._journal(command, "started" if refusal is None else refusal[0].value)
+        if refusal is not None:
+            await self._finish(command.id, *refusal)
+            return
+        try:
+            async with asyncio.timeout(WRITE_S_MAX):
+                await self._write(command.point, command.value)
+        except DeviceRefused as error:
+            await self._finish(command.id, OutcomeState.FAILED, f"the device refused: {error}")
+        except (DeviceError, OSError, TimeoutError) as error:
+            words = str(error) or f"no answer within {WRITE_S_MAX:g} s"
+            await self._finish(
+                command.id, OutcomeState.FAILED, f"the device did not confirm: {words}"
+            )
+        else:
+            await self._finish(command.id, OutcomeState.EXECUTED, "")
+
+    def _refusal(self, command: Command) -> tuple[OutcomeState, str] | None:
+        """Return why a command may not be carried out."""
+        point = self._points.get(command.point)
+        if point is None:
+            return OutcomeState.REFUSED, f"this gateway has no point {command.point!r}"
+        if point.writable is None:
+            return OutcomeState.REFUSED, f"{command.point} cannot be written"
+        if command.value not in point.writable:
+            span = point.writable
+            words = f"{command.value:g} is outside {span.low:g} … {span.high:g}"
+            return OutcomeState.REFUSED, words
+        if self._now_ns() > command.expires_ns:
+            return OutcomeState.EXPIRED, "it came to the gateway after it had expired"
+        for lock in self._interlocks:
+            if lock.target != command.point:
+                continue
+            value = self._latest(lock.guard)
+            if value is None or value not in lock.span:
+                seen = "has no good value" if value is None else f"is {value:g}"
+                allowed = f"{lock.span.low:g} … {lock.span.high:g}"
+                return OutcomeState.REFUSED, f"interlock: {lock.guard} {seen}, allowed is {allowed}"
+        return None
+
+    def _known(self, number: str) -> Outcome | None:
+        row = self._db.execute(
+            "SELECT state, at_ns, reason FROM commands WHERE id = ? AND state != 'started'",
+            (number,),
+        ).fetchone()
+        if row is None:
+            return None
+        return Outcome(command=number, state=OutcomeState(row[0]), at_ns=row[1], reason=row[2])
+
+    def _journal(self, command: Command, state: str) -> None:
+        now_ns = self._now_ns()
+        self._db.execute("DELETE FROM commands WHERE at_ns < ?", (now_ns - KEEP_NS,))
+        self._db.execute(
+            "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, '')",
+            (
+                command.id, command.point, command.value, command.issued_by,
+                command.expires_ns, state, now_ns,
+            ),
+        )  # fmt: skip
+
+    async def _finish(self, number: str, state: OutcomeState, reason: str) -> None:
+        outcome = Outcome(
+            command=number, state=state, at_ns=self._now_ns(), reason=reason[:REASON_CHARS_MAX]
+        )
+        self._db.execute(
+            "UPDATE commands SET state = ?, at_ns = ?, reason = ? WHERE id = ?",
+            (state.value, outcome.at_ns, outcome.reason, number),
+        )
+        _log.info("command." + state.value, command=number, reason=reason)
+        await self._tell(outcome)
