@@ -105,13 +105,13 @@ class Ingest:
         self.observers: list[Accepts] = []
 
     def send_command(self, gateway: str, command: Command) -> bool:
-        """Send a command if its gateway is connected; return whether it is."""
+        """Send a command if it lives and its gateway is connected; return whether it was sent."""
         connection = self.connections.get(gateway)
         if connection is None:
             return False
-        connection.session.order(command)
+        sent = connection.session.order(command, self._clock.now_ns())
         connection.wake.set()
-        return True
+        return sent
 
     async def serve(self, line: Line, gateway: str, serial: str, peer: str) -> None:
         """Serve one line until it ends; ``gateway`` and ``serial`` are from its certificate."""
@@ -294,9 +294,11 @@ class Ingest:
                     # One acknowledgement for whatever has become durable meanwhile.
                     acknowledged = connection.durable_through
                     connection.session.acknowledge(acknowledged)
+                # Asked before the frames are taken: a Bye that comes meanwhile is sent, too.
+                over = connection.session.closed is not None
                 for frame in connection.session.outgoing():
                     await connection.line.send(frame)
-                if connection.session.closed is not None:
+                if over:
                     # Wakes the receiving side; what was said last has been sent.
                     await connection.line.close()
                     return
