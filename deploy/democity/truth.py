@@ -125,11 +125,11 @@ class WaterTruth:
 
     def flow_m3h(self, link: str) -> float:
         """Return the flow of a link, positive from its first node to its second."""
-        return self._engine.ENgetlinkvalue(self._link[link], _FLOW)
+        return self._get_link(link, _FLOW)
 
     def is_open(self, link: str) -> bool:
         """Return whether water may pass the link now."""
-        return self._engine.ENgetlinkvalue(self._link[link], _STATUS) > 0
+        return self._get_link(link, _STATUS) > 0
 
     def set_open(self, link: str, is_open: bool) -> None:
         """Open or close a pipe's valve, or start or stop a pump; effective at once."""
@@ -145,7 +145,7 @@ class WaterTruth:
         """Return a pump's speed as a ratio of its rated one; 0 when it is off."""
         if not self.is_open(pump):
             return 0.0
-        return self._engine.ENgetlinkvalue(self._link[pump], _SETTING)
+        return self._get_link(pump, _SETTING)
 
     def burst(self, node: str, coefficient: float) -> None:
         """Break the main at a node: it leaks coefficient * sqrt(pressure) m³/h; 0 mends it."""
@@ -153,7 +153,10 @@ class WaterTruth:
         self._solve()
 
     def _get_node(self, node: str, code: int) -> float:
-        return self._engine.ENgetnodevalue(self._node[node], code)
+        return float(self._engine.ENgetnodevalue(self._node[node], code))
+
+    def _get_link(self, link: str, code: int) -> float:
+        return float(self._engine.ENgetlinkvalue(self._link[link], code))
 
     def _solve(self) -> None:
         self._engine.ENrunH()

@@ -87,7 +87,7 @@ class Hub:
         _log.info(
             "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
         )
-        self._stopping = asyncio.Event()
+        self._stopping, self._began_ns = asyncio.Event(), now_ns
         self.http_port = 0
 
     def _group_of(self, row: int) -> str:
@@ -146,8 +146,11 @@ class Hub:
         while True:
             now_ns = self.clock.now_ns()
             connections = self.ingest.connections
+            # Nobody could be heard before the hub began.
             heard = {
-                gateway.name: now_ns if gateway.name in connections else gateway.seen_ns
+                gateway.name: now_ns
+                if gateway.name in connections
+                else max(gateway.seen_ns, self._began_ns)
                 for gateway in self.registry.gateways()
                 if gateway.state == "enrolled" and gateway.seen_ns
             }

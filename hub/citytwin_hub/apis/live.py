@@ -33,7 +33,7 @@ class Clients:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._queues: set[deque[dict[str, Any]]] = set()
+        self._queues: list[deque[dict[str, Any]]] = []
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -46,13 +46,13 @@ class Clients:
     def join(self) -> deque[dict[str, Any]]:
         """Return a new browser's own bounded queue."""
         queue: deque[dict[str, Any]] = deque(maxlen=COMMANDS_MAX)
-        self._queues.add(queue)
+        self._queues.append(queue)
         return queue
 
     def leave(self, queue: deque[dict[str, Any]]) -> None:
         """Forget a browser."""
         # deques compare by content, so the one that is meant is found by identity.
-        self._queues = {one for one in self._queues if one is not queue}
+        self._queues = [one for one in self._queues if one is not queue]
 
 
 @router.websocket("/live")

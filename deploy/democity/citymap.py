@@ -1,0 +1,40 @@
+"""City map: the base map of the demo city as GeoJSON, from the facts in ``places`` and the network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from citytwin.point import Label
+from democity.places import DISTRICTS, RIVERS, STREETS, outline, position
+from democity.truth import Network
+
+
+def write_map(path: Path, network: Network) -> None:
+    """Write the map of districts (sketched), streets, rivers and pipes."""
+    features = [
+        _feature("district", "Polygon", [outline(district)], district.label)
+        for district in DISTRICTS
+    ]
+    for layer, lines in (("street", STREETS), ("river", RIVERS)):
+        for label, line in lines:
+            features.append(_feature(layer, "LineString", [[lon, lat] for lat, lon in line], label))
+    for name, (_, _, _, vertices) in network.links.items():
+        path_of = [list(position(*vertex)) for vertex in vertices]
+        features.append(_feature("network", "LineString", path_of, None, id=name))
+    text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
+    path.write_text(text, encoding="utf-8")
+
+
+def _feature(
+    layer: str, kind: str, coordinates: Any, label: Label | None, **more: Any
+) -> dict[str, Any]:
+    properties: dict[str, Any] = {"layer": layer, **more}
+    if label is not None:
+        properties["name"] = {"kk": label.kk, "ru": label.ru, "en": label.en}
+    return {
+        "type": "Feature",
+        "properties": properties,
+        "geometry": {"type": kind, "coordinates": coordinates},
+    }
