@@ -27,6 +27,17 @@ _COLUMNS: Final = np.arange(64, dtype=np.uint8)
 _BYTES: Final = np.arange(8, dtype=np.uint8)
 
 
+def runs_of(column: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.intp], Int64]:
+    """Return where runs of equal values begin, and how long they are; at least one value."""
+    bounds = np.flatnonzero(column[1:] != column[:-1])
+    starts = np.zeros(len(bounds) + 1, np.intp)
+    starts[1:] = bounds + 1
+    lengths = np.empty(len(starts), np.int64)
+    lengths[:-1] = starts[1:] - starts[:-1]
+    lengths[-1] = len(column) - starts[-1]
+    return starts, lengths
+
+
 def zigzag(values: Int64) -> UInt64:
     """Return non-negative numbers, small where the signed ones are near zero; same shape."""
     return ((values << 1) ^ (values >> 63)).view(np.uint64)
@@ -141,7 +152,8 @@ def get_rice(data: bytes, shifts: UInt8) -> UInt64:
     ends = np.flatnonzero(unary)
     if len(ends) != count or len(unary) - int(ends[-1]) > 8:
         raise MalformedError(f"the unary part holds {len(ends)} values, not {count}")
-    quotients = np.diff(ends, prepend=-1) - 1
+    quotients = ends.copy()
+    quotients[1:] -= ends[:-1] + 1
     if quotients.max() > ESCAPE:
         raise MalformedError("a unary part is longer than the escape")
     escaped = quotients == ESCAPE

@@ -20,6 +20,7 @@ from citytwin_protos.bits import (
     UInt64,
     get_rice,
     put_rice,
+    runs_of,
     shift_for,
     unzigzag,
     zigzag,
@@ -97,9 +98,7 @@ class Times:
 
     def put(self, time_ns: Int64) -> TimePart:
         """Return the part of a column of one or more stamps."""
-        first = np.flatnonzero(time_ns[1:] != time_ns[:-1]) + 1
-        first = np.concatenate((np.zeros(1, np.intp), first))
-        lengths = np.diff(first, append=len(time_ns)).astype(np.int64)
+        first, lengths = runs_of(time_ns)
         heads = time_ns[first]
         again = np.array_equal(lengths, self._lengths)
         steps = _steps(heads - self._heads if again else heads)
@@ -131,12 +130,10 @@ class Times:
 
 def put_quality(quality: UInt8) -> QualityPart:
     """Return the part of a column of one or more quality codes."""
-    first = np.flatnonzero(quality[1:] != quality[:-1]) + 1
-    if not len(first):
+    first, lengths = runs_of(quality)
+    if len(first) == 1:
         return int(quality[0])
-    first = np.concatenate((np.zeros(1, np.intp), first))
-    lengths = np.diff(first, append=len(quality)).astype(np.uint64)
-    return len(first), put_numbers(lengths - np.uint64(1)), quality[first].tobytes()
+    return len(first), put_numbers((lengths - 1).view(np.uint64)), quality[first].tobytes()
 
 
 def get_quality(part: QualityPart, count: int) -> UInt8:

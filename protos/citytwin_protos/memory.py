@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from citytwin.errors import MalformedError
-from citytwin_protos.bits import SHIFT_MAX, Int64, UInt8, UInt64, bit_lengths, zigzag
+from citytwin_protos.bits import SHIFT_MAX, Int64, UInt8, UInt64, bit_lengths, runs_of, zigzag
 from citytwin_protos.decimals import UNSET
 
 Int32 = npt.NDArray[np.int32]
@@ -49,11 +49,9 @@ class Groups:
         if not (point[1:] >= point[:-1]).all():
             self.order = np.argsort(point, kind="stable")
             point = point[self.order]
-        fresh = np.concatenate((np.ones(1, np.bool_), point[1:] != point[:-1]))
-        self.starts = np.flatnonzero(fresh)
+        self.starts, self.counts = runs_of(point)
         self.points = point[self.starts]
         self.single = len(self.points) == len(point)
-        self.counts = np.diff(self.starts, append=len(point))
 
     def spread(self, values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         """Return one value per point as one value per sample."""
@@ -94,12 +92,23 @@ class PointMemory:
         new = ~known
         if len(self._point) + int(np.count_nonzero(new)) > POINTS_MAX:
             raise MalformedError(f"a stream has at most {POINTS_MAX} points")
+        if not len(self._point):
+            return self._first(points)
         self._point = np.insert(self._point, at[new], points[new])
         self.form = np.insert(self.form, at[new], UNSET)
         for name in ("last", "_plain", "_drifting", "_drift"):
             setattr(self, name, np.insert(getattr(self, name), at[new], 0))
         self._seen = np.insert(self._seen, at[new], 1)
         return np.searchsorted(self._point, points)
+
+    def _first(self, points: Int32) -> Index:
+        """Take in the first points of a stream."""
+        count = len(points)
+        self._point = points
+        self.form = np.full(count, UNSET, np.uint8)
+        self.last, self._plain, self._drifting, self._drift = np.zeros((4, count), np.int64)
+        self._seen = np.ones(count, np.int64)
+        return np.arange(count)
 
     def expect(self, at: Index) -> tuple[UInt8, Int64, Int64]:
         """Return what is expected of the next differences of some points, each of shape (n,).

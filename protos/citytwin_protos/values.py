@@ -104,7 +104,8 @@ def get_values(
     before = sums[groups.starts] - steps[groups.starts] - last
     whole = sums - groups.spread(before)
     memory.last[at] = whole[groups.starts + groups.counts - 1]
-    memory.learn(at, groups, steps, estimate)
+    if not fresh.all():
+        memory.learn(at, groups, steps, estimate)
     if begun is not None:
         memory.begin(at[fresh], forms, shift[fresh])
     value = from_whole(whole, groups.spread(memory.form[at]))
@@ -163,8 +164,8 @@ def _whole(
     form = before.copy()
     if asked.any():
         of_asked = groups.spread(asked)
-        number = groups.spread(np.cumsum(asked) - 1)[of_asked]
-        chosen = choose_form(value[of_asked], number, digits[asked])
+        counts = groups.counts[asked]
+        chosen = choose_form(value[of_asked], np.cumsum(counts) - counts, digits[asked])
         simpler = DIGITS[chosen] < DIGITS[before[asked]]
         form[asked] = np.where(wrong[asked] | simpler, chosen, before[asked])
         whole[of_asked], _ = to_whole(value[of_asked], groups.spread(form)[of_asked])
@@ -182,10 +183,12 @@ def _foresee(
     steps[1:] -= whole[:-1]
     last = np.where(begun, 0, memory.last[at])
     steps[groups.starts] = whole[groups.starts] - last
+    memory.last[at] = whole[groups.starts + groups.counts - 1]
+    if begun.all():  # a key block: nothing is expected, and what is learnt begins anew
+        return zigzag(steps), np.full(len(at), SHIFT_FIRST, np.uint8)
     shift, drift, estimate = memory.expect(at)
     if begun.any():
         shift[begun], drift[begun], estimate[begun] = SHIFT_FIRST, 0, 0
-    memory.last[at] = whole[groups.starts + groups.counts - 1]
     memory.learn(at, groups, steps, estimate)
     return zigzag(steps - groups.spread(drift)), shift
 

@@ -18,6 +18,11 @@ def words(values):
     return np.array(values, np.uint64)
 
 
+def test_runs_of_equal_values():
+    starts, lengths = bits.runs_of(np.array([7, 7, 3, 7]))
+    assert (starts.tolist(), lengths.tolist()) == ([0, 2, 3], [2, 1, 1])
+
+
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
 def test_zigzag_is_undone(values):
     column = np.array(values, np.int64)

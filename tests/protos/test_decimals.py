@@ -20,16 +20,15 @@ FINITE = st.one_of(
 
 def form_of(*values):
     column = np.array(values, np.float64)
-    group = np.zeros(len(values), np.intp)
-    return int(d.choose_form(column, group, np.zeros(1, np.int64))[0])
+    return int(d.choose_form(column, np.zeros(1, np.intp), np.zeros(1, np.int64))[0])
 
 
 @given(st.lists(FINITE, min_size=1, max_size=20))
 def test_the_chosen_form_gives_every_bit_back(values):
     column = np.array(values)
-    group = np.arange(len(values)) % 3
-    chosen = d.choose_form(column, group, np.zeros(3, np.int64))
-    form = chosen[group]
+    starts = np.arange(0, len(values), 3)
+    chosen = d.choose_form(column, starts, np.zeros(len(starts), np.int64))
+    form = np.repeat(chosen, 3)[: len(values)]
     whole, exact = d.to_whole(column, form)
     assert exact.all()
     assert d.from_whole(whole, form).view(np.uint64).tolist() == column.view(np.uint64).tolist()
@@ -55,8 +54,19 @@ def test_the_simplest_form_is_chosen(values, form):
 
 
 def test_a_form_may_have_to_be_as_fine_as_the_one_before():
-    column, group = np.array([35 * 0.01]), np.zeros(1, np.intp)
-    assert d.choose_form(column, group, np.array([2])).tolist() == [8]
+    column, starts = np.array([35 * 0.01]), np.zeros(1, np.intp)
+    assert d.choose_form(column, starts, np.array([2])).tolist() == [8]
+
+
+def test_many_values_get_the_forms_that_few_get():
+    few = np.array([1.0, 0.5, 3 * 0.1, np.pi, float(np.float32(0.1))])
+    many = np.repeat(few, 2000)
+    none = np.zeros(5, np.int64)
+    assert (
+        d.choose_form(many, np.arange(0, 10_000, 2000), none).tolist()
+        == d.choose_form(few, np.arange(5), none).tolist()
+        == [0, 1, 7, d.DOUBLE, d.SINGLE]
+    )
 
 
 def test_an_unset_form_gives_nothing_back():
