@@ -9,49 +9,39 @@
 >>> Document(path).convert(Pump)
 Traceback (most recent call last):
     ...
-citytwin.errors.ConfigError: ...pumps.toml:2: field "speed": expected a number, got a text
+citytwin.errors.ConfigError: ...pumps.toml:2: field "speed": expected a number, got the text "fast"
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
 
+from citytwin.config_words import allowed, below, fields, in_words
 from citytwin.errors import CityTwinError, ConfigError
+from citytwin.toml_lines import At, line_map
+
+__all__ = ["FILE_BYTES_MAX", "At", "Document", "load"]
 
 FILE_BYTES_MAX: Final = 8 * 1024 * 1024
 """A gateway with ten thousand points has a file of about 2 MiB."""
+WHOLE_MAX: Final = 2**63 - 1
+"""What TOML promises of whole numbers."""
 
 T = TypeVar("T")
-At = tuple[str | int, ...]
 
-_HEADER: Final = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY: Final = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"))*)\s*=""")
-_PART: Final = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 _PATH: Final = re.compile(r"\.([\w-]+)|\[(\d+)\]|\[\.\.\.\]")
-_REPORT: Final = re.compile(r"(.*?)(?: - at `(?:key in )?\$(.*)`)?$", re.DOTALL)
+_REPORT: Final = re.compile(r"(.*?)(?: - at `(?:key in )?\$(.*)`)?", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
-_TYPES: Final = (
-    ("Expected `", "expected "),
-    ("`, got `", ", got "),
-    ("float | null", "a number"),
-    ("int | null", "a whole number"),
-    ("str | null", "a text"),
-    ("object | null", "a table { … }"),
-    ("array | null", "a list [ … ]"),
-    ("float", "a number"),
-    ("int", "a whole number"),
-    ("str", "a text"),
-    ("bool", "true or false"),
-    ("array", "a list [ … ]"),
-    ("object", "a table { … }"),
-)
+_TYPE: Final = ("Expected `", "Invalid enum value")
 
 
 class Document:
@@ -64,78 +54,102 @@ class Document:
             ConfigError: it cannot be read, is too large, is not UTF-8 or not TOML.
         """
         self.path = path
+        self._text = _read(path)
         try:
-            with path.open("rb") as file:
-                raw = file.read(FILE_BYTES_MAX + 1)
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-        if len(raw) > FILE_BYTES_MAX:
-            raise ConfigError(f"{path}: has over {FILE_BYTES_MAX} bytes")
-        try:
-            text = raw.decode()
-        except UnicodeDecodeError as error:
-            line = raw[: error.start].count(b"\n") + 1
-            raise ConfigError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
-        try:
-            self.data: dict[str, Any] = tomllib.loads(text)
+            self.data: dict[str, Any] = tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(_syntax(path, str(error))) from None
-        self._lines = _line_map(text)
+            raise ConfigError(_syntax(path, self._text, str(error))) from None
+        except RecursionError:
+            raise ConfigError(f"{path}: lists or tables are nested too deeply") from None
+        for at, value in _leaves(self.data, ()):
+            if value != value:  # noqa: PLR0124  # only NaN differs from itself
+                raise self.error("nan is not allowed; give a number", at)
+            if isinstance(value, int) and abs(value) > WHOLE_MAX:
+                raise self.error(f"a whole number has at most {WHOLE_MAX}", at)
 
     def convert(self, kind: type[T], value: Any = None, at: At = ()) -> T:
         """Return the data, or a part of it that was found ``at`` some place, as a struct.
 
+        Fields that ``kind`` itself does not know are left out unless it forbids them; inside of it
+        nothing unknown is allowed.
+
         Raises:
             ConfigError: the data does not fit; the text says where and what is allowed.
         """
+        value = self.data if value is None else value
+        info = _type_info(kind)
+        for place, problem in _surplus(info, value, (), is_top=True):
+            raise self.error(problem, (*at, *place))
         try:
-            return msgspec.convert(self.data if value is None else value, kind, str_keys=True)
+            return msgspec.convert(value, kind, str_keys=True)
         except msgspec.ValidationError as error:
-            raise self._explained(str(error), kind, at) from None
+            raise self._explained(str(error), info, value, at) from None
+        except OverflowError:
+            raise self.error("a number is too large", at) from None
         except CityTwinError as error:
             raise self.error(str(error), at) from None
 
     def error(self, message: str, at: At = ()) -> ConfigError:
         """Return the error that says what is wrong at some place of the file."""
-        where = "".join(f"{part}: " for part in [", ".join(self._words(at))] if part)
-        return ConfigError(f"{self.path}:{self._line(at)}: {where}{message}")
+        words = ", ".join(self._words(at))
+        return ConfigError(f"{self.path}:{self.line(at)}: {words}{': ' if words else ''}{message}")
 
-    def _explained(self, report: str, kind: type[Any], at: At) -> ConfigError:
-        message, path = _REPORT.match(report).groups()  # type: ignore[union-attr]  # matches anything
-        place = (*at, *_parts(path or ""))
-        if found := _UNKNOWN.match(message):
-            name = found[1]
-            near = difflib.get_close_matches(name, _fields(kind, place[len(at) :]), 1, 0.5)
-            known = ", ".join(sorted(_fields(kind, place[len(at) :])))
-            hint = f"did you mean {near[0]!r}?" if near else f"allowed are {known}"
-            return self.error(f"is not known here; {hint}", (*place, name))
-        if found := _MISSING.match(message):
-            return self.error(f"field {found[1]!r} is missing", place)
-        for technical, plain in _TYPES if message.startswith("Expected `") else ():
-            message = message.replace(technical, plain)
-        return self.error(message.replace("`", "").removesuffix("."), place)
-
-    def _line(self, at: At) -> int:
+    def line(self, at: At) -> int:
+        """Return the line on which a place, or else what is around it, stands."""
         for length in range(len(at), 0, -1):
             if at[:length] in self._lines:
                 return self._lines[at[:length]]
         return 1
+
+    def unique(self, names: list[str], at: At, field: str = "name") -> None:
+        """Refuse a list of tables ``at`` some place whose ``field`` says the same twice."""
+        seen: dict[str, int] = {}
+        for index, name in enumerate(names):
+            if name in seen:
+                line = self.line((*at, seen[name], field))
+                raise self.error(
+                    f'"{name}" is the {field} on line {line} already; each needs its own',
+                    (*at, index, field),
+                )
+            seen[name] = index
+
+    @functools.cached_property
+    def _lines(self) -> dict[At, int]:
+        """Made when something is wrong; a good file starts quickly."""
+        return line_map(self._text)
+
+    def _explained(self, report: str, info: Any, value: Any, at: At) -> ConfigError:
+        found = _REPORT.fullmatch(report)
+        assert found is not None, "it matches anything"
+        message, inside = found[1], _parts(found[2] or "")
+        place = (*at, *inside)
+        for part in inside:
+            info = below(info, part)
+            value = value[part] if _has(value, part) else None
+        if unknown := _UNKNOWN.fullmatch(message):
+            return self.error(_unknown(unknown[1], info), (*place, unknown[1]))
+        if missing := _MISSING.fullmatch(message):
+            return self.error(f'field "{missing[1]}" is missing', place)
+        if message.startswith(_TYPE):
+            message = f"expected {allowed(info)}, got {in_words(value)}"
+        return self.error(message.removesuffix("."), place)
 
     def _words(self, at: At) -> list[str]:
         """Return the place in words: the names of tables in lists, then the field."""
         words: list[str] = []
         value: Any = self.data
         for index, part in enumerate(at):
-            known = isinstance(value, dict | list) and (
-                part in value if isinstance(value, dict) else int(part) < len(value)
-            )
-            value = value[part] if known else None
-            if isinstance(part, int) and isinstance(value, dict):
-                name = value.get("name", f"number {part + 1}")
-                words.append(f'{at[index - 1]} "{name}"')
-            elif isinstance(part, str) and not isinstance(value, list) and index == len(at) - 1:
-                words.append(f'{"table" if isinstance(value, dict) else "field"} "{part}"')
-            elif isinstance(part, str) and isinstance(value, list) and _plain(value):
+            value = value[part] if _has(value, part) else None
+            if isinstance(part, int):
+                if isinstance(value, dict):
+                    name = value.get("name")
+                    called = f'"{name}"' if isinstance(name, str) else f"number {part + 1}"
+                    words.append(f"{at[index - 1]} {called}")
+                else:
+                    words.append(f"value {part + 1}")
+            elif isinstance(value, dict):
+                words.append(f'table "{part}"')
+            elif not (isinstance(value, list) and value and isinstance(value[0], dict)):
                 words.append(f'field "{part}"')
         return words
 
@@ -149,16 +163,76 @@ def load(path: Path, kind: type[T]) -> T:
     return Document(path).convert(kind)
 
 
-def _plain(values: list[Any]) -> bool:
-    return not any(isinstance(value, dict) for value in values)
+@functools.cache
+def _type_info(kind: Any) -> Any:
+    return msgspec.inspect.type_info(kind)
 
 
-def _syntax(path: Path, message: str) -> str:
-    found = re.search(r"\(at line (\d+), column (\d+)\)|\(at end of document\)", message)
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if len(raw) > FILE_BYTES_MAX:
+        raise ConfigError(f"{path}: has over {FILE_BYTES_MAX} bytes")
+    try:
+        # Some editors begin a file with a mark of its encoding.
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{path}:{line}: is not UTF-8; save the file as UTF-8") from None
+
+
+def _syntax(path: Path, text: str, message: str) -> str:
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)", message)
+    words = message[: found.start()] if found else message
     if found and found[1]:
-        words = message[: found.start()].strip()
         return f"{path}:{found[1]}: is not TOML at column {found[2]}: {words}"
-    return f"{path}: is not TOML: {message}"
+    line = text.rstrip("\n").count("\n") + 1
+    return f"{path}:{line}: is not TOML, the file ends too soon: {words}"
+
+
+def _unknown(name: str, info: Any) -> str:
+    known = sorted(fields(info))
+    near = difflib.get_close_matches(name, known, 1, 0.6)
+    hint = f'did you mean "{near[0]}"?' if near else f"allowed are {', '.join(known)}"
+    return f"is not known here; {hint}"
+
+
+def _surplus(info: Any, value: Any, at: At, *, is_top: bool) -> Iterator[tuple[At, str]]:
+    """Yield places and words of what structs below ``info`` would silently leave out."""
+    if isinstance(value, dict):
+        known = fields(info)
+        for name, inner in value.items():
+            if known and name not in known and not is_top:
+                yield (*at, name), _unknown(name, info)
+            elif isinstance(inner, dict | list):
+                yield from _surplus(below(info, name), inner, (*at, name), is_top=False)
+    elif isinstance(value, list):
+        known = fields(info)
+        if known and len(value) > len(known):
+            yield at, f"expected {allowed(info)}, got {in_words(value)}"
+        for index, inner in enumerate(value):
+            if isinstance(inner, dict | list):
+                yield from _surplus(below(info, index), inner, (*at, index), is_top=False)
+
+
+def _leaves(value: Any, at: At) -> Iterator[tuple[At, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, (*at, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, (*at, index))
+    else:
+        yield at, value
+
+
+def _has(value: Any, part: str | int) -> bool:
+    if isinstance(value, dict):
+        return part in value
+    return isinstance(value, list) and isinstance(part, int) and part < len(value)
 
 
 def _parts(path: str) -> At:
@@ -167,62 +241,3 @@ def _parts(path: str) -> At:
         for found in _PATH.finditer(path)
         if found[1] or found[2]
     )
-
-
-def _fields(kind: Any, path: At) -> list[str]:
-    """Return the names that the struct at a path below ``kind`` knows."""
-    info = msgspec.inspect.type_info(kind)
-    for part in path:
-        info = _below(info, part)
-    info = _struct_in(info)
-    return [field.encode_name for field in getattr(info, "fields", ())]
-
-
-def _below(info: Any, part: str | int) -> Any:
-    info = _struct_in(info)
-    if isinstance(part, int):
-        return getattr(info, "item_type", None)
-    for field in getattr(info, "fields", ()):
-        if field.encode_name == part:
-            return field.type
-    return getattr(info, "value_type", None)
-
-
-def _struct_in(info: Any) -> Any:
-    """Return the one alternative of a union that has fields or items."""
-    for option in getattr(info, "types", ()):
-        if hasattr(option, "fields") or hasattr(option, "item_type"):
-            return option
-    return info
-
-
-def _line_map(text: str) -> dict[At, int]:
-    """Return the line of every table header and key."""
-    lines: dict[At, int] = {}
-    counts: dict[At, int] = {}
-    table: At = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = _table(_names(header[2]), header[1] == "[[", counts)
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            names = _names(key[1])
-            for length in range(1, len(names) + 1):
-                lines.setdefault((*table, *names[:length]), number)
-    return lines
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip("\"'") for part in _PART.findall(text)]
-
-
-def _table(names: list[str], in_list: bool, counts: dict[At, int]) -> At:
-    """Return the path of a table header; each list on the way stands for its last table."""
-    path: At = ()
-    for index, name in enumerate(names):
-        path = (*path, name)
-        if in_list and index == len(names) - 1:
-            counts[path] = counts.get(path, -1) + 1
-        if path in counts:
-            path = (*path, counts[path])
-    return path
