@@ -238,3 +238,30 @@ def test_ten_thousand_mutations_by_someone_who_mends_the_checksum():
         except WireError:
             refused += 1
     assert refused > 3000
+
+
+def test_the_bytes_are_those_of_the_specification():
+    """What lies in an outbox or a journal must be readable by every later release."""
+    second = 10**9
+    first = Batch(
+        np.array([1, 2, 2, 7], np.int32),
+        np.array([NOW_NS, NOW_NS, NOW_NS + second, NOW_NS]),
+        np.array([12.5, 3 * 0.1, 0.4, np.nan]),
+        np.array([0, 0, 0, 0x81], np.uint8),
+    )
+    then = Batch(
+        first.point,
+        np.array([NOW_NS + second] * 3 + [NOW_NS + 2 * second]),
+        np.array([12.6, 0.5, -0.0, 3.25]),
+        np.array([0, 0, 0x41, 0], np.uint8),
+    )
+    encoder, decoder = BlockEncoder(), BlockDecoder()
+    written = [encoder.encode(first).hex(), encoder.encode(then).hex()]
+    assert written == [
+        "1f0b913d109800049201c40602000070802093039201c40c03000000000b40040072abd292039200c404010000"
+        "7093029200c40401000030c4020081c394c0c40171c40101c40311fa06c4050100004000",
+        "eac2077c10980104c093039201c405010000500092029200c4040100003093039200c40401000070c403004100"
+        "93019201c4050100004000c4010194c0c40102c400c403028a02c405010000a080",
+    ]
+    for text, batch in zip(written, (first, then), strict=True):
+        assert bits_of(decoder.decode(bytes.fromhex(text))) == bits_of(batch)
