@@ -18,7 +18,7 @@ import difflib
 import functools
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -124,8 +124,7 @@ class Document:
         message, inside = found[1], _parts(found[2] or "")
         place = (*at, *inside)
         for part in inside:
-            info = below(info, part)
-            value = value[part] if _has(value, part) else None
+            info, value = below(info, part), _at(value, part)
         if unknown := _UNKNOWN.fullmatch(message):
             return self.error(_unknown(unknown[1], info), (*place, unknown[1]))
         if missing := _MISSING.fullmatch(message):
@@ -139,7 +138,7 @@ class Document:
         words: list[str] = []
         value: Any = self.data
         for index, part in enumerate(at):
-            value = value[part] if _has(value, part) else None
+            value = _at(value, part)
             if isinstance(part, int):
                 if isinstance(value, dict):
                     name = value.get("name")
@@ -163,9 +162,7 @@ def load(path: Path, kind: type[T]) -> T:
     return Document(path).convert(kind)
 
 
-@functools.cache
-def _type_info(kind: Any) -> Any:
-    return msgspec.inspect.type_info(kind)
+_type_info: Final[Callable[[Any], Any]] = functools.cache(msgspec.inspect.type_info)
 
 
 def _read(path: Path) -> str:
@@ -229,10 +226,13 @@ def _leaves(value: Any, at: At) -> Iterator[tuple[At, Any]]:
         yield at, value
 
 
-def _has(value: Any, part: str | int) -> bool:
+def _at(value: Any, part: str | int) -> Any:
+    """Return what stands at a key or index; None when nothing does."""
     if isinstance(value, dict):
-        return part in value
-    return isinstance(value, list) and isinstance(part, int) and part < len(value)
+        return value.get(part)
+    if isinstance(value, list) and isinstance(part, int) and part < len(value):
+        return value[part]
+    return None
 
 
 def _parts(path: str) -> At:

@@ -88,7 +88,7 @@ def test_good_file(tmp_path):
     file = load(written(tmp_path, GOOD), File)
     assert [device.name for device in file.device] == ["ps-03", "ps-04"]
     assert file.device[0].point[0].valid == Span(0, 5)
-    assert file.device[0].point[1].extra.factor == 2
+    assert file.device[0].point[1].extra == Extra(factor=2)
     assert file.device[1].point[1].bits == (1, 2)
 
 
