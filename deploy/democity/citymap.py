@@ -1,4 +1,4 @@
-"""City map: the base map of the demo city as GeoJSON, from the facts in ``places`` and the network."""
+"""City map: the demo city's base map as GeoJSON, from the facts in ``places`` and the network."""
 
 from __future__ import annotations
 

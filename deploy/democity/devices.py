@@ -1,4 +1,4 @@
-"""Devices: what stands in the field, what each register holds, and what a write does to the truth."""
+"""Devices: what stands in the field, what each register holds, what a write does to the truth."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The field: one process in which the truth runs and every Modbus device of the demo city answers.
 
 Prints one JSON line when everything listens: ports and serial lines by device. Reads orders from
-standard input, one a line: ``burst NODE COEFFICIENT``, ``silence DEVICE``, ``answer DEVICE``; ends at
-the end of its input.
+standard input, one a line: ``burst NODE COEFFICIENT``, ``silence DEVICE``, ``answer DEVICE``; ends
+at the end of its input.
 """
 
 from __future__ import annotations

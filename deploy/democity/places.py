@@ -1,7 +1,7 @@
 """Places: where the demo city's things stand. Facts are typed in; what is invented says so.
 
 Coordinates of districts, streets and rivers are derived from OpenStreetMap, © OpenStreetMap
-contributors (ODbL), good to the metres that each table names. The pipes are EPANET's Net3 and nobody's.
+contributors (ODbL), good to the metres that each table names. The pipes are EPANET's Net3.
 """
 
 from __future__ import annotations
@@ -59,29 +59,9 @@ RIVERS: Final = (
       (43.2734, 76.9065), (43.2926, 76.8956), (43.3171, 76.9089), (43.3273, 76.9177)]),
 )  # fmt: skip
 
-AIR_POSTS: Final = (
-    ("post-27", 43.27596, 76.844797),
-    ("post-30", 43.298842, 76.851396),
-    ("post-31", 43.180181, 76.889563),
-    ("post-aqm1", 43.239134, 76.933558),
-    ("post-skat1", 43.219968, 76.926519),
-    ("post-skat3", 43.258395, 76.816426),
-    ("post-skat6", 43.30075, 76.925961),
-)
-"""Sites of Kazhydromet's air posts, good to 100 m; what the demo measures there is generated."""
-
-CROSSINGS: Final = (
-    ("abay-seifullin", Label("Абай – Сейфуллин", "Абая – Сейфуллина", "Abay – Seifullin"), 43.2413, 76.9330),
-    ("tolebi-baizakov", Label("Төле би – Байзақов", "Толе би – Байзакова", "Tole Bi – Baizakov"), 43.2519, 76.9110),
-    ("raiymbek-nazarbayev", Label("Райымбек – Назарбаев", "Райымбека – Назарбаева", "Raiymbek – Nazarbayev"), 43.27023, 76.94475),
-    ("raiymbek-abylaikhan", Label("Райымбек – Абылай хан", "Райымбека – Абылай хана", "Raiymbek – Abylai Khan"), 43.26986, 76.93963),
-    ("abay-sain", Label("Абай – Саин", "Абая – Саина", "Abay – Sain"), 43.2180, 76.8440),
-)  # fmt: skip
-"""Crossings, good to 150 m; the traffic there is generated."""
-
 
 def position(east_m: float, north_m: float) -> tuple[float, float]:
-    """Return (longitude, latitude) of a place in metres from the centre; good to metres within 10 km."""
+    """Return (longitude, latitude) of a place in metres from the centre; good within 10 km."""
     lat = CENTRE_LAT + north_m / _METRES_PER_DEGREE
     lon = CENTRE_LON + east_m / (_METRES_PER_DEGREE * math.cos(math.radians(CENTRE_LAT)))
     return round(lon, 6), round(lat, 6)

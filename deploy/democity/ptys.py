@@ -13,7 +13,7 @@ CHUNK_BYTES: Final = 4096
 
 
 class SerialLine:
-    """Two ptys with a wire between them; ``ends`` are links in a folder, the same at every start."""
+    """Two ptys with a wire between them; ``ends`` are links, the same at every start."""
 
     def __init__(self, folder: Path, name: str) -> None:
         """Make the line; must be called on a running event loop."""

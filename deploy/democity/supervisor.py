@@ -227,7 +227,8 @@ map = "{self.state / "city.geojson"}"
             for _ in range(int(START_S_MAX / 0.2)):
                 if self.hub.process.returncode is not None:
                     raise DemoError(
-                        f"the hub did not start; is port {self._http} taken? See {self.state}/logs/hub.log"
+                        f"the hub did not start; is port {self._http} taken? "
+                        f"See {self.state}/logs/hub.log"
                     )
                 with contextlib.suppress(httpx.HTTPError):
                     if (await client.get(f"{self.address}/healthz")).is_success:

@@ -1,8 +1,8 @@
 """The truth of the demo's water: a running EPANET model that devices measure and act upon.
 
-The network is EPANET's Net3 as it ships with WNTR. Three things are changed, so that it can stand for
-a town on a slope: it is turned until its head falls from south to north, its ground is flattened until
-pressure follows head, and its pumps run by tank level instead of by the hours of a planned week.
+The network is EPANET's Net3 as it ships with WNTR. Three things are changed, so that it can stand
+for a town on a slope: it is turned until its head falls from south to north, its ground is flatter
+so that pressure follows head, and its pumps run by tank level, not by the hours of a week's plan.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RUN_S_MAX: Final = 20 * 365 * DAY_S
 """EPANET wants an end; twenty years are one."""
 STEP_S_MAX: Final = 60
 CATCH_UP_S_MAX: Final = 3600
-"""After a pause (a suspended laptop) the model takes up the present instead of living through it."""
+"""After a pause (a suspended laptop) the model takes up the present, not the time between."""
 
 GROUND_FLATTENED_TO: Final = 0.3
 HEAD_BEARING_DEG: Final = 107.0
@@ -167,7 +167,7 @@ def _town() -> Any:
     """Return Net3 changed as the module's caption says."""
     model = wntr.network.WaterNetworkModel("Net3")
     for name in list(model.control_name_list):
-        # Those by the hours of one planned week; those by tank level stay, as a station's own logic.
+        # Those by the hours of one planned week go; those by tank level are a station's own logic.
         if "TIME" in str(model.get_control(name)).upper():
             model.remove_control(name)
     model.options.quality.parameter = "NONE"

@@ -230,11 +230,12 @@ def _command(options: Any) -> int:
 
 
 async def _until_final(client: Any, number: str, final: frozenset[str], tries: int) -> Any:
+    shown = client.get(f"commands/{number}")
     for _ in range(tries):
-        shown = client.get(f"commands/{number}")
         if shown["state"] in final:
             break
         await asyncio.sleep(WAIT_S)
+        shown = client.get(f"commands/{number}")
     return shown
 
 

@@ -69,6 +69,7 @@ class LinkServer:
         except EnrolmentError as error:
             _log.warning("link.refused", peer=context.peer(), reason=str(error))
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+            raise  # pragma: no cover  # abort has raised
         await self._ingest.serve(line, gateway, serial, context.peer())
 
 

@@ -126,6 +126,7 @@ def test_fifty_kills_lose_no_accepted_entry(tmp_path):
         child = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
         )
+        assert child.stdout
         for _ in range(rng.randrange(1, 25)):
             accepted = int(child.stdout.readline())
         child.send_signal(signal.SIGKILL)

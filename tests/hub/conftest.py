@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -28,6 +29,9 @@ from citytwin_protos.session import Closed, GatewaySession, Welcomed
 from citytwin_protos.transport import CHANNEL_OPTIONS, open_exchange
 from citytwin_protos.v1 import link_pb2 as pb
 from citytwin_protos.v1 import link_pb2_grpc as rpc
+
+
+Event = TypeVar("Event")
 
 
 class Core:
@@ -97,7 +101,7 @@ class Peer:
         for frame in self.session.outgoing():
             await self.line.send(frame)
 
-    async def until(self, kind, timeout_s=10):
+    async def until(self, kind: type[Event], timeout_s: float = 10) -> Event:
         """Return the next event of a kind, after sending what is due."""
         async with asyncio.timeout(timeout_s):
             while True:

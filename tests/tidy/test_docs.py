@@ -120,9 +120,11 @@ def test_every_setting_is_documented() -> None:
     wrong = [
         f"{place}: {name}"
         for place, name in settings(source_modules())
-        if not re.search(rf"(?:`{name}`|^\s*#?\s*{name} = )", EVERYTHING, re.MULTILINE)
+        if not re.search(
+            rf"(?:`{name}`|^\s*#?\s*{name} = |^\[+(?:\w+\.)?{name}\]+)", EVERYTHING, re.MULTILINE
+        )
     ]
-    report("These settings are in no document (`name`, or a line `name = …`):", wrong)
+    report("These settings are in no document (`name`, `name = …` or `[name]`):", wrong)
 
 
 def test_every_route_is_documented() -> None:

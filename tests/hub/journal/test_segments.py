@@ -138,6 +138,7 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path):
         child = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
         )
+        assert child.stdout
         for _ in range(rng.randrange(1, 30)):
             acknowledged = int(child.stdout.readline())
         child.send_signal(signal.SIGKILL)

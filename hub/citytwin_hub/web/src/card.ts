@@ -60,7 +60,7 @@ export function card(
         <button class="icon" title=${t("card.close", language)} aria-label=${t("card.close", language)} @click=${actions.close}>✕</button>
       </header>
       <ul class="points">
-        ${device.points.map((point) => pointRow(store, point, state, actions, language, nowMs))}
+        ${device.points.filter((point) => point.kind !== "alarm").map((point) => pointRow(store, point, state, actions, language, nowMs))}
       </ul>
     </section>
   `;

@@ -1,5 +1,7 @@
 """Every kernel keeps the contract, and does what its page says."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,7 +23,7 @@ POINTS = [
 ]
 
 
-def series(values, point=0, quality=0, step_ns=SECOND_NS):
+def series(values, point=0, quality: Any = 0, step_ns=SECOND_NS):
     count = len(values)
     return Batch.of([point] * count, NOW + np.arange(count) * step_ns, values, quality)
 
