@@ -212,6 +212,7 @@ class Uplink:
         last_point, last_text = self._announced
         points = {n: point for n, point in all_points.items() if n > last_point}
         texts = {n: text for n, text in all_texts.items() if n > last_text}
-        if points or texts:
+        # An announcement of nothing counts, too: the hub waits for one before the first entry.
+        if points or texts or self._announced == (-1, -1):
             session.announce(points, texts)
             self._announced = (max(all_points, default=-1), max(all_texts, default=-1))
