@@ -65,9 +65,13 @@ def to_columns(batch: Batch) -> bytes:
 
 
 def from_columns(data: bytes) -> Batch:
-    columns = msgspec.msgpack.decode(zstandard.decompress(data))
-    types = (np.int32, np.int64, np.float64, np.uint8)
-    return Batch(*(np.frombuffer(c, t) for c, t in zip(columns, types, strict=True)))
+    point, time_ns, value, quality = msgspec.msgpack.decode(zstandard.decompress(data))
+    return Batch(
+        np.frombuffer(point, np.int32),
+        np.frombuffer(time_ns, np.int64),
+        np.frombuffer(value, np.float64),
+        np.frombuffer(quality, np.uint8),
+    )
 
 
 def protobuf_way() -> Way:

@@ -45,7 +45,17 @@ SPEAKS_SQL = (
 )
 
 # Bytes to numbers and numbers to numbers: no I/O, no clock, the same answer every time.
-PURE = (EDGE + "wire/", EDGE + "kernels/", PROTOS + "codec", PROTOS + "session")
+PURE = (
+    EDGE + "wire/",
+    EDGE + "kernels/",
+    # The codec and what it is made of.
+    *(
+        PROTOS + name
+        for name in ("codec", "block", "values", "memory", "columns", "decimals", "bits")
+    ),
+    # The session and what it is made of.
+    *(PROTOS + name for name in ("session", "gateway_", "hub_", "endpoint", "frames", "offset")),
+)
 IMPURE = ("asyncio", "grpc", "select", "socket", "sqlite3", "subprocess", "threading", "time")
 
 # What reads a device or a column knows nothing of how samples are kept or sent.
