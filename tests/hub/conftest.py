@@ -30,7 +30,6 @@ from citytwin_protos.transport import CHANNEL_OPTIONS, open_exchange
 from citytwin_protos.v1 import link_pb2 as pb
 from citytwin_protos.v1 import link_pb2_grpc as rpc
 
-
 Event = TypeVar("Event")
 
 
