@@ -1,0 +1,27 @@
+"""``make bench``: every benchmark in one run, printed as tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tests.bench import bench_codec, bench_gateway
+
+BENCHES: dict[str, Callable[[], Any]] = {"codec": bench_codec.run, "gateway": bench_gateway.run}
+
+
+def main(names: list[str]) -> None:
+    """Run the named benchmarks, or all."""
+    for name in names or BENCHES:
+        print(f"\n== {name}")
+        rows = BENCHES[name]()
+        if rows and not isinstance(rows[0], list):
+            continue  # it has printed its own table
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
