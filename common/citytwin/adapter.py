@@ -178,3 +178,16 @@ class AdapterType(Protocol):
             ConfigError: settings and points do not fit together; the text names the point.
         """
         ...
+
+
+@runtime_checkable
+class Locates(Protocol):
+    """What an adapter type may be besides: able to tell when two devices are one and the same."""
+
+    def locate(self, settings: Any) -> str:
+        """Return where a device with these settings is: "unit 3 at 10.0.0.7:502".
+
+        The gateway refuses a configuration with two devices of one adapter at one place: a unit
+        that was copied and not renumbered.
+        """
+        ...

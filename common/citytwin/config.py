@@ -18,7 +18,7 @@ import difflib
 import functools
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -67,11 +67,13 @@ class Document:
             if isinstance(value, int) and abs(value) > WHOLE_MAX:
                 raise self.error(f"a whole number has at most {WHOLE_MAX}", at)
 
-    def convert(self, kind: type[T], value: Any = None, at: At = ()) -> T:
+    def convert(
+        self, kind: type[T], value: Any = None, at: At = (), *, also: Sequence[str] = ()
+    ) -> T:
         """Return the data, or a part of it that was found ``at`` some place, as a struct.
 
         Fields that ``kind`` itself does not know are left out unless it forbids them; inside of it
-        nothing unknown is allowed.
+        nothing unknown is allowed. ``also`` are fields that other structs know at the same place.
 
         Raises:
             ConfigError: the data does not fit; the text says where and what is allowed.
@@ -83,7 +85,7 @@ class Document:
         try:
             return msgspec.convert(value, kind, str_keys=True)
         except msgspec.ValidationError as error:
-            raise self._explained(str(error), info, value, at) from None
+            raise self._explained(str(error), info, value, at, also) from None
         except OverflowError:
             raise self.error("a number is too large", at) from None
         except CityTwinError as error:
@@ -118,7 +120,9 @@ class Document:
         """Made when something is wrong; a good file starts quickly."""
         return line_map(self._text)
 
-    def _explained(self, report: str, info: Any, value: Any, at: At) -> ConfigError:
+    def _explained(
+        self, report: str, info: Any, value: Any, at: At, also: Sequence[str]
+    ) -> ConfigError:
         found = _REPORT.fullmatch(report)
         assert found is not None, "it matches anything"
         message, inside = found[1], _parts(found[2] or "")
@@ -126,7 +130,8 @@ class Document:
         for part in inside:
             info, value = below(info, part), _at(value, part)
         if unknown := _UNKNOWN.fullmatch(message):
-            return self.error(_unknown(unknown[1], info), (*place, unknown[1]))
+            known = [*fields(info), *(() if inside else also)]
+            return self.error(_unknown(unknown[1], known), (*place, unknown[1]))
         if missing := _MISSING.fullmatch(message):
             return self.error(f'field "{missing[1]}" is missing', place)
         if message.startswith(_TYPE):
@@ -150,6 +155,8 @@ class Document:
                 words.append(f'table "{part}"')
             elif not (isinstance(value, list) and value and isinstance(value[0], dict)):
                 words.append(f'field "{part}"')
+            elif index == len(at) - 1:
+                words.append(f"[[{part}]]")
         return words
 
 
@@ -190,10 +197,9 @@ def _syntax(path: Path, text: str, message: str) -> str:
     return f"{path}:{line}: is not TOML, the file ends too soon: {words}"
 
 
-def _unknown(name: str, info: Any) -> str:
-    known = sorted(fields(info))
+def _unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, 1, 0.6)
-    hint = f'did you mean "{near[0]}"?' if near else f"allowed are {', '.join(known)}"
+    hint = f'did you mean "{near[0]}"?' if near else f"allowed are {', '.join(sorted(known))}"
     return f"is not known here; {hint}"
 
 
@@ -203,7 +209,7 @@ def _surplus(info: Any, value: Any, at: At, *, is_top: bool) -> Iterator[tuple[A
         known = fields(info)
         for name, inner in value.items():
             if known and name not in known and not is_top:
-                yield (*at, name), _unknown(name, info)
+                yield (*at, name), _unknown(name, known)
             elif isinstance(inner, dict | list):
                 yield from _surplus(below(info, name), inner, (*at, name), is_top=False)
     elif isinstance(value, list):

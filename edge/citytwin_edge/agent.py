@@ -26,7 +26,7 @@ from citytwin.quality import Severity, severity
 from citytwin_edge import health
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.commander import Commander
-from citytwin_edge.config import MIB, GatewayConfig
+from citytwin_edge.gateway import MIB, GatewayConfig
 from citytwin_edge.kernels import build
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
@@ -61,22 +61,20 @@ class Agent:
             CityTwinError: a store or the configuration cannot be used.
         """
         self.config, self._clock, state = config, clock, config.state
-        self.outbox = Outbox(
-            state / "outbox.db", size_bytes_max=int(config.outbox.size_mb_max * MIB)
-        )
+        self.outbox = Outbox(state / "outbox.db", size_bytes_max=config.outbox_bytes_max)
         self.numbering = Numbering(self.outbox.connect())
         kernels = build([(one.point, one.rules) for one in config.points])
         own = health.points(
-            config.gateway.name,
-            config.gateway.label,
-            config.gateway.place,
-            [device.fields.name for device in config.devices],
+            config.name,
+            config.label,
+            config.place,
+            [device.name for device in config.devices],
         )
         measured = [one.point for one in config.points]
         derived = [point for kernel in kernels.values() for point in kernel.outputs]
         points = [*measured, *derived, *own]
         numbers = self.numbering.numbers(points)
-        self._health_numbers = numbers[len(points) - len(own) :]
+        own_numbers = numbers[len(points) - len(own) :]
         self.pipeline = Pipeline(kernels, points, numbers)
         self.pipeline.restore(self.outbox.snapshots())
         site = Site(clock, self.numbering.intern)
@@ -85,11 +83,12 @@ class Agent:
         for device in config.devices:
             mine = numbers[first : first + len(device.points)]
             spec = device.spec(device.build(site), mine)
-            self.pollers[device.fields.name] = Poller(spec, clock, self._take)
+            self.pollers[device.name] = Poller(spec, clock, self._take)
             first += len(device.points)
         self._latest = np.full(int(numbers.max()) + 1, np.nan)
         self._numbers = {point.id: int(n) for point, n in zip(points, numbers, strict=True)}
         self.trust = ClockTrust(clock)
+        self._health = health.Health(own_numbers, self.trust)
         self.commander = Commander(
             state / "commands.db",
             {point.id: point for point in measured},
@@ -137,7 +136,7 @@ class Agent:
 
     async def _flush_until_stopped(self) -> None:
         """Flush on a fixed grid; once more at the end."""
-        loop, period_s = asyncio.get_running_loop(), self.config.outbox.flush_ms / 1000
+        loop, period_s = asyncio.get_running_loop(), self.config.flush_ns / SECOND_NS
         due = loop.time()
         while not self._stopping.is_set():
             due = max(due + period_s, loop.time())
@@ -181,9 +180,7 @@ class Agent:
             stats = await self._disk(self.outbox.stats)
             dropped = self.dropped_samples + self.pipeline.dropped
             devices = {name: poller.stats for name, poller in self.pollers.items()}
-            batch = health.measure(
-                self._health_numbers, self._clock.now_ns(), stats, dropped, self.trust, devices
-            )
+            batch = self._health.measure(self._clock.now_ns(), stats, dropped, devices)
             self.pipeline.take(self.trust.marked(batch))
             await asyncio.sleep(HEALTH_S)
 

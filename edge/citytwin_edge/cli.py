@@ -78,7 +78,7 @@ def _run(options: Any) -> int:
 
     config = _config(options)
     identity = enrol.load(config.state)
-    address = config.gateway.hub or identity.hub
+    address = config.hub or identity.hub
 
     async def connect() -> Line:
         return await open_exchange(
@@ -106,10 +106,10 @@ def _check(options: Any) -> int:
         device.build(site)
     found = [
         {
-            "device": device.fields.name,
-            "adapter": device.fields.adapter,
+            "device": device.name,
+            "adapter": device.adapter,
             "points": len(device.points),
-            "period_s": device.fields.period_s,
+            "period_s": device.pace.period_ns / 1e9,
             "writable": sum(one.point.writable is not None for one in device.points),
         }
         for device in config.devices
@@ -122,9 +122,9 @@ def _check(options: Any) -> int:
 
 def _probe(options: Any) -> int:
     config = _config(options)
-    devices = [d for d in config.devices if options.device in ("", d.fields.name)]
+    devices = [d for d in config.devices if options.device in ("", d.name)]
     if not devices:
-        names = ", ".join(device.fields.name for device in config.devices)
+        names = ", ".join(device.name for device in config.devices)
         raise CityTwinError(f"there is no device {options.device!r}; there are {names}")
     rows = [row for part in asyncio.run(_probe_all(devices)) for row in part]
     _table(rows, options.json)
@@ -164,7 +164,7 @@ async def _probe_device(device: Any, site: Any) -> list[dict[str, Any]]:
         quality = Quality(one.quality)
         rows.append(
             {
-                "device": device.fields.name,
+                "device": device.name,
                 "point": point.point.name,
                 "raw": one.raw.hex(" "),
                 "value": None if value != value else float(f"{value:.9g}"),  # noqa: PLR0124
@@ -181,21 +181,20 @@ def _enrol(options: Any) -> int:
     from citytwin_edge import enrol
 
     config = _config(options)
-    name = config.gateway.name
+    name = config.name
     identity = asyncio.run(enrol.enrol(config.state, name, options.hub, options.token))
     print(f"{name} is enrolled; its hub is {identity.hub}. Start it with: citytwin-edge run")
     return 0
 
 
 def _outbox(options: Any) -> int:
-    from citytwin_edge.config import MIB
     from citytwin_edge.outbox import Outbox
 
     config = _config(options)
     path = config.state / "outbox.db"
     if not path.exists():
         raise CityTwinError(f"there is no outbox at {path}; has the agent run?")
-    outbox = Outbox(path, size_bytes_max=int(config.outbox.size_mb_max * MIB))
+    outbox = Outbox(path, size_bytes_max=config.outbox_bytes_max)
     _table(outbox.inspect("refused" if options.refused else "entries"), options.json)
     if not options.json:
         stats = outbox.stats()

@@ -1,28 +1,60 @@
-"""The gateway's configuration: one TOML file; docs/guides/technician.md explains every field."""
+"""The gateway's configuration file: one TOML file; docs/guides/technician.md explains every field.
+
+``load`` checks everything that can be known without touching the network.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
-import numpy as np
 
-from citytwin.adapter import Adapter, AdapterType, Binding, Site
-from citytwin.batch import SECOND_NS, Int32
-from citytwin.config import Document
-from citytwin.errors import CityTwinError, ConfigError
-from citytwin.identity import point_id, segment
+from citytwin.adapter import AdapterType, Locates, Site
+from citytwin.clock import SystemClock
+from citytwin.config import At, Document
+from citytwin.errors import CityTwinError, ConfigError, IdentityError
+from citytwin.identity import SEGMENT_CHARS_MAX, point_id, segment
 from citytwin.point import Kind, Label, Place, Point, Span
-from citytwin_edge import plugins
+from citytwin_edge import health, plugins
 from citytwin_edge.commander import Interlock
+from citytwin_edge.gateway import (
+    MIB,
+    Device,
+    GatewayConfig,
+    GatewayPoint,
+    Pace,
+    join_address,
+    nanoseconds,
+    split_address,
+)
+from citytwin_edge.kernels import build
 from citytwin_edge.kernels.settings import PointRules
-from citytwin_edge.poller import DeviceSpec
+
+__all__ = ["DEVICES_MAX", "POINTS_MAX", "GatewayConfig", "load"]
 
 DEVICES_MAX: Final = 1000
 POINTS_MAX: Final = 100_000
-MIB: Final = 1024 * 1024
+LINK_PORT: Final = 7443
+DEVICE_CHARS_MAX: Final = SEGMENT_CHARS_MAX - len(health.SUCCESS)
+
+Duration = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
+
+_NUMBERS: Final = ("scale", "offset", "valid", "normal", "writable")
+_THINNING: Final = ("deadband", "swinging_door")
+_UNFIT: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.ANALOG: ("counter",),
+    Kind.COUNTER: (),
+    Kind.STATE: ("rate_per_s_max", "swinging_door", "counter"),
+    Kind.TEXT: (*_NUMBERS, "rate_per_s_max", "flatline_s_max", *_THINNING, "counter"),
+    Kind.ALARM: (
+        "normal", "writable", "rate_per_s_max", "flatline_s_max", *_THINNING, "counter",
+    ),
+}  # fmt: skip
+"""Which fields say nothing of a point of each kind."""
 
 
 class GatewaySection(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,15 +70,8 @@ class GatewaySection(msgspec.Struct, forbid_unknown_fields=True):
 class OutboxSection(msgspec.Struct, forbid_unknown_fields=True):
     """``[outbox]``: its limit in MiB, and how often samples are put into it and sent."""
 
-    size_mb_max: float = 512.0
-    flush_ms: int = 1000
-
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense (ValueError)."""
-        if self.size_mb_max < 1:
-            raise ValueError("size_mb_max must be at least 1")
-        if not 10 <= self.flush_ms <= 600_000:
-            raise ValueError("flush_ms must be 10 to 600000")
+    size_mb_max: Annotated[float, msgspec.Meta(ge=1, le=1_000_000)] = 512.0
+    flush_ms: Annotated[int, msgspec.Meta(ge=10, le=600_000)] = 1000
 
 
 class InterlockSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,35 +82,38 @@ class InterlockSection(msgspec.Struct, forbid_unknown_fields=True):
     span: Span
 
 
-class DeviceFields(msgspec.Struct):
+class DeviceSection(msgspec.Struct):
     """What every ``[[device]]`` may have; the rest belongs to its adapter."""
 
     name: str
     adapter: str
-    period_s: float = 1.0
-    timeout_s: float = 10.0
-    stale_after_s: float = 0.0
-    backoff_s: float = 2.0
-    backoff_s_max: float = 300.0
+    period_s: Duration = 1.0
+    timeout_s: Duration = 10.0
+    stale_after_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
+    backoff_s: Duration = 2.0
+    backoff_s_max: Duration = 300.0
     label: Label = Label()
     place: Place | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse what makes no sense (ValueError)."""
-        if min(self.period_s, self.timeout_s, self.backoff_s, self.backoff_s_max) <= 0:
-            raise ValueError("period_s, timeout_s, backoff_s and backoff_s_max must be above 0")
-        if self.stale_after_s < 0:
-            raise ValueError("stale_after_s must not be below 0")
+    def pace(self) -> Pace:
+        """Return how it is asked."""
+        return Pace(
+            nanoseconds(self.period_s),
+            nanoseconds(self.timeout_s),
+            nanoseconds(self.stale_after_s),
+            nanoseconds(self.backoff_s),
+            nanoseconds(self.backoff_s_max),
+        )
 
 
-class PointFields(PointRules, frozen=True, kw_only=True):
+class PointSection(PointRules, frozen=True, kw_only=True):
     """What every ``[[device.point]]`` may have, the kernels' fields among it."""
 
     name: str
     unit: str = "1"
     kind: Kind = Kind.ANALOG
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: Finite = 1.0
+    offset: Finite = 0.0
     label: Label = Label()
     valid: Span | None = None
     normal: Span | None = None
@@ -94,72 +122,13 @@ class PointFields(PointRules, frozen=True, kw_only=True):
     attribute: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PointConfig:
-    """One point: what it is, how it is scaled, what kernels do with it, where the device has it."""
+class _Owner(NamedTuple):
+    """What a point has from its gateway and device."""
 
-    point: Point
-    scale: float
-    offset: float
-    rules: PointRules
-    address: Any
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceConfig:
-    """One device with its adapter's checked settings."""
-
-    fields: DeviceFields
+    gateway: str
+    section: DeviceSection
+    place: Place | None
     kind: AdapterType
-    settings: Any
-    points: tuple[PointConfig, ...]
-
-    def build(self, site: Site) -> Adapter:
-        """Return the adapter; touches no network.
-
-        Raises:
-            ConfigError: settings and points do not fit together.
-        """
-        bindings = [Binding(one.point, one.address) for one in self.points]
-        return self.kind.build(self.settings, bindings, site)
-
-    def spec(self, adapter: Adapter, numbers: Int32) -> DeviceSpec:
-        """Return what a poller must know; ``numbers`` are the points' own."""
-        fields = self.fields
-        return DeviceSpec(
-            name=fields.name,
-            adapter=adapter,
-            points=tuple(one.point for one in self.points),
-            numbers=numbers,
-            scale=np.array([one.scale for one in self.points], np.float64),
-            offset=np.array([one.offset for one in self.points], np.float64),
-            period_ns=int(fields.period_s * SECOND_NS),
-            timeout_ns=int(fields.timeout_s * SECOND_NS),
-            stale_after_ns=int(fields.stale_after_s * SECOND_NS),
-            backoff_step_ns=int(fields.backoff_s * SECOND_NS),
-            backoff_max_ns=int(fields.backoff_s_max * SECOND_NS),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class GatewayConfig:
-    """A whole gateway, checked."""
-
-    path: Path
-    gateway: GatewaySection
-    outbox: OutboxSection = field(default_factory=OutboxSection)
-    devices: tuple[DeviceConfig, ...] = ()
-    interlocks: tuple[Interlock, ...] = ()
-
-    @property
-    def state(self) -> Path:
-        """The folder of outbox, certificate and journal; relative to the file."""
-        return self.path.parent / self.gateway.state
-
-    @property
-    def points(self) -> list[PointConfig]:
-        """Every point of every device."""
-        return [point for device in self.devices for point in device.points]
 
 
 def load(path: Path) -> GatewayConfig:
@@ -169,125 +138,241 @@ def load(path: Path) -> GatewayConfig:
         ConfigError: something is wrong; the text says file, line, device, field and what may be.
     """
     document = Document(path)
-    data = dict(document.data)
-    known = {"gateway", "outbox", "device", "interlock"}
+    data = document.data
+    known = ("gateway", "outbox", "device", "interlock")
     for name in data:
         if name not in known:
-            allowed = ", ".join(sorted(known))
-            raise document.error(f"is not known here; allowed are {allowed}", (name,))
+            raise document.error(f"is not known here; allowed are {', '.join(known)}", (name,))
     if not isinstance(data.get("gateway"), dict):
         raise document.error("there is no table [gateway]; it needs at least a name")
     gateway = document.convert(GatewaySection, data["gateway"], ("gateway",))
-    _named(document, gateway.name, "gateway", ("gateway", "name"))
+    _segment(document, gateway.name, "gateway", ("gateway", "name"))
     outbox = document.convert(OutboxSection, data.get("outbox", {}), ("outbox",))
-    tables = data.get("device", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise document.error("devices are written as [[device]]", ("device",))
-    if len(tables) > DEVICES_MAX:
-        raise document.error(f"at most {DEVICES_MAX} devices on one gateway", ("device",))
-    devices = tuple(
-        _device(document, table, ("device", index), gateway) for index, table in enumerate(tables)
+    devices = _devices(document, gateway)
+    return GatewayConfig(
+        path=path,
+        name=gateway.name,
+        hub=_hub(document, gateway.hub),
+        state=path.parent / gateway.state,
+        label=gateway.label,
+        place=gateway.place,
+        outbox_bytes_max=int(outbox.size_mb_max * MIB),
+        flush_ns=nanoseconds(outbox.flush_ms / 1000),
+        devices=devices,
+        interlocks=_interlocks(document, gateway.name, devices),
     )
-    _unique(document, [device.fields.name for device in devices], ("device",))
-    if sum(len(device.points) for device in devices) > POINTS_MAX:
-        raise document.error(f"at most {POINTS_MAX} points on one gateway")
-    config = GatewayConfig(path, gateway, outbox, devices)
-    locks = _interlocks(document, data.get("interlock", []), config)
-    return GatewayConfig(path, gateway, outbox, devices, locks)
 
 
-def _device(
-    document: Document, table: dict[str, Any], at: tuple[str | int, ...], gateway: GatewaySection
-) -> DeviceConfig:
-    fields = document.convert(DeviceFields, table, at)
-    _named(document, fields.name, "device", (*at, "name"))
-    if fields.name == "agent":
-        raise document.error("'agent' is the gateway's own device", (*at, "name"))
+def _hub(document: Document, text: str) -> str:
     try:
-        kind = plugins.adapter(fields.adapter)
+        return join_address(*split_address(text, LINK_PORT)) if text else ""
+    except ValueError as error:
+        raise document.error(str(error), ("gateway", "hub")) from None
+
+
+def _devices(document: Document, gateway: GatewaySection) -> tuple[Device, ...]:
+    tables = _tables(document, document.data, (), "device", DEVICES_MAX)
+    devices = tuple(_device(document, index, gateway) for index in range(len(tables)))
+    document.unique([device.name for device in devices], ("device",))
+    if sum(len(device.points) for device in devices) > POINTS_MAX:
+        raise document.error(f"a gateway has at most {POINTS_MAX} points", ("device",))
+    _check_lines(document, devices)
+    _check_derived(document, devices)
+    return devices
+
+
+def _device(document: Document, index: int, gateway: GatewaySection) -> Device:
+    at: At = ("device", index)
+    table = document.data["device"][index]
+    section = document.convert(DeviceSection, table, at)
+    _segment(document, section.name, "device", (*at, "name"))
+    if len(section.name) > DEVICE_CHARS_MAX:
+        raise document.error(f"has over {DEVICE_CHARS_MAX} characters", (*at, "name"))
+    if section.name == health.DEVICE:
+        raise document.error(
+            f'"{health.DEVICE}" is the gateway\'s own device; choose another', (*at, "name")
+        )
+    try:
+        kind = plugins.adapter(section.adapter)
     except ConfigError as error:
         raise document.error(str(error), (*at, "adapter")) from None
-    own = {f.encode_name for f in msgspec.structs.fields(DeviceFields)} | {"point"}
+    own = (*_names(DeviceSection), "point")
     rest = {name: value for name, value in table.items() if name not in own}
-    settings = document.convert(kind.device_settings, rest, at)
-    tables = table.get("point", [])
-    if not isinstance(tables, list) or not tables or not isinstance(tables[0], dict):
-        raise document.error("a device needs at least one [[device.point]]", at)
-    place = fields.place or gateway.place
+    settings = document.convert(kind.device_settings, rest, at, also=own)
+    tables = _tables(document, table, at, "point", POINTS_MAX)
+    if not tables:
+        raise document.error("has no [[device.point]]; it needs at least one", at)
+    owner = _Owner(gateway.name, section, section.place or gateway.place, kind)
     points = tuple(
-        _point(document, one, (*at, "point", index), (gateway.name, fields, place), kind)
-        for index, one in enumerate(tables)
+        _point(document, one, (*at, "point", number), owner) for number, one in enumerate(tables)
     )
-    _unique(document, [one.point.name for one in points], (*at, "point"))
-    return DeviceConfig(fields, kind, settings, points)
+    document.unique([one.point.name for one in points], (*at, "point"))
+    return Device(section.name, section.adapter, kind, settings, section.pace(), points)
 
 
-def _point(
-    document: Document,
-    table: dict[str, Any],
-    at: tuple[str | int, ...],
-    device: tuple[str, DeviceFields, Place | None],
-    kind: AdapterType,
-) -> PointConfig:
-    gateway, owner, place = device
-    fields = document.convert(PointFields, table, at)
-    own = {f.encode_name for f in msgspec.structs.fields(PointFields)}
+def _point(document: Document, table: dict[str, Any], at: At, owner: _Owner) -> GatewayPoint:
+    section = document.convert(PointSection, table, at)
+    own = _names(PointSection)
     rest = {name: value for name, value in table.items() if name not in own}
-    address = document.convert(kind.point_settings, rest, at)
-    if fields.scale == 0 or not np.isfinite([fields.scale, fields.offset]).all():
-        raise document.error("must be finite, and scale not 0", (*at, "scale"))
-    if fields.counter is not None and fields.kind != Kind.COUNTER:
-        raise document.error('goes with kind = "counter" only', (*at, "counter"))
+    address = document.convert(owner.kind.point_settings, rest, at, also=own)
+    _segment(document, section.name, "point", (*at, "name"))
+    _check_kind(document, table, section, at)
+    _check_spans(document, table, section, at)
+    if section.attribute and not section.feeds:
+        raise document.error("goes with feeds, the city object that has it", (*at, "attribute"))
     try:
         point = Point(
-            id=point_id(gateway, owner.name, fields.name),
-            unit=fields.unit,
-            kind=fields.kind,
-            label=fields.label,
-            device_label=owner.label,
-            valid=fields.valid,
-            normal=fields.normal,
-            writable=fields.writable,
-            place=place,
-            feeds=fields.feeds,
-            attribute=fields.attribute,
+            id=point_id(owner.gateway, owner.section.name, section.name),
+            unit=section.unit,
+            kind=section.kind,
+            label=section.label,
+            device_label=owner.section.label,
+            valid=section.valid,
+            normal=section.normal,
+            writable=section.writable,
+            place=owner.place,
+            feeds=section.feeds,
+            attribute=section.attribute,
         )
     except CityTwinError as error:
-        wrong = next((name for name in ("unit", "feeds", "name") if name in str(error)), "name")
-        raise document.error(str(error), (*at, wrong)) from None
-    return PointConfig(point, fields.scale, fields.offset, fields, address)
+        about = next((name for name in ("unit", "URN", "attribute") if name in str(error)), "name")
+        field = {"URN": "feeds"}.get(about, about)
+        raise document.error(str(error), (*at, field)) from None
+    return GatewayPoint(point, section.scale, section.offset, section, address)
 
 
-def _interlocks(document: Document, tables: Any, config: GatewayConfig) -> tuple[Interlock, ...]:
-    known = {one.point.id: one.point for one in config.points}
+def _check_kind(document: Document, table: dict[str, Any], section: PointSection, at: At) -> None:
+    for name in _UNFIT[section.kind]:
+        if name in table:
+            fit = [kind.value for kind, unfit in _UNFIT.items() if name not in unfit]
+            kinds = " or ".join(f'"{kind}"' for kind in fit)
+            raise document.error(
+                f'says nothing of a point of kind "{section.kind.value}"; it goes with kind '
+                f"= {kinds}",
+                (*at, name),
+            )
+    if "alarm_delay_s" in table and section.normal is None:
+        raise document.error("goes with normal, outside of which an alarm is raised",
+                             (*at, "alarm_delay_s"))  # fmt: skip
+    if "silence_s_max" in table and not any(name in table for name in _THINNING):
+        raise document.error("goes with deadband or swinging_door", (*at, "silence_s_max"))
+
+
+def _check_spans(document: Document, table: dict[str, Any], section: PointSection, at: At) -> None:
+    if section.scale == 0:
+        raise document.error("must not be 0: every value would be the offset", (*at, "scale"))
+    for name in ("valid", "normal", "writable"):
+        if name in table and len(table[name]) != 2:
+            raise document.error(
+                "expected a list [low, high]; an open end is inf or -inf", (*at, name)
+            )
+    written, valid = section.writable, section.valid
+    if written is None:
+        return
+    if "inf" in f"{written.low} {written.high}":
+        raise document.error("needs two finite limits: anything may be commanded within them",
+                             (*at, "writable"))  # fmt: skip
+    if valid is not None and not (written.low in valid and written.high in valid):
+        raise document.error(
+            f"[{written.low:g}, {written.high:g}] must lie within valid, "
+            f"[{valid.low:g}, {valid.high:g}]",
+            (*at, "writable"),
+        )
+
+
+def _check_lines(document: Document, devices: tuple[Device, ...]) -> None:
+    """Let every adapter plan its work, and refuse two devices that are one and the same."""
+    site = Site(SystemClock(), lambda _text: 0)
+    seen: dict[tuple[str, str], int] = {}
+    for index, device in enumerate(devices):
+        at: At = ("device", index)
+        try:
+            device.build(site)
+        except ConfigError as error:
+            ids = (one.point.id for one in device.points)
+            named = (number for number, one in enumerate(ids) if f"{one}:" in str(error))
+            number = next(named, None)
+            place = at if number is None else (*at, "point", number)
+            raise document.error(str(error), place) from None
+        if not isinstance(device.kind, Locates):
+            continue
+        where = (device.adapter, device.kind.locate(device.settings))
+        if where in seen:
+            other = seen[where]
+            raise document.error(
+                f'{where[1]} is device "{devices[other].name}" on line '
+                f"{document.line(('device', other))} already",
+                at,
+            )
+        seen[where] = index
+
+
+def _check_derived(document: Document, devices: tuple[Device, ...]) -> None:
+    """Refuse points whose name is that of what a kernel derives from another."""
+    ids: dict[str, At] = {
+        one.point.id: ("device", index, "point", number)
+        for index, device in enumerate(devices)
+        for number, one in enumerate(device.points)
+    }
+    points = [(one.point, one.rules) for device in devices for one in device.points]
+    try:
+        derived = [point.id for kernel in build(points).values() for point in kernel.outputs]
+    except IdentityError as error:
+        # The suffix makes the name too long; the longest name is the one.
+        longest = max(
+            (point.id for point, _ in points), key=lambda one: len(one.rpartition("/")[2])
+        )
+        raise document.error(
+            f"with what is derived from it: {error}", (*ids[longest], "name")
+        ) from None
+    for name in derived:
+        if name in ids:
+            origin = name.rpartition(".")[0].rpartition("/")[2]
+            raise document.error(
+                f'is the name of what is derived from "{origin}"; choose another',
+                (*ids[name], "name"),
+            )
+
+
+def _interlocks(
+    document: Document, gateway: str, devices: tuple[Device, ...]
+) -> tuple[Interlock, ...]:
+    known = {one.point.id: one.point for device in devices for one in device.points}
+    tables = _tables(document, document.data, (), "interlock", POINTS_MAX)
     locks = []
-    for index, section in enumerate(
-        document.convert(list[InterlockSection], tables, ("interlock",))
-    ):
-        ids = {}
-        for name in ("target", "guard"):
-            full = f"{config.gateway.name}/{getattr(section, name)}"
+    for index, table in enumerate(tables):
+        at: At = ("interlock", index)
+        section = document.convert(InterlockSection, table, at)
+        target, guard = f"{gateway}/{section.target}", f"{gateway}/{section.guard}"
+        for name, full in (("target", target), ("guard", guard)):
             if full not in known:
-                raise document.error(
-                    "is no point of this gateway; write device/point", ("interlock", index, name)
-                )
-            ids[name] = full
-        locks.append(Interlock(ids["target"], ids["guard"], section.span))
+                raise document.error("is no point of this gateway; write device/point", (*at, name))
+        if known[target].writable is None:
+            raise document.error("is not writable, so nothing can lock it", (*at, "target"))
+        locks.append(Interlock(target, guard, section.span))
     return tuple(locks)
 
 
-def _named(document: Document, name: str, what: str, at: tuple[str | int, ...]) -> None:
+def _tables(
+    document: Document, within: dict[str, Any], at: At, name: str, count_max: int
+) -> list[dict[str, Any]]:
+    """Return a list of tables such as ``[[device]]``; empty when there is none."""
+    tables = within.get(name, [])
+    header = ".".join([*(part for part in at if isinstance(part, str)), name])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise document.error(f"is written as [[{header}]]", (*at, name))
+    if len(tables) > count_max:
+        raise document.error(f"there are at most {count_max} of [[{header}]]", (*at, name))
+    return tables
+
+
+@functools.cache
+def _names(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(field.encode_name for field in msgspec.structs.fields(kind))
+
+
+def _segment(document: Document, name: str, what: str, at: At) -> None:
     try:
         segment(name, what)
     except CityTwinError as error:
         raise document.error(str(error), at) from None
-
-
-def _unique(document: Document, names: list[str], at: tuple[str | int, ...]) -> None:
-    seen: dict[str, int] = {}
-    for index, name in enumerate(names):
-        if name in seen:
-            raise document.error(
-                f"there are two named {name!r}; each needs a name of its own", (*at, index, "name")
-            )
-        seen[name] = index

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from citytwin.batch import Batch, Int32
-from citytwin.identity import SEGMENT_CHARS_MAX
 from citytwin.point import Kind, Label, Place, Point, Source
+from citytwin.quality import Quality
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.outbox import OutboxStats
 from citytwin_edge.poller import PollStats
 
 DEVICE: Final = "agent"
+SUCCESS: Final = ".success"
 OWN: Final = (
     ("outbox-entries", "1", Kind.ANALOG),
     ("outbox-bytes", "By", Kind.ANALOG),
@@ -30,9 +31,9 @@ OWN: Final = (
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
-def points(gateway: str, label: Label, place: Place | None, devices: list[str]) -> list[Point]:
+def points(gateway: str, label: Label, place: Place | None, devices: Sequence[str]) -> list[Point]:
     """Return the agent's points: its own, then the success ratio of each device."""
-    names = [*OWN, *((success(device), "1", Kind.ANALOG) for device in devices)]
+    names = [*OWN, *((f"{device}{SUCCESS}", "1", Kind.ANALOG) for device in devices)]
     return [
         Point(
             id=f"{gateway}/{DEVICE}/{name}",
@@ -46,35 +47,52 @@ def points(gateway: str, label: Label, place: Place | None, devices: list[str]) 
     ]
 
 
-def success(device: str) -> str:
-    """Return the name of the point that holds a device's success ratio."""
-    return f"{device[: SEGMENT_CHARS_MAX - 8]}.success"
+class Health:
+    """Measures the agent; remembers what it measured last."""
 
+    def __init__(self, numbers: Int32, trust: ClockTrust) -> None:
+        """Prepare.
 
-def measure(
-    numbers: Int32,
-    now_ns: int,
-    outbox: OutboxStats,
-    dropped: int,
-    trust: ClockTrust,
-    devices: Mapping[str, PollStats],
-) -> Batch:
-    """Return one sample of every point, in the order of :func:`points`."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    offset_ns = trust.offset_ns
-    own = [
-        outbox.entries,
-        outbox.bytes,
-        outbox.thinned_samples,
-        dropped,
-        usage.ru_utime + usage.ru_stime,
-        resident_bytes(),
-        np.nan if offset_ns is None else offset_ns / 1e6,
-    ]
-    ratios = [stats.success for stats in devices.values()]
-    value = np.array([*own, *ratios], np.float64)
-    quality = np.where(np.isfinite(value), 0, 0x86).astype(np.uint8)
-    return Batch.of(numbers, now_ns, value, quality)
+        Args:
+            numbers: of :func:`points`, in that order, int32, shape (n,).
+            trust: knows the clock.
+        """
+        self._numbers = numbers
+        self._trust = trust
+        self._seen: dict[str, tuple[int, int]] = {}
+
+    def measure(
+        self, now_ns: int, outbox: OutboxStats, dropped: int, devices: Mapping[str, PollStats]
+    ) -> Batch:
+        """Return one sample of every point; what is not known yet is NaN and stale."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        offset_ns = self._trust.offset_ns
+        own = [
+            outbox.entries,
+            outbox.bytes,
+            outbox.thinned_samples,
+            dropped,
+            usage.ru_utime + usage.ru_stime,
+            resident_bytes(),
+            np.nan if offset_ns is None else offset_ns / 1e6,
+        ]
+        ratios = [self._success(name, stats) for name, stats in devices.items()]
+        value = np.array([*own, *ratios], np.float64)
+        quality = np.where(np.isnan(value), Quality.BAD_STALE, Quality.GOOD).astype(np.uint8)
+        return Batch.of(self._numbers, now_ns, value, quality)
+
+    def _success(self, name: str, stats: PollStats) -> float:
+        """Return the part of the polls since the last measurement that were answered.
+
+        NaN where there was none: a device that is left alone for longer is silent already.
+        """
+        polls, answered = self._seen.get(name, (0, 0))
+        self._seen[name] = (stats.polls, stats.answered)
+        asked = stats.polls - polls
+        if not asked:
+            return 0.0 if stats.in_row else np.nan
+        # A poll that is under way was counted, its answer was not yet.
+        return min(1.0, (stats.answered - answered) / asked)
 
 
 def resident_bytes() -> int:

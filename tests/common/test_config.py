@@ -197,6 +197,12 @@ def test_part_of_a_file_keeps_its_place(tmp_path):
     assert document.line(("device", 1, "colour")) == 21
 
 
+def test_fields_of_others_at_the_same_place_are_hinted_at(tmp_path):
+    document = Document(written(tmp_path, GOOD))
+    with pytest.raises(ConfigError, match='field "prot": is not known here; did you mean "port"'):
+        document.convert(Extra, {"prot": 1}, ("device", 0), also=("port",))
+
+
 def test_names_that_come_twice(tmp_path):
     document = Document(written(tmp_path, GOOD.replace("ps-04", "ps-03")))
     with pytest.raises(ConfigError) as caught:

@@ -321,5 +321,9 @@ class ModbusType:
             )
         return Modbus(settings, fields, line, site)
 
+    def locate(self, settings: ModbusDevice) -> str:
+        """Return where a device is; see :class:`citytwin.adapter.Locates`."""
+        return f"unit {settings.unit} at {settings.endpoint()}"
+
 
 MODBUS: Final = ModbusType()

@@ -1,0 +1,139 @@
+"""Gateway: what a configuration file comes to, checked: devices, points, interlocks, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from citytwin.adapter import Adapter, AdapterType, Binding, Site
+from citytwin.batch import SECOND_NS, Int32
+from citytwin.point import Label, Place, Point
+from citytwin_edge.commander import Interlock
+from citytwin_edge.kernels.settings import PointRules
+from citytwin_edge.poller import DeviceSpec
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a device is asked, in nanoseconds; see :class:`citytwin_edge.poller.DeviceSpec`."""
+
+    period_ns: int
+    timeout_ns: int
+    stale_after_ns: int
+    backoff_step_ns: int
+    backoff_max_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayPoint:
+    """One point: what it is, how it is scaled, what kernels do with it, where the device has it."""
+
+    point: Point
+    scale: float
+    offset: float
+    rules: PointRules
+    address: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One device with its adapter's checked settings."""
+
+    name: str
+    adapter: str
+    kind: AdapterType
+    settings: Any
+    pace: Pace
+    points: tuple[GatewayPoint, ...]
+
+    def build(self, site: Site) -> Adapter:
+        """Return the adapter; touches no network.
+
+        Raises:
+            ConfigError: settings and points do not fit together.
+        """
+        bindings = [Binding(one.point, one.address) for one in self.points]
+        return self.kind.build(self.settings, bindings, site)
+
+    def spec(self, adapter: Adapter, numbers: Int32) -> DeviceSpec:
+        """Return what a poller must know; ``numbers`` are the points' own, int32, shape (n,)."""
+        return DeviceSpec(
+            name=self.name,
+            adapter=adapter,
+            points=tuple(one.point for one in self.points),
+            numbers=numbers,
+            scale=np.array([one.scale for one in self.points], np.float64),
+            offset=np.array([one.offset for one in self.points], np.float64),
+            period_ns=self.pace.period_ns,
+            timeout_ns=self.pace.timeout_ns,
+            stale_after_ns=self.pace.stale_after_ns,
+            backoff_step_ns=self.pace.backoff_step_ns,
+            backoff_max_ns=self.pace.backoff_max_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A whole gateway, checked.
+
+    Attributes:
+        path: the file that it was read from.
+        name: the gateway's name; its certificate must have the same.
+        hub: host and port of the link; empty when enrolment shall say it.
+        state: the folder of outbox, journal of commands, key and certificate.
+        label, place: for people and maps; devices without a place of their own stand there too.
+        outbox_bytes_max: limit of the outbox.
+        flush_ns: how often samples are put into the outbox and sent.
+        devices: in the file's order; their points together are the gateway's.
+        interlocks: what must hold for a point to be written.
+    """
+
+    path: Path
+    name: str
+    hub: str
+    state: Path
+    label: Label
+    place: Place | None
+    outbox_bytes_max: int
+    flush_ns: int
+    devices: tuple[Device, ...] = ()
+    interlocks: tuple[Interlock, ...] = ()
+
+    @property
+    def points(self) -> list[GatewayPoint]:
+        """Every point of every device."""
+        return [point for device in self.devices for point in device.points]
+
+
+def nanoseconds(seconds: float) -> int:
+    """Return a duration in whole nanoseconds."""
+    return round(seconds * SECOND_NS)
+
+
+def split_address(text: str, port: int) -> tuple[str, int]:
+    """Return host and port of ``host``, ``host:port`` or ``[v6]:port``; ``port`` by default.
+
+    Raises:
+        ValueError: it is none of these; the text says what is expected.
+    """
+    host, colon, number = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        host, number = text, str(port)
+    bracketed = host.startswith("[") and host.endswith("]")
+    plain = host[1:-1] if bracketed else host
+    well_formed = plain and plain == plain.strip() and not set(plain) & set("/[]")
+    if ":" in plain and not bracketed:
+        raise ValueError(f"{text!r}: an IPv6 address stands in brackets, such as [::1]:{port}")
+    if not well_formed or not number.isascii() or not number.isdigit() or not int(number) < 65536:
+        raise ValueError(f"{text!r} is not an address; write host or host:port")
+    return plain, int(number)
+
+
+def join_address(host: str, port: int) -> str:
+    """Return ``host:port``, the host in brackets where it is an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

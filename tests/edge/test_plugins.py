@@ -1,0 +1,58 @@
+"""Adapters are found by entry point, imported when named, and told about in one sentence."""
+
+import sys
+
+import pytest
+
+from citytwin.errors import ConfigError
+from citytwin_edge import plugins
+from citytwin_edge.adapters.modbus import MODBUS
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A distribution with adapters that do not load."""
+    (tmp_path / "acme.py").write_text("GOOD = object()\n")
+    (tmp_path / "acme_old.py").write_text("import no_such_driver\n")
+    (tmp_path / "acme_bad.py").write_text("raise RuntimeError('no licence')\n")
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[citytwin.adapters]\nacme = acme:GOOD\nacme-old = acme_old:X\n"
+        "acme-none = acme:MISSING\nacme-bad = acme_bad:X\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins._installed.cache_clear()
+    yield
+    plugins._installed.cache_clear()
+    for name in ("acme", "acme_old", "acme_bad"):
+        sys.modules.pop(name, None)
+
+
+def test_ours_is_found():
+    assert plugins.adapter("modbus") is MODBUS
+
+
+def test_one_that_is_not_there():
+    with pytest.raises(ConfigError, match=r'no adapter "profibus"; installed are .*"modbus"'):
+        plugins.adapter("profibus")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("acme", r'"acme" \(acme:GOOD\) has no device_settings; it is none'),
+        ("acme-old", "cannot be imported: ModuleNotFoundError: No module named 'no_such_driver'"),
+        ("acme-none", "cannot be imported: AttributeError"),
+        ("acme-bad", "cannot be imported: RuntimeError: no licence"),
+    ],
+)
+def test_those_that_do_not_load(installed, name, words):
+    with pytest.raises(ConfigError, match=words):
+        plugins.adapter(name)
+
+
+def test_only_what_is_named_is_imported(installed):
+    plugins.adapter("modbus")
+    assert "acme_bad" not in sys.modules
