@@ -124,7 +124,7 @@ async def test_a_dead_unit_on_a_serial_line_leaves_the_others_their_pace(
 
 async def until(true: Callable[[], bool]) -> None:
     """Look every 10 ms; the caller sets the time-out."""
-    while not true():  # noqa: ASYNC110  # a poller has no event for what it counts
+    while not true():  # a poller has no event for what it counts
         await asyncio.sleep(0.01)
 
 
