@@ -35,6 +35,7 @@ class Demo:
             sys.executable, "-m", "democity", "--state", str(self.state), "--port", str(self.port),
             "--port-offset", str(self.offset), env=environment, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
+        assert self.process.stdout
         line = (await asyncio.wait_for(self.process.stdout.readline(), 90)).decode().strip()
         found = re.fullmatch(r"(http://127.0.0.1:\d+)/#token=(\S+)", line)
         assert found, f"{line!r}; see {self.state}/logs"

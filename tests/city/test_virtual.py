@@ -5,6 +5,7 @@ import hashlib
 import math
 import sys
 from random import Random
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -137,7 +138,7 @@ def test_an_hour_of_bad_lines_loses_and_repeats_nothing(tmp_path, monkeypatch):
     def run(folder):
         clock = VirtualClock()
         faults = Faults(cut=0.01, stall=0.002, delay_s_max=0.3)
-        city = None
+        city: Any = None
 
         async def main():
             nonlocal city

@@ -1,5 +1,7 @@
 """A gateway's file: what a good one comes to, and what is said of a bad one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -105,7 +107,7 @@ def test_what_a_good_file_comes_to(tmp_path):
 
 async def test_a_device_becomes_an_adapter_and_a_spec(tmp_path):
     device = load(written(tmp_path, GOOD)).devices[0]
-    adapter = device.build(Site(VirtualClock(), lambda _text: 0))
+    adapter: Any = device.build(Site(VirtualClock(), lambda _text: 0))
     assert adapter.requests == 1
     spec = device.spec(adapter, np.array([5, 6], np.int32))
     assert (spec.name, spec.period_ns, spec.timeout_ns) == ("ps-03", 2 * 10**9, 10 * 10**9)

@@ -131,10 +131,12 @@ def test_a_restart_takes_up_what_is_open(tmp_path):
     hub.commands.close()
     again = Hub(tmp_path)
     again.read(5.0, after_s=4)
-    assert again.commands.find(executed.command.id).state == "settled"
+    followed = again.commands.find(executed.command.id)
+    assert followed is not None
+    assert followed.state == "settled"
     again.commands.connected("g")
     assert again.sent == [("g", sent.command.id)]
-    shown = again.commands.described(again.commands.find(executed.command.id))
+    shown = again.commands.described(followed)
     assert [step["state"] for step in shown["history"]] == [
         "submitted", "sent", "executed", "settled",
     ]  # fmt: skip
