@@ -149,4 +149,4 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path):
         acknowledged = max([acknowledged, *(int(line) for line in rest[:-1])])
     found = numbers(SegmentJournal(tmp_path))
     assert found == list(range(1, len(found) + 1))
-    assert len(found) >= acknowledged > 1000
+    assert len(found) >= acknowledged > 100
