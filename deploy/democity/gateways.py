@@ -10,7 +10,9 @@ from democity.devices import Device, Register
 from democity.places import DISTRICTS, District, nearest
 
 GATEWAYS: Final = tuple(
-    district for district in DISTRICTS if district.id in {"medeu", "almaly", "bostandyk", "zhetysu"}
+    district
+    for district in DISTRICTS
+    if district.id in {"almaly", "auezov", "bostandyk", "zhetysu"}
 )
 """One gateway at the centre of each of these districts."""
 FLUSH_MS: Final = 500

@@ -134,7 +134,7 @@ def check(folder, kills):
     journal = SegmentJournal(folder / "hub" / "journal")
     durable = journal.durable_through(outbox.stream)
     lost = [entry.number for entry in left if entry.number > durable]
-    history = ParquetHistory(folder / "hub" / "history")
+    history = ParquetHistory(folder / "hub" / "history", lambda _row: "g-1")
     readers = Readers(journal, Twin(), history, None)
     readers.replay(history.position)
     rows = list(Registry(folder / "hub" / "registry.db").points)

@@ -115,7 +115,8 @@ def test_a_full_disk_leaves_the_journal_sound(tmp_path):
 
 
 WRITER = """
-import sys
+import sys, structlog
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 from pathlib import Path
 from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.journal.segments import SegmentJournal
@@ -136,7 +137,10 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path):
     rng, acknowledged = random.Random(11), 0
     for _ in range(50):
         child = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         )
         assert child.stdout
         for _ in range(rng.randrange(1, 30)):
