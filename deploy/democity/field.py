@@ -20,6 +20,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from citytwin.clock import SystemClock
 from democity.devices import Device, city_devices
 from democity.ptys import SerialLine
+from democity.sensors import publish
 from democity.truth import WaterTruth
 
 STEP_S: Final = 0.5
@@ -101,7 +102,7 @@ class Field:
         self.endpoints[device.name] = {"host": "127.0.0.1", "port": port, "unit": device.unit}
 
 
-async def _main(state: Path, first_port: int) -> None:
+async def _main(state: Path, first_port: int, broker_port: int) -> None:
     truth = WaterTruth(SystemClock().now_ns())
     field = Field(truth, state, first_port)
     await field.start()
@@ -109,10 +110,12 @@ async def _main(state: Path, first_port: int) -> None:
     loop = asyncio.get_running_loop()
     orders = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
+    publishing = asyncio.ensure_future(publish(broker_port, SystemClock()))
     await field.run(orders)
+    publishing.cancel()
     await field.stop()
 
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_main(Path(sys.argv[1]), int(sys.argv[2])))
+        asyncio.run(_main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -8,6 +8,7 @@ from typing import Any, Final
 from citytwin.point import Label
 from democity.devices import Device, Register
 from democity.places import DISTRICTS, District, nearest
+from democity.sensors import SENSORS, Sensor
 
 GATEWAYS: Final = tuple(
     district
@@ -36,7 +37,11 @@ def assigned(devices: list[Device]) -> dict[str, list[Device]]:
 
 
 def write_configs(
-    folder: Path, devices: list[Device], endpoints: dict[str, dict[str, Any]], hub: str
+    folder: Path,
+    devices: list[Device],
+    endpoints: dict[str, dict[str, Any]],
+    hub: str,
+    broker_port: int,
 ) -> dict[str, Path]:
     """Write every gateway's TOML; return the files by gateway."""
     files = {}
@@ -44,6 +49,11 @@ def write_configs(
         name = gateway_name(district)
         parts = [_gateway(district, hub)]
         parts += [_device(one, endpoints[one.name]) for one in assigned(devices)[name]]
+        parts += [
+            _sensor(one, broker_port)
+            for one in SENSORS
+            if nearest(one.lon, one.lat, GATEWAYS) == district
+        ]
         path = folder / name / "edge.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(parts), encoding="utf-8")
@@ -103,6 +113,48 @@ def _point(device: Device, register: Register) -> list[str]:
         if span is not None:
             lines.append(f"{name} = [{span[0]}, {span[1]}]")
     return [*lines, *register.extra.splitlines()]
+
+
+_SENSOR_POINTS: Final = {
+    "air": (
+        ("pm25", "ug/m3", Label("PM2,5", "PM2,5", "PM2.5"), (0, 1000), (0, 160)),
+        ("temperature", "Cel", Label("Температура", "Температура", "Temperature"), (-50, 60), None),
+    ),
+    "road": (
+        ("flow", "{vehicles}/h", Label("Ағын", "Интенсивность", "Flow"), (0, 4000), None),
+        ("speed", "km/h", Label("Жылдамдық", "Скорость", "Speed"), (0, 150), (5, 90)),
+    ),
+}
+
+
+def _sensor(sensor: Sensor, port: int) -> str:
+    lines = [
+        "[[device]]",
+        f'name = "{sensor.name}"',
+        'adapter = "mqtt"',
+        'host = "127.0.0.1"',
+        f"port = {port}",
+        'version = "3.1.1"',
+        "stale_after_s = 20",
+        "backoff_s = 1",
+        "backoff_s_max = 5",
+        f"label = {_label(sensor.label)}",
+        f"place = [{sensor.lon}, {sensor.lat}]",
+    ]
+    for name, unit, label, valid, normal in _SENSOR_POINTS[sensor.kind]:
+        lines += [
+            "[[device.point]]",
+            f'name = "{name}"',
+            f'unit = "{unit}"',
+            f'topic = "city/{sensor.kind}/{sensor.name}"',
+            f'path = "$.{name}"',
+            'time_path = "$.time"',
+            f"label = {_label(label)}",
+            f"valid = [{valid[0]}, {valid[1]}]",
+        ]
+        if normal is not None:
+            lines.append(f"normal = [{normal[0]}, {normal[1]}]")
+    return "\n".join([*lines, ""])
 
 
 def _label(label: Label) -> str:

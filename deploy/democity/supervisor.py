@@ -24,6 +24,7 @@ from democity.truth import WaterTruth
 HTTP_PORT: Final = 8080
 LINK_PORT: Final = 7443
 ENROL_PORT: Final = 7444
+BROKER_PORT: Final = 7883
 START_S_MAX: Final = 60.0
 STOP_S_MAX: Final = 8.0
 RESTART_S_MAX: Final = 30.0
@@ -108,6 +109,7 @@ class Supervisor:
         self.token = ""
         self.field: Child | None = None
         self.hub: Child | None = None
+        self.broker: Child | None = None
         self.agents: list[Child] = []
         self._lock: IO[str] | None = None
 
@@ -127,13 +129,18 @@ class Supervisor:
         self._write_hub_config()
         hub = ["--config", str(self.state / "hub.toml"), "run"]
         self.hub = Child("hub", [*_module("citytwin_hub.cli"), *hub], logs)
+        broker = BROKER_PORT + self._offset
+        self.broker = Child("broker", [*_module("democity.broker"), str(broker)], logs)
         field = [*_module("democity.field"), str(self.state), str(FIRST_PORT + self._offset)]
+        field.append(str(broker))
         self.field = Child("field", field, logs, piped=True)
-        await asyncio.gather(self.hub.start(), self.field.start())
+        await asyncio.gather(self.hub.start(), self.broker.start(), self.field.start())
         endpoints = await self._endpoints()
         await self._until_hub_answers()
         link = f"127.0.0.1:{LINK_PORT + self._offset}"
-        for name, path in write_configs(self.state / "gateways", devices, endpoints, link).items():
+        folder = self.state / "gateways"
+        files = write_configs(folder, devices, endpoints, link, broker)
+        for name, path in files.items():
             if not (path.parent / "state" / "hub.json").exists():
                 await self._enrol(name, path)
             run = [*_module("citytwin_edge.cli"), "run", "--config", str(path)]
@@ -146,7 +153,7 @@ class Supervisor:
 
     async def run(self, fault: str, stop: asyncio.Event) -> None:
         """Keep everything going until told to stop."""
-        children = [child for child in (self.hub, *self.agents) if child is not None]
+        children = [child for child in (self.hub, self.broker, *self.agents) if child is not None]
         keeping = [asyncio.ensure_future(child.keep()) for child in children]
         injecting = asyncio.ensure_future(self._inject(fault))
         await stop.wait()
@@ -156,7 +163,7 @@ class Supervisor:
     async def stop(self) -> None:
         """End everything, agents first, so that the hub takes what they still have."""
         await asyncio.gather(*(agent.stop() for agent in self.agents))
-        for child in (self.field, self.hub):
+        for child in (self.field, self.broker, self.hub):
             if child is not None:
                 await child.stop()
         if self._lock is not None:
@@ -179,11 +186,16 @@ class Supervisor:
             self.order("silence vc-189")
             print("democity: the valve chamber vc-189 answers no more", flush=True)
         elif fault == "hub-down" and self.hub is not None:
-            await self.hub.stop()
-            print(f"democity: the hub is down for {FAULT_S:g} s", flush=True)
-            await asyncio.sleep(FAULT_S)
-            await self.hub.start()
-            print("democity: the hub is back; the backlog arrives", flush=True)
+            await self._pause(self.hub, "the hub")
+        elif fault == "broker-down" and self.broker is not None:
+            await self._pause(self.broker, "the broker")
+
+    async def _pause(self, child: Child, what: str) -> None:
+        await child.stop()
+        print(f"democity: {what} is down for {FAULT_S:g} s", flush=True)
+        await asyncio.sleep(FAULT_S)
+        await child.start()
+        print(f"democity: {what} is back", flush=True)
 
     def _take_lock(self) -> None:
         self._lock = (self.state / "lock").open("w")

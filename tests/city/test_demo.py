@@ -83,7 +83,7 @@ async def test_the_demo_city(tmp_path):
         points = await demo.points()
         devices = {(p["gateway"], p["device"]) for p in points.values() if p["source"] != "health"}
         assert len({gateway for gateway, _ in devices}) >= 4
-        assert len(devices) >= 44
+        assert len(devices) >= 54
         await every_measured_point_is_good(demo, points)
         await a_valve_closes_and_pressures_answer(demo, points)
         await the_page_shows_and_commands(demo)
