@@ -5,16 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
 
-PROBE_S_MAX = 30.0
+STOP_S_MAX: Final = 5.0
+"""A stopping agent that is not done by then ends at once; what it has accepted is on the disk."""
+FAILED: Final = 70
+"""Exit code of an agent of which a part failed (EX_SOFTWARE); systemd starts it again."""
+SILENT: Final = 2
+"""Exit code of ``probe`` when a point could not be read."""
+INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CityTwinError as error:
         print(f"citytwin-edge: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
+        # Whoever read our output has gone; nothing may be written at exit, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
 
@@ -38,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     def add(name: str, do: Callable[[Any], int], words: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=words, description=words)
         command.add_argument(
-            "--config", type=Path, help="./edge.toml, else /etc/citytwin/edge.toml"
+            "--config", type=Path, metavar="FILE", help="./edge.toml, else /etc/citytwin/edge.toml"
         )
         command.add_argument("--log", choices=("text", "json"), default="text")
         command.set_defaults(do=do)
@@ -47,12 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     add("run", _run, "read the devices and send to the hub")
     check = add("check", _check, "check the configuration without touching the network")
     check.add_argument("--json", action="store_true")
-    probe = add("probe", _probe, "read every point once; needs no hub")
-    probe.add_argument("--device", default="", help="only this device")
+    probe = add("probe", _probe, "read every point once and show it; needs no hub")
+    probe.add_argument("--device", action="append", default=[], metavar="NAME", help="only this")
     probe.add_argument("--json", action="store_true")
     enrol = add("enrol", _enrol, "join a hub with a token of its")
-    enrol.add_argument("hub", help="host or host:port of the hub's enrolment")
-    enrol.add_argument("token")
+    enrol.add_argument("hub", metavar="HUB", help="host or host:port of the hub's enrolment")
+    enrol.add_argument("token", metavar="TOKEN", help="what `citytwin-hub enrol-token` printed")
     outbox = add("outbox", _outbox, "show what waits for the hub")
     outbox.add_argument("--refused", action="store_true", help="what the hub will never take")
     outbox.add_argument("--json", action="store_true")
@@ -74,116 +85,82 @@ def _run(options: Any) -> int:
     from citytwin.clock import SystemClock
     from citytwin_edge import enrol
     from citytwin_edge.agent import Agent
-    from citytwin_protos.transport import Line, open_exchange
+    from citytwin_edge.dial import Dialler
 
     config = _config(options)
-    identity = enrol.load(config.state)
-    address = config.hub or identity.hub
-
-    async def connect() -> Line:
-        return await open_exchange(
-            address,
-            key=identity.key,
-            certificate=identity.certificate,
-            authority=identity.authority,
-        )
+    identity = enrol.load(config.state, config.name)
+    connect = Dialler(config.hub or identity.hub, identity, config.state)
 
     async def serve() -> None:
         agent = Agent(config, SystemClock(), connect, Random())  # noqa: S311  # jitter, no secret
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            agent.stop()
+            loop.call_later(STOP_S_MAX, os._exit, 1)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, agent.stop)
+            loop.add_signal_handler(number, stop)
         await agent.run()
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except BaseExceptionGroup:
+        print("citytwin-edge: a part of the agent failed, see the log above; it must be started "
+              "again (systemd does)", file=sys.stderr)  # fmt: skip
+        return FAILED
     return 0
 
 
 def _check(options: Any) -> int:
     config = _config(options)
     site = _site()
+    found = []
     for device in config.devices:
-        device.build(site)
-    found = [
-        {
-            "device": device.name,
-            "adapter": device.adapter,
-            "points": len(device.points),
-            "period_s": device.pace.period_ns / 1e9,
-            "writable": sum(one.point.writable is not None for one in device.points),
-        }
-        for device in config.devices
-    ]
+        # How many requests a poll takes is known to adapters that ask.
+        requests = getattr(device.build(site), "requests", None)
+        found.append(
+            {
+                "device": device.name,
+                "adapter": device.adapter,
+                "points": len(device.points),
+                "writable": sum(one.point.writable is not None for one in device.points),
+                "period_s": device.pace.period_ns / 1e9,
+                "requests": requests,
+            }
+        )
     _table(found, options.json)
     if not options.json:
-        print(f"{config.path}: {len(found)} devices, {len(config.points)} points; nothing is wrong")
+        requests = sum(row["requests"] or 0 for row in found)
+        print(
+            f"{config.path}: gateway {config.name}, {len(found)} devices, {len(config.points)} "
+            f"points, {requests} requests per poll; nothing is wrong"
+        )
     return 0
 
 
 def _probe(options: Any) -> int:
+    from citytwin_edge.probing import probe_all
+
     config = _config(options)
-    devices = [d for d in config.devices if options.device in ("", d.name)]
-    if not devices:
-        names = ", ".join(device.name for device in config.devices)
-        raise CityTwinError(f"there is no device {options.device!r}; there are {names}")
-    rows = [row for part in asyncio.run(_probe_all(devices)) for row in part]
+    names = [device.name for device in config.devices]
+    for name in options.device:
+        if name not in names:
+            raise CityTwinError(f"there is no device {name!r}; there are {', '.join(names)}")
+    devices = [d for d in config.devices if not options.device or d.name in options.device]
+    rows = asyncio.run(probe_all(devices, _site()))
     _table(rows, options.json)
-    return 1 if any(row["quality"].startswith("bad") for row in rows) else 0
-
-
-async def _probe_all(devices: Sequence[Any]) -> list[list[dict[str, Any]]]:
-    site = _site()
-    return [await _probe_device(device, site) for device in devices]
-
-
-async def _probe_device(device: Any, site: Any) -> list[dict[str, Any]]:
-    """Return one row a point: raw bytes, value in its unit, quality, milliseconds."""
-    from citytwin.adapter import Probed
-    from citytwin.errors import DeviceError
-    from citytwin.quality import Quality
-    from citytwin.units import unit
-    from citytwin_edge.probing import probe
-
-    adapter = device.build(site)
-    try:
-        async with asyncio.timeout(PROBE_S_MAX):
-            await adapter.open()
-            probed = list(await probe(adapter, len(device.points)))
-    except (DeviceError, OSError, TimeoutError) as error:
-        words = str(error) or f"no answer within {PROBE_S_MAX:g} s"
-        probed = [
-            Probed(index, b"", float("nan"), Quality.BAD_SILENT, 0, words)
-            for index in range(len(device.points))
-        ]
-    finally:
-        await adapter.close()
-    rows = []
-    for one in probed:
-        point = device.points[one.point]
-        value = one.value * point.scale + point.offset
-        quality = Quality(one.quality)
-        rows.append(
-            {
-                "device": device.name,
-                "point": point.point.name,
-                "raw": one.raw.hex(" "),
-                "value": None if value != value else float(f"{value:.9g}"),  # noqa: PLR0124
-                "unit": unit(point.point.unit).symbol,
-                "quality": f"{quality.severity.name.lower()}: {quality.reason}",
-                "ms": round(one.elapsed_ns / 1e6, 1),
-                "note": one.note,
-            }
-        )
-    return rows
+    return SILENT if any(row["quality"].startswith("bad") for row in rows) else 0
 
 
 def _enrol(options: Any) -> int:
     from citytwin_edge import enrol
 
     config = _config(options)
-    name = config.name
-    identity = asyncio.run(enrol.enrol(config.state, name, options.hub, options.token))
-    print(f"{name} is enrolled; its hub is {identity.hub}. Start it with: citytwin-edge run")
+    identity = asyncio.run(enrol.enrol(config.state, config.name, options.hub, options.token))
+    print(f"{config.name} is enrolled; its hub is {identity.hub}. Start it: citytwin-edge run")
+    if config.hub not in ("", identity.hub):
+        print(f"Note: {config.path} says hub = {config.hub!r}, which will be used instead.")
     return 0
 
 
@@ -195,14 +172,16 @@ def _outbox(options: Any) -> int:
     if not path.exists():
         raise CityTwinError(f"there is no outbox at {path}; has the agent run?")
     outbox = Outbox(path, size_bytes_max=config.outbox_bytes_max)
-    _table(outbox.inspect("refused" if options.refused else "entries"), options.json)
-    if not options.json:
-        stats = outbox.stats()
-        print(
-            f"{stats.entries} entries, {stats.samples} samples, {stats.bytes} bytes wait; "
-            f"{stats.thinned_samples} samples thinned, {stats.refused_entries} entries refused"
-        )
-    outbox.close()
+    try:
+        _table(outbox.inspect("refused" if options.refused else "entries"), options.json)
+        if not options.json:
+            stats = outbox.stats()
+            print(
+                f"{stats.entries} entries, {stats.samples} samples, {stats.bytes} bytes wait; "
+                f"{stats.thinned_samples} samples thinned, {stats.refused_entries} entries refused"
+            )
+    finally:
+        outbox.close()
     return 0
 
 

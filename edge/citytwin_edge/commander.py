@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -94,7 +95,14 @@ class Commander:
 
     async def run(self) -> None:
         """Report what a crash left begun, then carry out commands, one after the other."""
-        for (number,) in self._db.execute("SELECT id FROM commands WHERE state = 'started'"):
+        try:
+            with self._errors():
+                begun = self._db.execute("SELECT id FROM commands WHERE state = 'started'")
+                left = [number for (number,) in begun.fetchall()]
+        except StoreError as error:
+            _log.error("command.journal_unreadable", reason=str(error))
+            left = []
+        for number in left:
             reason = "the gateway stopped while it was carried out; whether it was is not known"
             await self._finish(number, OutcomeState.FAILED, reason)
         while True:
@@ -102,13 +110,19 @@ class Commander:
 
     async def handle(self, command: Command) -> None:
         """Carry out one command, unless it was before, may not be, or has expired."""
-        known = self._known(command.id)
+        refusal = self._refusal(command)
+        try:
+            known = self._known(command.id)
+            if known is None:
+                self._journal(command, "started" if refusal is None else refusal[0].value)
+        except StoreError as error:
+            # What is not in the journal could be carried out twice: it is not carried out at all.
+            await self._finish(command.id, OutcomeState.REFUSED, str(error))
+            return
         if known is not None:
             _log.info("command.repeated", command=command.id, state=known.state.value)
             await self._tell(known)
             return
-        refusal = self._refusal(command)
-        self._journal(command, "started" if refusal is None else refusal[0].value)
         if refusal is not None:
             await self._finish(command.id, *refusal)
             return
@@ -149,32 +163,43 @@ class Commander:
         return None
 
     def _known(self, number: str) -> Outcome | None:
-        row = self._db.execute(
-            "SELECT state, at_ns, reason FROM commands WHERE id = ? AND state != 'started'",
-            (number,),
-        ).fetchone()
+        with self._errors():
+            row = self._db.execute(
+                "SELECT state, at_ns, reason FROM commands WHERE id = ? AND state != 'started'",
+                (number,),
+            ).fetchone()
         if row is None:
             return None
         return Outcome(command=number, state=OutcomeState(row[0]), at_ns=row[1], reason=row[2])
 
     def _journal(self, command: Command, state: str) -> None:
         now_ns = self._now_ns()
-        self._db.execute("DELETE FROM commands WHERE at_ns < ?", (now_ns - KEEP_NS,))
-        self._db.execute(
-            "INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, '')",
-            (
-                command.id, command.point, command.value, command.issued_by,
-                command.expires_ns, state, now_ns,
-            ),
+        row = (
+            command.id, command.point, command.value, command.issued_by,
+            command.expires_ns, state, now_ns,
         )  # fmt: skip
+        with self._errors():
+            self._db.execute("DELETE FROM commands WHERE at_ns < ?", (now_ns - KEEP_NS,))
+            self._db.execute("INSERT INTO commands VALUES (?, ?, ?, ?, ?, ?, ?, '')", row)
 
     async def _finish(self, number: str, state: OutcomeState, reason: str) -> None:
         outcome = Outcome(
             command=number, state=state, at_ns=self._now_ns(), reason=reason[:REASON_CHARS_MAX]
         )
-        self._db.execute(
-            "UPDATE commands SET state = ?, at_ns = ?, reason = ? WHERE id = ?",
-            (state.value, outcome.at_ns, outcome.reason, number),
-        )
+        try:
+            with self._errors():
+                self._db.execute(
+                    "UPDATE commands SET state = ?, at_ns = ?, reason = ? WHERE id = ?",
+                    (state.value, outcome.at_ns, outcome.reason, number),
+                )
+        except StoreError as error:
+            _log.error("command.not_journalled", command=number, reason=str(error))
         _log.info("command." + state.value, command=number, reason=reason)
         await self._tell(outcome)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"the journal of commands {self._path} fails: {error}") from error

@@ -1,4 +1,9 @@
-"""Enrolment: a key that never leaves the gateway, and the hub's certificate for it."""
+"""Enrolment: a key that never leaves the gateway, and the hub's certificate for it.
+
+The token holds the fingerprint of the hub's certificate. A bare TLS handshake shows the certificate
+that is served; only when it is the one in the token is anything sent, over a second connection that
+trusts this one certificate and nothing else (gRPC takes a server's own certificate as its root).
+"""
 
 from __future__ import annotations
 
@@ -10,18 +15,18 @@ import ssl
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import grpc
-import grpc.aio
 import msgspec
 
 from citytwin.errors import EnrolmentError
+from citytwin_edge.gateway import join_address, split_address
 from citytwin_protos.token import read_token
-from citytwin_protos.transport import CHANNEL_OPTIONS
-from citytwin_protos.v1 import link_pb2 as pb
-from citytwin_protos.v1 import link_pb2_grpc as rpc
 
 CONNECT_S_MAX: Final = 10.0
 ENROL_PORT: Final = 7444
+KEY: Final = "key.pem"
+CERTIFICATE: Final = "certificate.pem"
+AUTHORITY: Final = "authority.pem"
+HUB: Final = "hub.json"
 
 
 class Identity(NamedTuple):
@@ -31,14 +36,18 @@ class Identity(NamedTuple):
     certificate: bytes
     authority: bytes
     hub: str
+    gateway: str = ""
 
 
 class _HubFile(msgspec.Struct):
     hub: str
+    gateway: str = ""
 
 
 async def enrol(state: Path, gateway: str, hub: str, token_text: str) -> Identity:
     """Make a key, get a certificate, keep both in the state folder.
+
+    What lay there before stays until the new one is whole.
 
     Args:
         state: the gateway's state folder.
@@ -50,56 +59,62 @@ async def enrol(state: Path, gateway: str, hub: str, token_text: str) -> Identit
         EnrolmentError: the reason, in one sentence.
     """
     token = read_token(token_text)
-    host, port = _address(hub)
+    try:
+        host, port = split_address(hub, ENROL_PORT)
+    except ValueError as error:
+        raise EnrolmentError(str(error)) from None
+    _check_writable(state)
+    address = join_address(host, port)
     certificate_der = await _server_certificate(host, port)
     if not hmac.compare_digest(hashlib.sha256(certificate_der).digest(), token.fingerprint):
         raise EnrolmentError(
-            f"{host}:{port} is not the hub that issued this token; check the address, and ask "
-            "who may be listening there"
+            f"{address} is not the hub that issued this token; check the address, and ask who may "
+            "be listening there"
         )
     key_pem, request_der = _key_and_request(gateway)
-    reply = await _ask(
-        f"{host}:{port}",
-        ssl.DER_cert_to_PEM_cert(certificate_der).encode(),
-        pb.EnrolRequest(gateway=gateway, token=token_text.strip(), signing_request_der=request_der),
+    certificate, authority, link = await _ask(
+        address, ssl.DER_cert_to_PEM_cert(certificate_der), gateway, token_text, request_der
     )
-    link_host, _, link_port = reply.link_address.rpartition(":")
-    identity = Identity(
-        key_pem, reply.certificate_pem, reply.authority_pem, f"{link_host or host}:{link_port}"
-    )
+    link_host, _, link_port = link.rpartition(":")
+    link = f"{link_host}:{link_port}" if link_host else join_address(host, int(link_port))
+    identity = Identity(key_pem, certificate, authority, link, gateway)
     _save(state, identity)
     return identity
 
 
-def load(state: Path) -> Identity:
+def load(state: Path, gateway: str = "") -> Identity:
     """Return what ``enrol`` kept.
 
     Raises:
-        EnrolmentError: this gateway has not been enrolled.
+        EnrolmentError: this gateway has not been enrolled, or under another name.
     """
     try:
-        hub = msgspec.json.decode((state / "hub.json").read_bytes(), type=_HubFile).hub
-        names = ("key.pem", "certificate.pem", "authority.pem")
-        key, certificate, authority = ((state / name).read_bytes() for name in names)
+        about = msgspec.json.decode((state / HUB).read_bytes(), type=_HubFile)
+        key, certificate, authority = (
+            (state / name).read_bytes() for name in (KEY, CERTIFICATE, AUTHORITY)
+        )
+    except FileNotFoundError:
+        raise EnrolmentError(
+            f"this gateway has not been enrolled ({state} holds no certificate); get a token at "
+            "the hub with `citytwin-hub enrol-token --gateway NAME`, then type "
+            "`citytwin-edge enrol HUB TOKEN`"
+        ) from None
     except (OSError, msgspec.MsgspecError) as error:
         raise EnrolmentError(
-            f"this gateway has not been enrolled ({error}); get a token at the hub with "
-            "`citytwin-hub enrol-token --gateway NAME`, then type `citytwin-edge enrol HUB TOKEN`"
+            f"what enrolment kept in {state} cannot be read: {error}; may this user read it? "
+            "Else enrol again"
         ) from None
-    return Identity(key, certificate, authority, hub)
-
-
-def _address(hub: str) -> tuple[str, int]:
-    host, colon, port = hub.rpartition(":")
-    if not colon:
-        return hub, ENROL_PORT
-    if not port.isdigit() or not host:
-        raise EnrolmentError(f"{hub!r} is not host or host:port")
-    return host.strip("[]"), int(port)
+    if gateway and about.gateway and gateway != about.gateway:
+        raise EnrolmentError(
+            f"{state} holds the certificate of gateway {about.gateway!r}, not of {gateway!r}; "
+            "change [gateway] name or state, or enrol again"
+        )
+    return Identity(key, certificate, authority, about.hub, about.gateway)
 
 
 async def _server_certificate(host: str, port: int) -> bytes:
     """Return the certificate (DER) that is shown at an address; nothing is sent there."""
+    where = join_address(host, port)
     context = ssl.create_default_context()
     context.check_hostname = False
     # The token's fingerprint decides, not a public authority.
@@ -109,9 +124,16 @@ async def _server_certificate(host: str, port: int) -> bytes:
         async with asyncio.timeout(CONNECT_S_MAX):
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except TimeoutError:
-        raise EnrolmentError(f"{host}:{port} does not answer; is the hub running there?") from None
-    except (OSError, ssl.SSLError) as error:
-        raise EnrolmentError(f"{host}:{port} cannot be reached: {error}") from None
+        raise EnrolmentError(f"{where} does not answer; is the hub running there?") from None
+    except ssl.SSLError:
+        raise EnrolmentError(
+            f"{where} speaks no TLS; the hub enrols at port {ENROL_PORT}"
+        ) from None
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise EnrolmentError(
+            f"{where} cannot be reached: {why}; is the hub running there?"
+        ) from None
     shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.transport.abort()
     return bytes(shown)
@@ -135,35 +157,76 @@ def _key_and_request(gateway: str) -> tuple[bytes, bytes]:
     return pem, request.public_bytes(serialization.Encoding.DER)
 
 
-async def _ask(address: str, root: bytes, request: pb.EnrolRequest) -> pb.EnrolReply:
-    credentials = grpc.ssl_channel_credentials(root)
+async def _ask(
+    address: str, root_pem: str, gateway: str, token: str, request_der: bytes
+) -> tuple[bytes, bytes, str]:
+    """Return certificate, authority (PEM) and the link's address."""
+    import grpc
+    import grpc.aio
+
+    from citytwin_protos.transport import CHANNEL_OPTIONS
+    from citytwin_protos.v1 import link_pb2 as pb
+    from citytwin_protos.v1 import link_pb2_grpc as rpc
+
+    request = pb.EnrolRequest(gateway=gateway, token=token.strip(), signing_request_der=request_der)
+    credentials = grpc.ssl_channel_credentials(root_pem.encode())
     async with grpc.aio.secure_channel(address, credentials, options=CHANNEL_OPTIONS) as channel:
         try:
-            reply: pb.EnrolReply = await rpc.EnrolmentStub(channel).Enrol(
-                request, timeout=CONNECT_S_MAX
-            )
+            reply = await rpc.EnrolmentStub(channel).Enrol(request, timeout=CONNECT_S_MAX)
         except grpc.aio.AioRpcError as error:
+            if error.code() in {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNAVAILABLE}:
+                raise EnrolmentError(
+                    f"{address} is the hub, but does not enrol there now ({error.details()}); its "
+                    f"enrolment port is {ENROL_PORT} unless its operator chose another"
+                ) from None
+            if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise EnrolmentError(f"{address} took too long to answer; try again") from None
             raise EnrolmentError(f"the hub refuses: {error.details()}") from None
-    return reply
+    _, _, port = reply.link_address.rpartition(":")
+    if not (reply.certificate_pem and reply.authority_pem and port.isdigit()):
+        raise EnrolmentError(f"{address} answered without a certificate or an address of its link")
+    return reply.certificate_pem, reply.authority_pem, reply.link_address
+
+
+def _check_writable(state: Path) -> None:
+    """Notice before the token is spent that its fruits could not be kept."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        trial = state / "enrol.partial"
+        trial.write_bytes(b"")
+        trial.unlink()
+    except OSError as error:
+        raise EnrolmentError(f"{state} cannot be written: {error.strerror or error}") from None
 
 
 def _save(state: Path, identity: Identity) -> None:
+    """Write all files aside, then let them take their places: they belong together."""
+    about = _HubFile(identity.hub, identity.gateway)
+    files = {
+        KEY: identity.key,
+        CERTIFICATE: identity.certificate,
+        AUTHORITY: identity.authority,
+        HUB: msgspec.json.encode(about),
+    }
     try:
-        state.mkdir(parents=True, exist_ok=True)
-        _write(state / "key.pem", identity.key)
-        _write(state / "certificate.pem", identity.certificate)
-        _write(state / "authority.pem", identity.authority)
-        _write(state / "hub.json", msgspec.json.encode(_HubFile(identity.hub)))
+        for name, data in files.items():
+            _write(state / f"{name}.partial", data)
+        for name in files:
+            (state / f"{name}.partial").rename(state / name)
+        descriptor = os.open(state, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise EnrolmentError(f"{state} cannot be written: {error}") from None
+        raise EnrolmentError(f"{state} cannot be written: {error.strerror or error}") from None
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write a file that only its owner reads."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    partial.rename(path)

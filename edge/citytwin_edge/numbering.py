@@ -47,6 +47,7 @@ class Numbering:
         except sqlite3.Error as error:
             raise StoreError(f"the point numbers cannot be read: {error}") from error
         self._numbers = {point.id: number for number, point in self._points.items()}
+        self._last_text = max(self._texts.values(), default=0)
 
     def numbers(self, points: Sequence[Point]) -> Int32:
         """Return the numbers of points, int32, shape (n,); a changed descriptor keeps its number.
@@ -87,12 +88,18 @@ class Numbering:
             cursor = self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,))
         except sqlite3.Error as error:
             raise StoreError(f"a text cannot be written: {error}") from error
-        self._texts[text] = int(cursor.lastrowid or 0)
+        self._texts[text] = self._last_text = int(cursor.lastrowid or 0)
         return self._texts[text]
 
     def point(self, number: int) -> Point | None:
         """Return a point by its number."""
         return self._points.get(number)
+
+    def texts_after(self, number: int) -> dict[int, str]:
+        """Return the texts with a number above this one, by number; costs nothing without any."""
+        if number >= self._last_text:
+            return {}
+        return {found: text for text, found in self._texts.items() if found > number}
 
     def announcement(self) -> Announcement:
         """Return everything that was ever numbered: old entries may still need it."""

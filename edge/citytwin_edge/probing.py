@@ -1,16 +1,62 @@
-"""Probing: one look at a device through whatever its adapter can do."""
+"""Probing: one look at each device through whatever its adapter can do, for a technician's eyes."""
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Sequence
+from typing import Any, Final
 
-from citytwin.adapter import Adapter, Listens, Probed, Probes, Reads
+import numpy as np
+
+from citytwin.adapter import Adapter, Listens, Probed, Probes, Reads, Site
 from citytwin.batch import Batch
-from citytwin.errors import DeviceError
+from citytwin.errors import CityTwinError, DeviceError
+from citytwin.quality import Quality
+from citytwin.units import unit
+from citytwin_edge.gateway import Device
+from citytwin_edge.scaling import Scaling
+
+DEVICE_S_MAX: Final = 30.0
+LISTEN_S_MAX: Final = 10.0
+"""A device that speaks by itself is heard for so long, or until it has told all its points."""
+AT_ONCE_MAX: Final = 8
+CLOSE_S_MAX: Final = 1.0
+
+Row = dict[str, Any]
+
+
+async def probe_all(devices: Sequence[Device], site: Site) -> list[Row]:
+    """Return one row for every point, in the file's order; several devices are asked at once."""
+    turns = asyncio.Semaphore(AT_ONCE_MAX)
+
+    async def one(device: Device) -> list[Row]:
+        async with turns:
+            return await probe_device(device, site)
+
+    return [row for rows in await asyncio.gather(*map(one, devices)) for row in rows]
+
+
+async def probe_device(device: Device, site: Site) -> list[Row]:
+    """Return one row a point: raw bytes, value in its unit, quality, milliseconds, note."""
+    adapter = device.build(site)
+    missing = "nothing was heard of it"
+    probed: Sequence[Probed] = ()
+    try:
+        async with asyncio.timeout(DEVICE_S_MAX):
+            await adapter.open()
+            probed = await probe(adapter, len(device.points))
+    except TimeoutError as error:
+        missing = str(error) or f"no answer within {DEVICE_S_MAX:g} s"
+    except (CityTwinError, OSError) as error:
+        missing = str(error) or type(error).__name__
+    finally:
+        await _close(adapter)
+    return _rows(device, probed, missing)
 
 
 async def probe(adapter: Adapter, points: int) -> Sequence[Probed]:
-    """Return every point once: with raw bytes where the adapter can show them.
+    """Return every point that can be had once, with raw bytes where the adapter can show them.
 
     Raises:
         DeviceError: nothing came.
@@ -18,15 +64,79 @@ async def probe(adapter: Adapter, points: int) -> Sequence[Probed]:
     if isinstance(adapter, Probes):
         return await adapter.probe()
     if isinstance(adapter, Reads):
-        return _probed(await adapter.read(), points)
+        return _latest([await adapter.read()])
     if isinstance(adapter, Listens):
-        return _probed(await anext(aiter(adapter.listen())), points)
+        return _latest(await _heard(adapter, points))
     raise DeviceError("this adapter can neither be read nor listened to")
 
 
-def _probed(batch: Batch, points: int) -> list[Probed]:
+async def _heard(adapter: Listens, points: int) -> list[Batch]:
+    batches: list[Batch] = []
+    seen: set[int] = set()
+    stream = adapter.listen()
+    try:
+        async with asyncio.timeout(LISTEN_S_MAX):
+            async for batch in stream:
+                batches.append(batch)
+                seen.update(batch.point.tolist())
+                if len(seen) == points:
+                    break
+    except TimeoutError:
+        pass
+    finally:
+        aclose = getattr(stream, "aclose", None)
+        if aclose is not None:
+            await aclose()
+    return batches
+
+
+def _latest(batches: Sequence[Batch]) -> list[Probed]:
     latest = {
         int(point): Probed(int(point), b"", float(value), int(quality), 0)
+        for batch in batches
         for point, value, quality in zip(batch.point, batch.value, batch.quality, strict=True)
     }
-    return [latest[index] for index in range(points) if index in latest]
+    return list(latest.values())
+
+
+def _rows(device: Device, probed: Sequence[Probed], missing: str) -> list[Row]:
+    """Scale and judge what was read as the running agent would; add what was not."""
+    count = len(device.points)
+    spare = {n: Probed(n, b"", math.nan, Quality.BAD_SILENT, 0, missing) for n in range(count)}
+    every = sorted((spare | {one.point: one for one in probed}).values())
+    scaling = Scaling(
+        [one.point for one in device.points],
+        np.arange(count, dtype=np.int32),
+        np.array([one.scale for one in device.points], np.float64),
+        np.array([one.offset for one in device.points], np.float64),
+    )
+    columns = ([one.point for one in every], 0, [one.value for one in every])
+    scaled = scaling.apply(Batch.of(*columns, [one.quality for one in every]))
+    return [
+        _row(device, one, float(value), Quality(int(quality)))
+        for one, value, quality in zip(every, scaled.value, scaled.quality, strict=True)
+    ]
+
+
+def _row(device: Device, one: Probed, value: float, quality: Quality) -> Row:
+    point = device.points[one.point].point
+    reason = quality.reason.replace("_", " ")
+    level = quality.severity.name.lower()
+    return {
+        "device": device.name,
+        "point": point.name,
+        "raw": one.raw.hex(" "),
+        "value": None if math.isnan(value) else float(f"{value:.9g}"),
+        "unit": unit(point.unit).symbol,
+        "quality": level if quality == Quality.GOOD else f"{level}: {reason}",
+        "ms": round(one.elapsed_ns / 1e6, 1),
+        "note": one.note,
+    }
+
+
+async def _close(adapter: Adapter) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S_MAX):
+            await adapter.close()
+    except TimeoutError:
+        pass

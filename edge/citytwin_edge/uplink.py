@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from random import Random
 from typing import Final, Protocol, TypeVar
 
 import structlog
 
-from citytwin.clock import Clock
 from citytwin.command import Command
-from citytwin.errors import LineClosed, StoreError, WireError
+from citytwin.errors import EnrolmentError, LineClosed, StoreError, WireError
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.outbox import Entry, EntryKind, Outbox
+from citytwin_edge.retries import Retries
 from citytwin_protos.codec import outcome_from_bytes, unpack
 from citytwin_protos.session import (
     Acknowledged,
@@ -23,17 +25,17 @@ from citytwin_protos.session import (
     CommandReceived,
     EntryRefused,
     GatewaySession,
+    Limits,
     Welcomed,
 )
 from citytwin_protos.transport import Line
 
-SOFTWARE: Final = "citytwin-edge 0.1.0"
-RETRY_S_MIN: Final = 0.5
-RETRY_S_MAX: Final = 30.0
-REFUSED_RETRY_S: Final = 60.0
-"""A hub that does not want this gateway is asked again, but seldom."""
+SOFTWARE: Final = f"citytwin-edge {version('citytwin-edge')}"
 REFUSALS: Final = frozenset({"revoked", "duplicate", "version"})
-CHUNK: Final = 16
+"""Reasons of a hub that does not want this gateway, and will not want it in a second either."""
+CHUNK_ENTRIES: Final = 16
+"""So many entries are read from the outbox at once."""
+FAREWELL_S_MAX: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -48,27 +50,48 @@ class Disk(Protocol):
 
 
 class Uplink:
-    """Keeps one line to the hub; belongs to the event loop."""
+    """Keeps one line to the hub; belongs to the event loop.
 
-    def __init__(  # each is a part that the agent owns
+    Attributes:
+        connected: whether the hub has welcomed us on the present line.
+        connects: how often it has.
+        sent_bytes: frames sent, without what the line puts around them.
+    """
+
+    def __init__(
         self,
         outbox: Outbox,
         numbering: Numbering,
         connect: Callable[[], Awaitable[Line]],
-        clock: Clock,
         disk: Disk,
         *,
         trust: ClockTrust,
         command: Callable[[Command], object],
         random: Random,
+        limits: Limits | None = None,
     ) -> None:
-        """Send from ``outbox`` over lines that ``connect`` gives; hand commands to ``command``."""
+        """Send from ``outbox`` over lines that ``connect`` gives.
+
+        Args:
+            outbox: what waits for the hub.
+            numbering: what its numbers mean.
+            connect: opens a line; raises LineClosed, or EnrolmentError where a certificate is not
+                taken.
+            disk: runs what touches the outbox.
+            trust: learns what the hub's clock says.
+            command: takes what the hub orders, without waiting.
+            random: draws jitter.
+            limits: of the session.
+        """
         self._outbox, self._numbering, self._connect = outbox, numbering, connect
-        self._clock, self._disk, self._trust = clock, disk, trust
-        self._command, self._random = command, random
+        self._disk, self._trust, self._clock = disk, trust, trust.machine
+        self._command, self._limits = command, limits
+        self._retries = Retries(random)
         self._wake = asyncio.Event()
+        self._durable = asyncio.Event()
         self._sent = 0
-        self._announced = (-1, -1)
+        self._through = 0
+        self._texts_told = 0
         self.connected = False
         self.connects = 0
         self.sent_bytes = 0
@@ -79,77 +102,86 @@ class Uplink:
 
     async def run(self) -> None:
         """Connect, send, and connect again, for ever."""
-        pause_s = RETRY_S_MIN
         while True:
-            closed: Closed | None = None
             try:
                 line = await self._connect()
             except LineClosed as error:
-                _log.warning("uplink.unreachable", reason=str(error))
+                self._retries.failed("uplink.unreachable", str(error))
+            except EnrolmentError as error:
+                self._retries.refused("certificate", str(error))
             else:
-                closed = await self._serve(line)
-            if self.connected:
-                pause_s = RETRY_S_MIN
-            self.connected = False
-            if closed is not None and closed.by_peer and closed.reason in REFUSALS:
-                _log.error("uplink.refused", reason=closed.reason, detail=closed.detail)
-                pause_s = REFUSED_RETRY_S
-            # Jitter keeps a thousand gateways from coming back in the same instant.
-            await asyncio.sleep(pause_s * (0.5 + self._random.random() / 2))
-            pause_s = min(max(pause_s, RETRY_S_MIN) * 2, RETRY_S_MAX)
+                await self._serve(line)
+            await asyncio.sleep(self._retries.pause_s())
 
-    async def _serve(self, line: Line) -> Closed | None:
-        """Run one session on a line; return how it ended."""
-        session = GatewaySession()
-        announcement = self._numbering.announcement()
+    async def _serve(self, line: Line) -> None:
+        """Run one session on a line, until either side or the line ends it."""
+        session = GatewaySession(self._limits)
         session.start(
             self._clock.monotonic_ns(),
             software=SOFTWARE,
             outbox=self._outbox.stream,
-            announce_digest=announcement.digest,
+            announce_digest=self._numbering.announcement().digest,
         )
-        self._announced = (-1, -1)
         self._wake.set()
-        sender = asyncio.ensure_future(self._send(session, line))
         try:
-            await self._receive(session, line, sender)
-        except LineClosed as error:
-            _log.warning("uplink.lost", reason=str(error))
-        except StoreError as error:
-            _log.error("uplink.outbox_failed", reason=str(error))
+            async with asyncio.TaskGroup() as group:
+                others = (
+                    group.create_task(self._send(session, line)),
+                    group.create_task(self._forget_durable()),
+                )
+                await self._receive(session, line)
+                for task in others:
+                    task.cancel()
+        except* LineClosed as lost:
+            self._retries.failed("uplink.lost", str(lost.exceptions[0]))
+        except* StoreError as failed:
+            self._retries.failed("uplink.outbox_failed", str(failed.exceptions[0]))
         finally:
-            sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
-            await line.close()
+            self.connected = False
+            await self._farewell(session, line)
         if session.closed is not None:
-            _log.info("uplink.closed", reason=session.closed.reason, detail=session.closed.detail)
-        return session.closed
+            self._ended(session.closed)
 
-    async def _receive(
-        self, session: GatewaySession, line: Line, sender: asyncio.Future[None]
-    ) -> None:
+    def _ended(self, closed: Closed) -> None:
+        if closed.by_peer and closed.reason in REFUSALS:
+            self._retries.refused(closed.reason, closed.detail)
+        else:
+            who = "the hub" if closed.by_peer else "this gateway"
+            self._retries.failed("uplink.closed", f"{who}: {closed.reason}: {closed.detail}")
+
+    async def _farewell(self, session: GatewaySession, line: Line) -> None:
+        """Say why, if there is anybody to hear it, and let go of the line."""
+        silent = session.closed is not None and session.closed.reason == "silent"
+        session.bye("shutdown", "the gateway is stopping or connects anew")
+        try:
+            if not silent:
+                with contextlib.suppress(LineClosed, TimeoutError):
+                    async with asyncio.timeout(FAREWELL_S_MAX):
+                        for frame in session.outgoing():
+                            await line.send(frame)
+        finally:
+            await line.close()
+
+    async def _receive(self, session: GatewaySession, line: Line) -> None:
         clock = self._clock
         while session.closed is None:
-            if sender.done():
-                sender.result()  # raises what ended it
             wait_s = (session.next_tick_ns() - clock.monotonic_ns()) / 1e9
             try:
                 async with asyncio.timeout(max(wait_s, 0.0)):
                     frame = await line.receive()
             except TimeoutError:
                 session.tick(clock.monotonic_ns(), clock.now_ns())
+                self._wake.set()  # there is a heartbeat to send
             else:
                 for event in session.receive(frame, clock.monotonic_ns(), clock.now_ns()):
                     await self._handle(session, event)
-            self._wake.set()
 
     async def _handle(self, session: GatewaySession, event: object) -> None:
         if isinstance(event, Acknowledged):
-            await self._disk(self._outbox.acknowledge, event.through)
+            self._retries.succeeded()
+            self._acknowledge(event.through)
         elif isinstance(event, Welcomed):
-            self._welcomed(event)
-            self._announce_new(session)
-            await self._disk(self._outbox.acknowledge, event.durable_through)
+            self._welcomed(session, event)
         elif isinstance(event, EntryRefused):
             _log.error(
                 "uplink.entry_refused", number=event.number, why=event.reason, detail=event.detail
@@ -159,40 +191,60 @@ class Uplink:
         elif isinstance(event, CommandReceived):
             self._command(event.command)
         elif isinstance(event, ClockCompared):
-            self._trust.compared(event.offset_ns)
+            self._trust.compared(event.offset_ns, event.round_trip_ns // 2)
+        self._wake.set()  # there may be room, or an answer to send
 
-    def _welcomed(self, event: Welcomed) -> None:
+    def _welcomed(self, session: GatewaySession, event: Welcomed) -> None:
         self.connected = True
         self.connects += 1
         self._sent = event.durable_through
-        # Good to a round trip; the heartbeats' comparison follows.
-        self._trust.compared(event.hub_time_ns - self._clock.now_ns())
-        _log.info("uplink.connected", durable_through=event.durable_through)
+        self._texts_told = 0
+        points, texts, _ = self._numbering.announcement()
+        if event.announce_wanted:
+            session.announce(points, texts)
+        self._texts_told = max(texts, default=0)
+        self._acknowledge(event.durable_through)
+        _log.info("uplink.connected", durable_through=event.durable_through, points=len(points))
+
+    def _acknowledge(self, through: int) -> None:
+        self._through = max(self._through, through)
+        self._durable.set()
+
+    async def _forget_durable(self) -> None:
+        """Delete what the hub has; what was acknowledged meanwhile goes in one transaction."""
+        while True:
+            await self._durable.wait()
+            self._durable.clear()
+            await self._disk(self._outbox.acknowledge, self._through)
 
     async def _send(self, session: GatewaySession, line: Line) -> None:
         """Send whatever there is, whenever somebody wakes this."""
         while session.closed is None:
             await self._wake.wait()
             self._wake.clear()
-            while True:
+            more = True
+            while more:
                 more = await self._fill(session)
                 for frame in session.outgoing():
                     self.sent_bytes += len(frame)
                     await line.send(frame)
-                if not more:
-                    break
 
     async def _fill(self, session: GatewaySession) -> bool:
         """Put entries into the session while it has room; return whether there may be more."""
-        if session.room <= 0:
+        limit = min(session.room, CHUNK_ENTRIES)
+        if limit <= 0:
             return False
-        limit = min(session.room, CHUNK)
         entries = await self._disk(self._outbox.pending, self._sent, limit)
-        self._announce_new(session)
+        texts = self._numbering.texts_after(self._texts_told)
+        if texts and session.closed is None:
+            session.announce({}, texts)
+            self._texts_told = max(texts)
         for entry in entries:
+            if session.room <= 0:  # an acknowledgement may take room as well as give it
+                return False
             self._sent = entry.number
             await self._put(session, entry)
-        return len(entries) == limit and session.room > 0
+        return len(entries) == limit
 
     async def _put(self, session: GatewaySession, entry: Entry) -> None:
         try:
@@ -205,14 +257,3 @@ class Uplink:
         except WireError as error:
             _log.error("uplink.entry_unreadable", number=entry.number, reason=str(error))
             await self._disk(self._outbox.refuse, entry.number, f"unreadable here: {error}")
-
-    def _announce_new(self, session: GatewaySession) -> None:
-        """Announce points and texts that this session has not been told of."""
-        all_points, all_texts, _ = self._numbering.announcement()
-        last_point, last_text = self._announced
-        points = {n: point for n, point in all_points.items() if n > last_point}
-        texts = {n: text for n, text in all_texts.items() if n > last_text}
-        # An announcement of nothing counts, too: the hub waits for one before the first entry.
-        if points or texts or self._announced == (-1, -1):
-            session.announce(points, texts)
-            self._announced = (max(all_points, default=-1), max(all_texts, default=-1))

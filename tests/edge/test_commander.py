@@ -138,3 +138,26 @@ def test_the_queue_is_bounded(tmp_path):
     gateway = Gateway(tmp_path)
     taken = [gateway.commander.offer(order(number)) for number in range(1, 120)]
     assert taken.count(True) == 100
+
+
+async def test_without_a_journal_nothing_is_written_and_nobody_dies(tmp_path):
+    gateway = Gateway(tmp_path)
+    gateway.commander._db.execute("PRAGMA query_only = ON")
+    outcome = await gateway.do(order(1))
+    assert outcome.state == OutcomeState.REFUSED
+    assert "the journal of commands" in outcome.reason
+    assert not gateway.written
+    gateway.commander._db.execute("PRAGMA query_only = OFF")
+    assert (await gateway.do(order(1))).state == OutcomeState.EXECUTED
+
+
+async def test_what_was_done_is_told_even_if_the_journal_fails_meanwhile(tmp_path):
+    gateway = Gateway(tmp_path)
+    write = gateway.write
+
+    async def write_and_fill_the_disk(point, value):
+        await write(point, value)
+        gateway.commander._db.execute("PRAGMA query_only = ON")
+
+    gateway.commander._write = write_and_fill_the_disk
+    assert (await gateway.do(order(1))).state == OutcomeState.EXECUTED

@@ -38,7 +38,7 @@ async def test_another_hub_is_noticed_before_anything_is_sent(core, tmp_path):
     ("hub", "token", "words"),
     [
         ("127.0.0.1:1", make_token(b"s" * 16, b"f" * 32), "cannot be reached"),
-        ("127.0.0.1:x", make_token(b"s" * 16, b"f" * 32), "not host or host:port"),
+        ("127.0.0.1:x", make_token(b"s" * 16, b"f" * 32), "write host or host:port"),
         ("127.0.0.1:1", "hello", "not a token"),
         ("127.0.0.1:1", "ct1.aaaa", "missing"),
         ("127.0.0.1:1", "ct1.!!!!", "wrong character"),
