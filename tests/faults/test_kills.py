@@ -34,7 +34,7 @@ class Site:
     """One hub and one gateway as processes, with their files in one folder."""
 
     def __init__(self, folder, meter_port):
-        self.folder = folder
+        self.folder, self.processes = folder, []
         self.http, self.link, self.enrol = free_port(), free_port(), free_port()
         (folder / "hub.toml").write_text(
             f'[hub]\nstate = "{folder}/hub"\n[link]\nbind = "127.0.0.1:{self.link}"\n'
@@ -62,9 +62,17 @@ class Site:
 
     async def start(self, code, *arguments):
         with (self.folder / "log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", code, *arguments, cwd=self.folder, stdout=log, stderr=log
             )
+        self.processes.append(process)
+        return process
+
+    def end(self):
+        """Leave nothing running, however the test went."""
+        for process in self.processes:
+            if process.returncode is None:
+                process.kill()
 
     def hub(self):
         return self.start(HUB, "--config", "hub.toml", "run")
@@ -102,10 +110,11 @@ async def kill_often(start, kills, random, seconds):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-async def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path):
+async def test_a_hundred_kills_lose_and_repeat_nothing(tmp_path, request):
     meter = device(1, [(0, list(range(20)))])
     async with tcp_server(meter) as port:
         site = Site(tmp_path, port)
+        request.addfinalizer(site.end)
         hub = await site.hub()
         await site.until_hub_answers()
         made = await site.command(
