@@ -1,0 +1,166 @@
+"""REST over real sockets on a whole hub: who may ask, what is answered, what is refused."""
+
+import asyncio
+import json
+import struct
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+import websockets
+
+from citytwin import Batch, Label, Place, Point, Span, SystemClock
+from citytwin_hub.access import Role
+from citytwin_hub.config import HubConfig
+from citytwin_hub.hub import Hub
+from citytwin_hub.journal.contract import Record, RecordKind
+from citytwin_hub.readers import Entry
+from citytwin_protos.codec import pack
+
+POINTS = [
+    Point(
+        id="g-1/d/level",
+        unit="m",
+        label=Label("Деңгей", "Уровень", "Level"),
+        normal=Span(1, 5),
+        place=Place(76.9, 43.2),
+    ),
+    Point(id="g-1/d/pump", writable=Span(0, 1)),
+]
+
+
+class Running:
+    """A hub on free ports with two points that have an hour of samples."""
+
+    def __init__(self, folder):
+        settings = {
+            "hub": {"state": str(folder)},
+            "link": {"bind": "127.0.0.1:0", "enrol_bind": "127.0.0.1:0"},
+            "http": {"bind": "127.0.0.1:0"},
+        }
+        self.hub = Hub(msgspec.convert(settings, HubConfig), SystemClock())
+        self.now_ns = self.hub.clock.now_ns() // 10**9 * 10**9
+        self.rows = self.hub.registry.rows(POINTS)
+        times = self.now_ns - np.arange(3600)[::-1] * 10**9
+        batch = Batch.of(np.full(3600, self.rows[0]), times, np.arange(3600) / 100)
+        record = Record(RecordKind.TELEMETRY, b"s" * 16, 1, self.now_ns, "g-1", pack(batch))
+        self.hub.readers.take([Entry(record, batch)], self.hub.journal.append([record]))
+        self.tokens = {role: self.hub.access.add(role.name.lower(), role) for role in Role}
+
+    def client(self, role=Role.OPERATOR, token=None):
+        headers = {"Authorization": f"Bearer {token or self.tokens[role]}"}
+        return httpx.AsyncClient(base_url=f"{self.address}/api/v1/", headers=headers)
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.hub.http_port}"
+
+
+@pytest.fixture
+async def running(tmp_path):
+    city = Running(tmp_path / "hub")
+    ready = asyncio.Event()
+    serving = asyncio.ensure_future(city.hub.run(ready.set))
+    await asyncio.wait_for(ready.wait(), 20)
+    yield city
+    city.hub.stop()
+    await asyncio.wait_for(serving, 20)
+
+
+async def test_points_latest_and_history(running):
+    async with running.client(Role.VIEWER) as web:
+        points = (await web.get("points", params={"q": "уров"})).json()
+        assert [point["id"] for point in points["points"]] == ["g-1/d/level"]
+        assert points["points"][0]["place"] == [76.9, 43.2, None]
+        page = (await web.get("points", params={"limit": 1})).json()
+        assert page["next"] == page["points"][0]["row"]
+        row = int(running.rows[0])
+        (value,) = (await web.get("latest", params={"rows": row})).json()["values"]
+        assert (value["value"], value["reason"]) == (35.99, "good")
+        span = {
+            "rows": row,
+            "start_ms": running.now_ns // 10**6 - 59_000,
+            "end_ms": running.now_ns // 10**6 + 1,
+        }
+        (samples,) = (await web.get("history", params=span)).json()["samples"]
+        assert len(samples["value"]) == 60
+        (steps,) = (await web.get("history", params={**span, "step_ms": 10_000})).json()["steps"]
+        assert sum(steps["count"]) == 60
+        assert max(steps["high"]) == 35.99
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "words"),
+    [
+        ("GET", "points?limit=0", None, 422, "greater than or equal"),
+        ("GET", "latest?rows=one", None, 422, "whole numbers"),
+        ("GET", "latest?rows=" + ",".join(["1"] * 2000), None, 422, "at most 1000"),
+        ("GET", "latest?rows=99999999999", None, 422, "a row is"),
+        ("GET", "history?rows=1&start_ms=-1&end_ms=5", None, 422, "start_ms"),
+        ("GET", "history?rows=1", None, 422, "start_ms"),
+        ("GET", "commands/none", None, 404, "no command"),
+        ("GET", "nothing", None, 404, "Not Found"),
+        ("POST", "alarms/7/acknowledge", {}, 404, "no open alarm"),
+        ("POST", "commands", {"point": "g-1/d/none", "value": 1}, 404, "no point"),
+        ("POST", "commands", {"point": "g-1/d/level", "value": 1}, 422, "cannot be written"),
+        ("POST", "commands", {"point": "g-1/d/pump", "value": 2}, 422, "outside 0 … 1"),
+        ("POST", "commands", {"point": "g-1/d/pump", "value": "x"}, 422, "value"),
+        ("POST", "commands", {"point": "g-1/d/pump", "value": 1, "color": 1}, 422, "color"),
+        ("POST", "commands", {"reason": "x" * 70_000}, 413, "at most"),
+    ],
+)
+async def test_what_is_wrong_is_said(running, method, path, body, status, words):
+    async with running.client() as web:
+        answer = await web.request(method, path, json=body)
+        assert answer.status_code == status
+        assert words in answer.json()["error"]["message"]
+
+
+async def test_who_may_do_what(running):
+    wish = {"point": "g-1/d/pump", "value": 1}
+    async with running.client(token="wrong") as web:
+        for path in ("me", "points", "latest", "gateways", "alarms", "commands", "city"):
+            assert (await web.get(path)).status_code == 401
+    async with running.client(Role.VIEWER) as web:
+        assert (await web.get("me")).json() == {"name": "viewer", "role": "viewer"}
+        assert (await web.post("commands", json=wish)).status_code == 403
+        assert (await web.post("alarms/1/acknowledge")).status_code == 403
+    async with running.client() as web:
+        made = await web.post("commands", json=wish)
+        assert (made.status_code, made.json()["state"]) == (202, "submitted")
+        assert (await web.get(f"commands/{made.json()['id']}")).json()["point"] == "g-1/d/pump"
+
+
+async def test_open_pages_need_nothing_from_elsewhere(running):
+    async with httpx.AsyncClient(base_url=running.address) as web:
+        described = (await web.get("/api/openapi.json")).json()
+        assert "/api/v1/points" in described["paths"]
+        docs = await web.get("/api/docs")
+        assert "/api/v1/live" in docs.text
+        assert "default-src 'self'" in docs.headers["content-security-policy"]
+        assert (await web.get("/healthz")).text == "ok\n"
+        assert "citytwin_points 2.0" in (await web.get("/metrics")).text
+
+
+async def test_the_live_stream_begins_with_everything_and_wants_a_token(running):
+    url = running.address.replace("http", "ws") + "/api/v1/live"
+    async with websockets.connect(url) as socket:
+        await socket.send(json.dumps({"token": running.tokens[Role.VIEWER]}))
+        kinds, binary = set(), b""
+        async with asyncio.timeout(10):
+            while not binary or kinds < {"hello", "alarms", "gateways"}:
+                message = await socket.recv()
+                if isinstance(message, bytes):
+                    binary = message
+                else:
+                    kinds.add(json.loads(message)["type"])
+    version, count = struct.unpack("<B3xI", binary[:8])
+    assert (version, count, len(binary)) == (1, 1, 8 + 21)
+    assert struct.unpack("<id", binary[8:12] + binary[20:28])[1] == 35.99
+    for wrong in ('{"token": "no"}', "junk", "[]"):
+        async with websockets.connect(url) as socket:
+            await socket.send(wrong)
+            with pytest.raises(websockets.ConnectionClosed) as caught:
+                await asyncio.wait_for(socket.recv(), 10)
+            assert caught.value.rcvd.code == 1008
