@@ -163,4 +163,5 @@ async def test_the_live_stream_begins_with_everything_and_wants_a_token(running)
             await socket.send(wrong)
             with pytest.raises(websockets.ConnectionClosed) as caught:
                 await asyncio.wait_for(socket.recv(), 10)
+            assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1008
