@@ -22,7 +22,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "paho": (EDGE + "adapters/mqtt",),
     "amqtt": (CITY,),
     "wntr": (CITY,),
-    "jsonpath": (EDGE + "adapters/mqtt",),
+    "jsonpath": (EDGE + "wire/payload",),
     "duckdb": (HUB + "history/",),
     "fastapi": (HUB + "apis/",),
     "starlette": (HUB + "apis/",),
