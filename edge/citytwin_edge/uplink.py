@@ -25,7 +25,6 @@ from citytwin_protos.session import (
     CommandReceived,
     EntryRefused,
     GatewaySession,
-    Limits,
     Welcomed,
 )
 from citytwin_protos.transport import Line
@@ -68,7 +67,6 @@ class Uplink:
         trust: ClockTrust,
         command: Callable[[Command], object],
         random: Random,
-        limits: Limits | None = None,
     ) -> None:
         """Send from ``outbox`` over lines that ``connect`` gives.
 
@@ -81,11 +79,10 @@ class Uplink:
             trust: learns what the hub's clock says.
             command: takes what the hub orders, without waiting.
             random: draws jitter.
-            limits: of the session.
         """
         self._outbox, self._numbering, self._connect = outbox, numbering, connect
         self._disk, self._trust, self._clock = disk, trust, trust.machine
-        self._command, self._limits = command, limits
+        self._command = command
         self._retries = Retries(random)
         self._wake = asyncio.Event()
         self._durable = asyncio.Event()
@@ -115,7 +112,7 @@ class Uplink:
 
     async def _serve(self, line: Line) -> None:
         """Run one session on a line, until either side or the line ends it."""
-        session = GatewaySession(self._limits)
+        session = GatewaySession()
         session.start(
             self._clock.monotonic_ns(),
             software=SOFTWARE,
@@ -123,6 +120,7 @@ class Uplink:
             announce_digest=self._numbering.announcement().digest,
         )
         self._wake.set()
+        trouble = ("uplink.lost", "")
         try:
             async with asyncio.TaskGroup() as group:
                 others = (
@@ -133,14 +131,17 @@ class Uplink:
                 for task in others:
                     task.cancel()
         except* LineClosed as lost:
-            self._retries.failed("uplink.lost", str(lost.exceptions[0]))
+            trouble = ("uplink.lost", str(lost.exceptions[0]))
         except* StoreError as failed:
-            self._retries.failed("uplink.outbox_failed", str(failed.exceptions[0]))
+            trouble = ("uplink.outbox_failed", str(failed.exceptions[0]))
         finally:
             self.connected = False
+            closed = session.closed
             await self._farewell(session, line)
-        if session.closed is not None:
-            self._ended(session.closed)
+        if closed is not None:
+            self._ended(closed)
+        else:
+            self._retries.failed(*trouble)
 
     def _ended(self, closed: Closed) -> None:
         if closed.by_peer and closed.reason in REFUSALS:
@@ -227,7 +228,10 @@ class Uplink:
                 more = await self._fill(session)
                 for frame in session.outgoing():
                     self.sent_bytes += len(frame)
-                    await line.send(frame)
+                    try:
+                        await line.send(frame)
+                    except LineClosed:
+                        return  # who receives learns it too, after the hub's last words
 
     async def _fill(self, session: GatewaySession) -> bool:
         """Put entries into the session while it has room; return whether there may be more."""
