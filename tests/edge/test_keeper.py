@@ -17,7 +17,7 @@ class Disk:
 
     def __init__(self, folder):
         self.outbox = Outbox(folder / "outbox.db", size_bytes_max=1 << 20)
-        self.error = None
+        self.error: Exception | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self.begun = asyncio.Event()
