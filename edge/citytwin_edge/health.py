@@ -82,17 +82,16 @@ class Health:
         return Batch.of(self._numbers, now_ns, value, quality)
 
     def _success(self, name: str, stats: PollStats) -> float:
-        """Return the part of the polls since the last measurement that were answered.
+        """Return the part of the polls ended since the last measurement that were answered.
 
-        NaN where there was none: a device that is left alone for longer is silent already.
+        Without any it is 0 for a device that is silent and therefore left alone, else NaN.
         """
-        polls, answered = self._seen.get(name, (0, 0))
-        self._seen[name] = (stats.polls, stats.answered)
-        asked = stats.polls - polls
-        if not asked:
+        ended = stats.answered + stats.failures.total()
+        before, answered = self._seen.get(name, (0, 0))
+        self._seen[name] = (ended, stats.answered)
+        if ended == before:
             return 0.0 if stats.in_row else np.nan
-        # A poll that is under way was counted, its answer was not yet.
-        return min(1.0, (stats.answered - answered) / asked)
+        return (stats.answered - answered) / (ended - before)
 
 
 def resident_bytes() -> int:

@@ -1,6 +1,7 @@
 """The agent's own points: what it says of itself and of each device, since it last said so."""
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -33,7 +34,8 @@ def test_points_are_marked_as_health():
 def test_what_is_measured():
     meter, trust, names, _ = made()
     trust.compared(1_500_000)
-    batch = meter.measure(5, STATS, 11, {"d1": PollStats(polls=4, answered=3), "d2": PollStats()})
+    stats = PollStats(polls=4, answered=3, failures=Counter(silent=1))
+    batch = meter.measure(5, STATS, 11, {"d1": stats, "d2": PollStats()})
     seen = dict(zip(names, batch.value.tolist(), strict=True))
     assert (seen["outbox-entries"], seen["outbox-bytes"], seen["outbox-thinned"]) == (3, 2048, 7)
     assert (seen["samples-dropped"], seen["clock-offset"]) == (11, 1.5)
@@ -53,12 +55,14 @@ def test_what_is_not_known_is_stale():
 
 def test_success_is_that_of_the_last_interval():
     meter, _, _, _ = made(("d1",))
-    stats = PollStats(polls=10, answered=10)
+    # The eleventh poll is under way.
+    stats = PollStats(polls=11, answered=10)
     assert meter.measure(1, STATS, 0, {"d1": stats}).value[-1] == 1.0
-    stats.polls, stats.answered, stats.in_row = 14, 11, 2
+    stats.polls, stats.answered, stats.in_row = 14, 11, 3
+    stats.failures["silent"] = 3
     assert meter.measure(2, STATS, 0, {"d1": stats}).value[-1] == 0.25
     # Left alone because it is silent: that is no success.
     assert meter.measure(3, STATS, 0, {"d1": stats}).value[-1] == 0.0
-    stats.polls, stats.answered, stats.in_row = 15, 13, 0
+    stats.polls, stats.answered, stats.in_row = 15, 12, 0
     assert meter.measure(4, STATS, 0, {"d1": stats}).value[-1] == 1.0
     assert math.isnan(meter.measure(5, STATS, 0, {"d1": stats}).value[-1])

@@ -1,0 +1,257 @@
+"""The whole gateway on a virtual clock: from devices to the hub and back, with every trouble."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from citytwin import Command, OutcomeState, Quality, Readback
+from citytwin.errors import StoreError
+from citytwin.testing import VirtualClock
+from citytwin_edge.outbox import Outbox
+from tests.edge.agent_scenes import SECOND, Gateway, config_of
+
+
+def played(tmp_path, monkeypatch, scene, *, clock=None, **options):
+    """Play a scene on a virtual clock; return what it returns."""
+    clock = clock or VirtualClock()
+
+    async def play():
+        config, kind = config_of(tmp_path, monkeypatch, **options)
+        return await scene(Gateway(config, kind, clock))
+
+    return clock.run(play())
+
+
+def waiting(tmp_path):
+    """Every entry that is left in the outbox."""
+    outbox = Outbox(tmp_path / "state" / "outbox.db", size_bytes_max=1 << 30)
+    entries = outbox.pending(0, 100_000)
+    outbox.close()
+    return entries
+
+
+def test_readings_derived_points_and_health_reach_the_hub(tmp_path, monkeypatch):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(30)
+        hub = gateway.hub
+        level = hub.of("g/d1/level")
+        assert level.value.tolist() == [10.0 * n for n in range(1, len(level) + 1)]
+        assert 28 <= len(level) <= 31
+        assert np.abs(np.diff(level.time_ns) - SECOND).max() < 1000
+        flow = hub.of("g/d2/total.flow")
+        assert flow.value.tolist() == pytest.approx([36_000.0] * len(flow))
+        assert set(hub.of("g/agent/d1.success").value[1:].tolist()) == {1.0}
+        assert hub.of("g/agent/memory").value[0] > 1e6
+        assert {point.id.split("/")[0] for point in hub.points.values()} == {"g"}
+        return gateway
+
+    gateway = played(tmp_path, monkeypatch, scene)
+    # What was sent at the last moment may still wait for its acknowledgement.
+    (durable,) = gateway.hub.durable.values()
+    left = sum(entry.samples for entry in waiting(tmp_path) if entry.number > durable)
+    assert gateway.agent.accepted_samples == len(gateway.hub.samples) + left
+
+
+def order(clock, value=1.0):
+    now_ns = clock.now_ns()
+    return Command(
+        id="a" * 32, point="g/d1/pump", value=value, issued_by="aigul", issued_ns=now_ns,
+        expires_ns=now_ns + 60 * SECOND, readback=Readback("g/d1/pump", value, 0.1, SECOND),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "state"), [(1.0, OutcomeState.EXECUTED), (2.0, OutcomeState.REFUSED)]
+)
+def test_a_command_is_carried_out_and_told(tmp_path, monkeypatch, value, state):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(5)
+            gateway.hub.order(order(gateway.clock, value))
+            await asyncio.sleep(0.5)
+            (outcome,) = gateway.hub.outcomes
+            assert (outcome.command, outcome.state) == ("a" * 32, state)
+            gateway.hub.order(order(gateway.clock, value))
+            await asyncio.sleep(0.5)
+        written = [(1, value)] if state == OutcomeState.EXECUTED else []
+        assert gateway.kind.meters[0].written == written
+        assert [one.state for one in gateway.hub.outcomes] == [state, state]
+
+    played(tmp_path, monkeypatch, scene)
+
+
+def test_without_a_hub_it_reads_and_keeps_and_delivers_later(tmp_path, monkeypatch):
+    async def scene(gateway):
+        gateway.hub.down = True
+        async with gateway.running():
+            await asyncio.sleep(600)
+            assert not gateway.hub.entries
+            gateway.hub.down = False
+            await asyncio.sleep(60)
+        level = gateway.hub.of("g/d1/level")
+        assert level.value.tolist() == [10.0 * n for n in range(1, len(level) + 1)]
+        assert len(level) > 640
+
+    played(tmp_path, monkeypatch, scene)
+
+
+def test_what_it_reads_last_is_kept_and_numbers_go_on(tmp_path, monkeypatch):
+    async def scene(gateway):
+        gateway.hub.down = True
+        async with gateway.running():
+            await asyncio.sleep(3.5)
+        return gateway
+
+    first = played(tmp_path, monkeypatch, scene)
+    assert first.readings(0) in (3, 4)
+    kept = waiting(tmp_path)
+    assert sum(entry.samples for entry in kept) == first.agent.accepted_samples
+    numbers = first.agent._numbers
+
+    async def again(gateway):
+        assert gateway.agent._numbers == numbers
+        async with gateway.running():
+            await asyncio.sleep(5)
+        return gateway
+
+    second = played(tmp_path, monkeypatch, again, clock=VirtualClock(1_767_226_000 * SECOND))
+    heard = [number for number, _ in second.hub.entries]
+    assert heard[: len(kept)] == [entry.number for entry in kept]
+    flow = second.hub.of("g/d2/total.flow")
+    assert len(flow) >= first.readings(1) - 1 + second.readings(1) - 2, "kernels remember"
+
+
+def test_a_disk_that_refuses_costs_nothing_as_long_as_memory_lasts(tmp_path, monkeypatch):
+    async def scene(gateway):
+        append, broken = gateway.agent.outbox.append_many, True
+
+        def append_many(*arguments):
+            if broken:
+                raise StoreError("the disk is full")
+            return append(*arguments)
+
+        monkeypatch.setattr(gateway.agent.outbox, "append_many", append_many)
+        monkeypatch.setattr(gateway.agent.outbox, "stats", append_many)
+        async with gateway.running():
+            await asyncio.sleep(60)
+            assert not gateway.hub.entries
+            monkeypatch.undo()
+            broken = False
+            await asyncio.sleep(5)
+        assert gateway.agent.dropped_samples == 0
+        level = gateway.hub.of("g/d1/level")
+        assert level.value.tolist() == [10.0 * n for n in range(1, len(level) + 1)]
+        assert len(level) > 60
+
+    with capture_logs() as logs:
+        played(tmp_path, monkeypatch, scene)
+    assert len([log for log in logs if log["event"] == "outbox.refuses"]) == 1
+    assert "agent.health_unknown" in {log["event"] for log in logs}
+
+
+def test_a_part_that_fails_ends_the_agent_after_keeping_what_was_read(tmp_path, monkeypatch):
+    async def scene(gateway):
+        async def broken():
+            await asyncio.sleep(3.5)
+            raise LookupError("a mistake of ours")
+
+        monkeypatch.setattr(gateway.agent.uplink, "run", broken)
+        with pytest.raises(ExceptionGroup) as caught:
+            await gateway.agent.run()
+        assert caught.group_contains(LookupError, match="a mistake of ours")
+        return gateway
+
+    with capture_logs() as logs:
+        gateway = played(tmp_path, monkeypatch, scene)
+    (told,) = [log for log in logs if log["event"] == "agent.part_failed"]
+    assert (told["part"], told["log_level"]) == ("uplink", "critical")
+    assert sum(entry.samples for entry in waiting(tmp_path)) == gateway.agent.accepted_samples > 9
+
+
+def test_a_part_that_ends_by_itself_is_a_failure(tmp_path, monkeypatch):
+    async def scene(gateway):
+        monkeypatch.setattr(gateway.agent.commander, "run", lambda: asyncio.sleep(1))
+        with pytest.raises(ExceptionGroup) as caught:
+            await gateway.agent.run()
+        assert caught.group_contains(RuntimeError, match="commander has ended by itself")
+
+    played(tmp_path, monkeypatch, scene)
+
+
+def test_a_silent_device_ends_nothing(tmp_path, monkeypatch):
+    async def scene(gateway):
+        gateway.kind.silent = True
+        async with gateway.running():
+            await asyncio.sleep(60)
+            gateway.kind.silent = False
+            await asyncio.sleep(60)
+        level = gateway.hub.of("g/d1/level")
+        assert level.quality[0] == Quality.BAD_SILENT
+        assert level.quality[-1] == Quality.GOOD
+
+    played(tmp_path, monkeypatch, scene)
+
+
+def test_a_device_with_an_impossible_clock_costs_nobody_anything(tmp_path, monkeypatch):
+    async def scene(gateway):
+        gateway.kind.stamp_ns = 5
+        async with gateway.running():
+            await asyncio.sleep(10)
+        level = gateway.hub.of("g/d1/level")
+        assert len(level) >= 9
+        assert set(level.quality.tolist()) == {Quality.UNCERTAIN_CLOCK}
+
+    played(tmp_path, monkeypatch, scene)
+
+
+def test_a_gateway_that_does_not_know_the_time_learns_it_from_the_hub(tmp_path, monkeypatch):
+    clock = VirtualClock(start_ns=0, synchronised=False)
+    right_ns = 1_800_000_000 * SECOND
+
+    async def scene(gateway):
+        gateway.hub.wall_offset_ns = right_ns
+        gateway.hub.down = True
+        async with gateway.running():
+            await asyncio.sleep(10)
+            assert not waiting(tmp_path)
+            gateway.hub.down = False
+            await asyncio.sleep(30)
+        level = gateway.hub.of("g/d1/level")
+        assert level.value.tolist() == [10.0 * n for n in range(1, len(level) + 1)]
+        assert np.abs(np.diff(level.time_ns) - SECOND).max() < SECOND // 100
+        assert level.time_ns[0] // SECOND in (1_800_000_000, 1_800_000_001)
+        assert set(level.quality.tolist()) == {Quality.UNCERTAIN_CLOCK}
+
+    played(tmp_path, monkeypatch, scene, clock=clock)
+
+
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_stamps_go_on_when_the_clock_is_set_wrong(tmp_path, monkeypatch, step):
+    async def scene(gateway):
+        gateway.clock.is_synchronised = False
+        async with gateway.running():
+            await asyncio.sleep(20)
+            gateway.clock.step_wall(step * SECOND)
+            gateway.hub.wall_offset_ns -= step * SECOND
+            await asyncio.sleep(20)
+        level = gateway.hub.of("g/d1/level")
+        assert np.abs(np.diff(level.time_ns) - SECOND).max() < SECOND // 100
+        assert level.quality[-1] == Quality.UNCERTAIN_CLOCK
+        assert level.quality[5] == Quality.GOOD
+
+    played(tmp_path, monkeypatch, scene)
+
+
+def test_the_same_seed_gives_the_same_run(tmp_path, monkeypatch):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(60)
+        return [(n, what) for n, what in gateway.hub.entries], gateway
+
+    first, one = played(tmp_path / "a", monkeypatch, scene)
+    second, other = played(tmp_path / "b", monkeypatch, scene)
+    assert [n for n, _ in first] == [n for n, _ in second]
+    assert one.hub.of("g/d1/level") == other.hub.of("g/d1/level")
