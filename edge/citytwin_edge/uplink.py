@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 from random import Random
 from typing import Final, Protocol, TypeVar
 
@@ -13,6 +12,7 @@ import structlog
 
 from citytwin.command import Command
 from citytwin.errors import EnrolmentError, LineClosed, StoreError, WireError
+from citytwin_edge import VERSION
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.outbox import Entry, EntryKind, Outbox
@@ -29,7 +29,7 @@ from citytwin_protos.session import (
 )
 from citytwin_protos.transport import Line
 
-SOFTWARE: Final = f"citytwin-edge {version('citytwin-edge')}"
+SOFTWARE: Final = f"citytwin-edge {VERSION}"
 REFUSALS: Final = frozenset({"revoked", "duplicate", "version"})
 """Reasons of a hub that does not want this gateway, and will not want it in a second either."""
 CHUNK_ENTRIES: Final = 16

@@ -1,6 +1,8 @@
 """Adapters are found by entry point, imported when named, and told about in one sentence."""
 
+import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -32,6 +34,35 @@ def installed(tmp_path, monkeypatch):
 
 def test_ours_is_found():
     assert plugins.adapter("modbus") is MODBUS
+
+
+def test_what_is_found_is_what_is_installed(installed):
+    everything = {one.name: one.value for one in entry_points(group=plugins.ADAPTERS)}
+    assert plugins._installed() == everything
+    assert everything["acme"] == "acme:GOOD"
+
+
+def test_what_installers_write_is_read():
+    text = """
+[console_scripts]
+modbus = no:adapter
+[citytwin.adapters]
+# a comment = x
+one=a.b:C
+  two = d:E [extra]
+[citytwin.adapters.more]
+three = f:G
+"""
+    assert list(plugins._entries(text)) == [("one", "a.b:C"), ("two", "d:E")]
+
+
+def test_looking_for_them_takes_no_more_memory_than_it_must():
+    code = (
+        "import sys; from citytwin_edge import plugins; plugins.adapter('modbus');"
+        "import citytwin_edge.agent; print('importlib.metadata' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    assert done.stdout.split() == [b"False"], "it takes 2.4 MiB"
 
 
 def test_one_that_is_not_there():

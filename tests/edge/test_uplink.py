@@ -1,12 +1,12 @@
 """The uplink against the hub's end of the session: live and backlog, stalls, commands, clocks."""
 
 import asyncio
+from importlib.metadata import version
 from random import Random
 
 from citytwin import Command, Outcome, OutcomeState, Readback
 from citytwin.testing import Faults, FaultyLink
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
-from citytwin_edge.uplink import SOFTWARE
 from citytwin_protos.codec import outcome_to_bytes
 from citytwin_protos.session import Limits
 from tests.edge.uplink_scenes import MB, POINTS, SECOND, played
@@ -28,7 +28,7 @@ def test_backlog_and_live_are_one_path(tmp_path):
 
     gateway = played(tmp_path, scene)
     assert gateway.values() == list(range(210))
-    assert gateway.hub.hellos[0].software == SOFTWARE
+    assert gateway.hub.hellos[0].software == f"citytwin-edge {version('citytwin-edge')}"
     assert set(gateway.hub.points.values()) == set(POINTS)
     assert gateway.uplink.connects == 1
 
