@@ -22,6 +22,8 @@ FAILED: Final = 70
 SILENT: Final = 2
 """Exit code of ``probe`` when a point could not be read."""
 INTERRUPTED: Final = 130
+EXPIRY_DAYS: Final = 30
+"""So long before its certificate ends, an agent that starts says so."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,8 +89,13 @@ def _run(options: Any) -> int:
     from citytwin_edge.agent import Agent
     from citytwin_edge.dial import Dialler
 
+    # What gRPC says by itself is no line of our log; the uplink tells what is lost and why.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     config = _config(options)
     identity = enrol.load(config.state, config.name)
+    days = identity.days_left(SystemClock().now_ns())
+    if days < EXPIRY_DAYS:
+        _log_expiry(days)
     connect = Dialler(config.hub or identity.hub, identity, config.state)
 
     async def serve() -> None:
@@ -110,6 +117,15 @@ def _run(options: Any) -> int:
               "again (systemd does)", file=sys.stderr)  # fmt: skip
         return FAILED
     return 0
+
+
+def _log_expiry(days: float) -> None:
+    import structlog
+
+    remedy = "get a token with `citytwin-hub enrol-token --replace` and enrol again"
+    structlog.get_logger(__name__).warning(
+        "certificate.expires", days_left=round(days, 1), remedy=remedy
+    )
 
 
 def _check(options: Any) -> int:

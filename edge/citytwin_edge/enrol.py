@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import math
 import os
 import ssl
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from citytwin.batch import SECOND_NS
 from citytwin.errors import EnrolmentError
 from citytwin_edge.gateway import join_address, split_address
 from citytwin_protos.token import read_token
 
 CONNECT_S_MAX: Final = 10.0
 ENROL_PORT: Final = 7444
+DAY_NS: Final = 86_400 * SECOND_NS
 KEY: Final = "key.pem"
 CERTIFICATE: Final = "certificate.pem"
 AUTHORITY: Final = "authority.pem"
@@ -30,18 +33,27 @@ HUB: Final = "hub.json"
 
 
 class Identity(NamedTuple):
-    """What proves this gateway to the hub and the hub to it (PEM), and where the hub is."""
+    """What proves this gateway to the hub and the hub to it (PEM), and where the hub is.
+
+    ``expires_ns`` is the end of the certificate, UTC nanoseconds; 0 when it is not known.
+    """
 
     key: bytes
     certificate: bytes
     authority: bytes
     hub: str
     gateway: str = ""
+    expires_ns: int = 0
+
+    def days_left(self, now_ns: int) -> float:
+        """Return for how many days the hub will still take the certificate."""
+        return (self.expires_ns - now_ns) / DAY_NS if self.expires_ns else math.inf
 
 
 class _HubFile(msgspec.Struct):
     hub: str
     gateway: str = ""
+    expires_ns: int = 0
 
 
 async def enrol(state: Path, gateway: str, hub: str, token_text: str) -> Identity:
@@ -77,7 +89,7 @@ async def enrol(state: Path, gateway: str, hub: str, token_text: str) -> Identit
     )
     link_host, _, link_port = link.rpartition(":")
     link = f"{link_host}:{link_port}" if link_host else join_address(host, int(link_port))
-    identity = Identity(key_pem, certificate, authority, link, gateway)
+    identity = Identity(key_pem, certificate, authority, link, gateway, _expiry(certificate))
     _save(state, identity)
     return identity
 
@@ -109,7 +121,7 @@ def load(state: Path, gateway: str = "") -> Identity:
             f"{state} holds the certificate of gateway {about.gateway!r}, not of {gateway!r}; "
             "change [gateway] name or state, or enrol again"
         )
-    return Identity(key, certificate, authority, about.hub, about.gateway)
+    return Identity(key, certificate, authority, about.hub, about.gateway, about.expires_ns)
 
 
 async def _server_certificate(host: str, port: int) -> bytes:
@@ -157,6 +169,17 @@ def _key_and_request(gateway: str) -> tuple[bytes, bytes]:
     return pem, request.public_bytes(serialization.Encoding.DER)
 
 
+def _expiry(certificate: bytes) -> int:
+    """Return when a certificate ends; noted down, because a running agent cannot read it."""
+    from cryptography import x509
+
+    try:
+        ends = x509.load_pem_x509_certificate(certificate).not_valid_after_utc
+    except ValueError as error:
+        raise EnrolmentError(f"the hub gave what is no certificate: {error}") from None
+    return int(ends.timestamp()) * SECOND_NS
+
+
 async def _ask(
     address: str, root_pem: str, gateway: str, token: str, request_der: bytes
 ) -> tuple[bytes, bytes, str]:
@@ -201,7 +224,7 @@ def _check_writable(state: Path) -> None:
 
 def _save(state: Path, identity: Identity) -> None:
     """Write all files aside, then let them take their places: they belong together."""
-    about = _HubFile(identity.hub, identity.gateway)
+    about = _HubFile(identity.hub, identity.gateway, identity.expires_ns)
     files = {
         KEY: identity.key,
         CERTIFICATE: identity.certificate,

@@ -198,13 +198,15 @@ class SmallHub:
             await server.stop(0.2)
 
 
-def identity_of(authority: Authority, gateway: str, state: Path, hub: str = "") -> Identity:
+def identity_of(
+    authority: Authority, gateway: str, state: Path, hub: str = "", expires_ns: int = 0
+) -> Identity:
     """Give a gateway its key and certificate without enrolling; kept in ``state``."""
     from citytwin_edge import enrol
 
     key, request = enrol._key_and_request(gateway)
     pem, _ = authority.sign(gateway, request, _now_ns())
-    identity = Identity(key, pem, authority.pem, hub, gateway)
+    identity = Identity(key, pem, authority.pem, hub, gateway, expires_ns)
     state.mkdir(parents=True, exist_ok=True)
     enrol._save(state, identity)
     return identity

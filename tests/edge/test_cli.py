@@ -123,6 +123,18 @@ def test_run_needs_a_certificate_of_this_gateway(tmp_path, capsys):
     assert "the certificate of gateway 'other', not of 'g'" in capsys.readouterr().err
 
 
+async def test_run_says_when_the_certificate_ends_soon(tmp_path, capsys, monkeypatch):
+    authority = Authority(tmp_path / "authority", SystemClock().now_ns())
+    soon = SystemClock().now_ns() + 5 * 86_400 * 10**9
+    identity_of(authority, "g", tmp_path / "state", "127.0.0.1:1", expires_ns=soon)
+    monkeypatch.setattr("citytwin_edge.agent.Agent.run", lambda _self: asyncio.sleep(0))
+    monkeypatch.setattr("asyncio.unix_events._UnixSelectorEventLoop.add_signal_handler", print)
+    assert await ran("run", "--log", "json", "--config", written(tmp_path)) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "certificate.expires"
+    assert json.loads(line)["days_left"] == pytest.approx(5, abs=0.1)
+
+
 def test_outbox_shows_what_waits_and_what_was_refused(tmp_path, capsys):
     path = written(tmp_path)
     assert main(["outbox", "--config", path]) == 1
