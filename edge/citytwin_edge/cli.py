@@ -32,14 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure(options.log, "info" if options.do is _run else "error")
     try:
         code: int = options.do(options)
-    except CityTwinError as error:
-        print(f"citytwin-edge: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; nothing may be written at exit, either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CityTwinError, OSError) as error:
+        print(f"citytwin-edge: {error}", file=sys.stderr)
         return 1
     return code
 
@@ -98,6 +98,8 @@ def _run(options: Any) -> int:
         _log_expiry(days)
     connect = Dialler(config.hub or identity.hub, identity, config.state)
 
+    lock = _locked(config.state)
+
     async def serve() -> None:
         agent = Agent(config, SystemClock(), connect, Random())  # noqa: S311  # jitter, no secret
         loop = asyncio.get_running_loop()
@@ -116,7 +118,24 @@ def _run(options: Any) -> int:
         print("citytwin-edge: a part of the agent failed, see the log above; it must be started "
               "again (systemd does)", file=sys.stderr)  # fmt: skip
         return FAILED
+    finally:
+        lock.close()
     return 0
+
+
+def _locked(state: Path) -> Any:
+    """Return the open lock file of a state folder; the system lets go of it when we end."""
+    import fcntl
+
+    lock = (state / "agent.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CityTwinError(
+            f"another agent runs with {state}; stop that one first (systemctl stop citytwin-edge)"
+        ) from None
+    return lock
 
 
 def _log_expiry(days: float) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from citytwin.adapter import AdapterType, Locates, Site
+from citytwin.adapter import AdapterType, Listens, Locates, Reads, Site
 from citytwin.clock import SystemClock
 from citytwin.config import At, Document
 from citytwin.errors import CityTwinError, ConfigError, IdentityError
@@ -287,13 +287,17 @@ def _check_lines(document: Document, devices: tuple[Device, ...]) -> None:
     for index, device in enumerate(devices):
         at: At = ("device", index)
         try:
-            device.build(site)
+            adapter = device.build(site)
         except ConfigError as error:
             ids = (one.point.id for one in device.points)
             named = (number for number, one in enumerate(ids) if f"{one}:" in str(error))
             number = next(named, None)
             place = at if number is None else (*at, "point", number)
             raise document.error(str(error), place) from None
+        if not isinstance(adapter, Reads | Listens):
+            raise document.error(
+                f'adapter "{device.adapter}" neither reads nor listens', (*at, "adapter")
+            )
         if not isinstance(device.kind, Locates):
             continue
         where = (device.adapter, device.kind.locate(device.settings))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from citytwin import Batch, SystemClock
+from citytwin_edge import cli
 from citytwin_edge.cli import FAILED, SILENT, main
 from citytwin_edge.outbox import EntryKind, Outbox
 from citytwin_hub.authority import Authority
@@ -159,6 +160,15 @@ async def process(*arguments, folder):
         sys.executable, "-c", COMMAND, *arguments, cwd=folder,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+def test_one_state_folder_serves_one_agent(tmp_path, capsys):
+    authority = Authority(tmp_path / "authority", SystemClock().now_ns())
+    identity_of(authority, "g", tmp_path / "state", "127.0.0.1:1")
+    with cli._locked(tmp_path / "state"):
+        assert main(["run", "--config", written(tmp_path)]) == 1
+    assert "another agent runs with" in capsys.readouterr().err
+    cli._locked(tmp_path / "state").close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -8,6 +8,7 @@ import pytest
 from citytwin import Kind, Label, Place, Site, Span
 from citytwin.errors import ConfigError
 from citytwin.testing import VirtualClock
+from citytwin_edge.adapters.modbus import MODBUS
 from citytwin_edge.config import DEVICES_MAX, load
 
 GOOD = """\
@@ -246,3 +247,9 @@ def test_points_of_a_device_that_adapters_refuse_are_named(tmp_path):
     )
     with pytest.raises(ConfigError, match=r'edge.toml:50: device "ps-04", point "name": '):
         load(written(tmp_path, text))
+
+
+def test_an_adapter_that_can_do_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(MODBUS, "build", lambda *_: object(), raising=False)
+    with pytest.raises(ConfigError, match=r'edge.toml:14: .*"modbus" neither reads nor listens'):
+        load(written(tmp_path, GOOD))
