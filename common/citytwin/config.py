@@ -14,7 +14,6 @@ citytwin.errors.ConfigError: ...pumps.toml:2: field "speed": expected a number, 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 import tomllib
@@ -198,6 +197,8 @@ def _syntax(path: Path, text: str, message: str) -> str:
 
 
 def _unknown(name: str, known: list[str]) -> str:
+    import difflib  # for mistakes only; a gateway never needs it once it runs
+
     near = difflib.get_close_matches(name, known, 1, 0.6)
     hint = f'did you mean "{near[0]}"?' if near else f"allowed are {', '.join(sorted(known))}"
     return f"is not known here; {hint}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 
 from citytwin.adapter import Adapter, AdapterType, Binding, Site
@@ -18,8 +18,7 @@ from citytwin_edge.poller import DeviceSpec
 MIB: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """How a device is asked, in nanoseconds; see :class:`citytwin_edge.poller.DeviceSpec`."""
 
     period_ns: int
@@ -29,8 +28,7 @@ class Pace:
     backoff_max_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayPoint:
+class GatewayPoint(msgspec.Struct, frozen=True):
     """One point: what it is, how it is scaled, what kernels do with it, where the device has it."""
 
     point: Point
@@ -40,8 +38,7 @@ class GatewayPoint:
     address: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(msgspec.Struct, frozen=True):
     """One device with its adapter's checked settings."""
 
     name: str
@@ -77,8 +74,7 @@ class Device:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayConfig:
+class GatewayConfig(msgspec.Struct, frozen=True):
     """A whole gateway, checked.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from citytwin.batch import Batch
 from citytwin.command import Command, Outcome
@@ -18,8 +19,7 @@ DIGEST_BYTES_MAX = 64
 """Digest of an announcement: SHA-256, or a longer one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """Every limit of a session, each with its reason."""
 
     frame_bytes_max: int = (1 << 20) + 4096
@@ -48,8 +48,7 @@ class Limits:
 
 
 # ---- for the gateway
-@dataclass(frozen=True, slots=True)
-class Welcomed:
+class Welcomed(msgspec.Struct, frozen=True):
     """The hub took us in: entries up to ``durable_through`` are in its journal already."""
 
     durable_through: int
@@ -57,15 +56,13 @@ class Welcomed:
     hub_time_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(msgspec.Struct, frozen=True):
     """Every entry up to ``through`` is durable at the hub."""
 
     through: int
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRefused:
+class EntryRefused(msgspec.Struct, frozen=True):
     """This entry will never be stored.
 
     At the gateway: set it aside. At the hub: the session has refused it, its body being broken.
@@ -76,16 +73,14 @@ class EntryRefused:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class CommandReceived:
+class CommandReceived(msgspec.Struct, frozen=True):
     """The hub orders something; whether it is still valid is for the commander to say."""
 
     command: Command
 
 
 # ---- for the hub
-@dataclass(frozen=True, slots=True)
-class HelloReceived:
+class HelloReceived(msgspec.Struct, frozen=True):
     """A gateway asks to be let in."""
 
     protocol: int
@@ -94,8 +89,7 @@ class HelloReceived:
     announce_digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(msgspec.Struct, frozen=True):
     """Points and texts by number; ``complete`` ends an announcement."""
 
     points: Mapping[int, Point]
@@ -103,8 +97,7 @@ class Announced:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SamplesReceived:
+class SamplesReceived(msgspec.Struct, frozen=True):
     """An entry of samples in the gateway's numbers; not yet checked against its points."""
 
     number: int
@@ -113,8 +106,7 @@ class SamplesReceived:
     body_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeReceived:
+class OutcomeReceived(msgspec.Struct, frozen=True):
     """An entry that says what became of a command."""
 
     number: int
@@ -123,8 +115,7 @@ class OutcomeReceived:
 
 
 # ---- for both
-@dataclass(frozen=True, slots=True)
-class ClockCompared:
+class ClockCompared(msgspec.Struct, frozen=True):
     """The peer's UTC minus ours, by the shortest of the latest round trips.
 
     The error is at most half the round trip.
@@ -134,8 +125,7 @@ class ClockCompared:
     round_trip_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(msgspec.Struct, frozen=True):
     """The session is over: the peer said Bye, was silent, or broke the protocol."""
 
     reason: str

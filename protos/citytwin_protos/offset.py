@@ -8,8 +8,7 @@ peer's time at half of it. The shortest of the latest round trips is believed.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from citytwin_protos.events import ClockCompared
 
@@ -18,8 +17,7 @@ DRIFT_PPM_MAX: Final = 500
 """Two quartz clocks drift apart by less; a difference beyond that is a clock that was set."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """One comparison: the peer's UTC minus our monotonic clock, and how sure that is."""
 
     phase_ns: int
