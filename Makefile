@@ -70,9 +70,14 @@ lock: $(VENV)/.dev ## pin deploy/requirements/*.in with hashes (UPGRADE=1 for th
 .PHONY: web
 web: $(WEB)/dist/index.html ## build the page
 
+.PHONY: bundle
+bundle: $(VENV)/.dev $(WEB)/dist/index.html ## put what a gateway and a hub install into dist/, for machines without internet
+	@deploy/bundle.sh $(VENV) edge dist/citytwin-edge
+	@deploy/bundle.sh $(VENV) hub dist/citytwin-hub
+
 .PHONY: clean
 clean: ## remove everything that was made here, the history of the demo city too
-	rm -rf $(VENV) .demo .bench $(WEB)/dist $(WEB)/node_modules tests/tidy/node_modules
+	rm -rf $(VENV) .demo .bench dist $(WEB)/dist $(WEB)/node_modules tests/tidy/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find common protos edge hub deploy docs tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -1,35 +1,13 @@
 #!/bin/sh
-# Makes an empty virtual environment with the first fitting Python it finds.
+# Makes an empty virtual environment with the first fitting Python (python.sh says which).
 #
 #   deploy/make-venv.sh FOLDER
-#
-# PYTHON=/path/to/python names one. 3.11 to 3.13 are tried before newer ones, for which the
-# pinned libraries may have no ready-made files yet.
 set -eu
 folder=$1
+here=$(dirname "$0")
 
-fits() { # python newest-minor
-    "$1" -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $2))" \
-        >/dev/null 2>&1
-}
-
-python=
-for newest in 13 99; do
-    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14; do
-        if [ -z "$python" ] && fits "$candidate" "$newest"; then
-            python=$candidate
-        fi
-    done
-done
-if [ -z "$python" ]; then
-    found=$(python3 --version 2>/dev/null || echo "no python3 at all")
-    echo "CityTwin needs Python 3.11 or newer; this machine has $found." \
-        "Install one (Debian: python3, Ubuntu 22.04: python3.11), or name one:" \
-        "make PYTHON=/path/to/python3.11" >&2
-    exit 1
-fi
-
-"$(dirname "$0")/debian-packages.sh" venv "$python"
+python=$("$here/python.sh")
+"$here/debian-packages.sh" venv "$python"
 echo "Making $folder with $("$python" --version)"
 rm -rf "$folder"
 "$python" -m venv "$folder"

@@ -246,10 +246,13 @@ def _save(state: Path, identity: Identity) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads."""
+    """Write a file that only its owner reads: the folder's, when root enrols for a service."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
-import sys
-import venv
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.clean_gateway import ROOT, call, install, make_bundle
+
 OURS = {"citytwin", "citytwin-protos", "citytwin-edge"}
 
 # The whole list. A gateway has a small disk and a long life: each name here is a decision.
@@ -45,68 +44,89 @@ THIRD_PARTY = {
 }
 
 
-def call(*command: str | Path, timeout_s: float = 240) -> str:
-    """Run a command away from the checkout and return what it printed."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd="/",
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bundle(tmp_path_factory.mktemp("bundle"))
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment made as a technician makes one: the lock, then our three wheels."""
-    folder = tmp_path_factory.mktemp("gateway")
-    wheels = folder / "wheels"
-    sources = [ROOT / name for name in ("common", "protos", "edge")]
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    call(*pip, "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", wheels, *sources)
-    venv.create(folder / "venv", with_pip=False)
-    there: list[str | Path] = [*pip, "--python", folder / "venv/bin/python", "install", "-q"]
-    lock = ROOT / "deploy/requirements/edge.txt"
-    call(*there, "--require-hashes", "-r", lock)
-    call(*there, "--no-deps", "--no-index", *sorted(wheels.iterdir()))
-    return folder / "venv"
+def commands(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(bundle, tmp_path_factory.mktemp("gateway"))
 
 
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_exactly_these_distributions(gateway: Path) -> None:
-    listed = json.loads(call(gateway / "bin/python", "-m", "pip", "list", "--format", "json"))
+def test_exactly_these_distributions(commands: Path) -> None:
+    listed = json.loads(call(commands / "python", "-m", "pip", "list", "--format", "json"))
     assert {entry["name"].lower().replace("_", "-") for entry in listed} == OURS | THIRD_PARTY
 
 
-def test_they_fit_together(gateway: Path) -> None:
-    assert "No broken requirements" in call(gateway / "bin/python", "-m", "pip", "check")
+def test_they_fit_together(commands: Path) -> None:
+    assert "No broken requirements" in call(commands / "python", "-m", "pip", "check")
 
 
-def test_the_hub_is_not_there(gateway: Path) -> None:
+def test_the_hub_is_not_there(commands: Path) -> None:
     look = "import importlib.util as u; print(u.find_spec('citytwin_hub'))"
-    assert call(gateway / "bin/python", "-c", look).strip() == "None"
+    assert call(commands / "python", "-c", look).strip() == "None"
 
 
 @pytest.mark.parametrize("package", ["citytwin", "citytwin_protos", "citytwin_edge"])
-def test_the_wheels_carry_their_types(gateway: Path, package: str) -> None:
+def test_the_wheels_carry_their_types(commands: Path, package: str) -> None:
     look = f"import {package}, pathlib; print(pathlib.Path({package}.__file__).parent)"
-    folder = Path(call(gateway / "bin/python", "-c", look).strip())
-    assert folder.is_relative_to(gateway)
+    folder = Path(call(commands / "python", "-c", look).strip())
+    assert folder.is_relative_to(commands.parent)
     assert (folder / "py.typed").is_file()
 
 
-@pytest.mark.skipif(
-    not (ROOT / "edge/citytwin_edge/cli.py").is_file(), reason="citytwin_edge.cli is not here yet"
-)
-def test_the_command_answers(gateway: Path) -> None:
-    help_text = call(gateway / "bin/citytwin-edge", "--help")
+def test_the_command_answers(commands: Path) -> None:
+    help_text = call(commands / "citytwin-edge", "--help")
     for command in ("run", "check", "probe", "enrol"):
         assert command in help_text
+
+
+def test_the_example_is_a_right_configuration(bundle: Path, commands: Path, tmp_path: Path) -> None:
+    assert "nothing is wrong" in call(
+        commands / "citytwin-edge", "check", "--config", bundle / "edge.toml"
+    )
+
+
+def test_installing_again_keeps_the_version_in_use(bundle: Path, commands: Path) -> None:
+    before = commands.parent.readlink()
+    said = call("./install.sh", "--prefix", commands.parents[1], cwd=bundle)
+    assert commands.parent.readlink() == before
+    assert "Installing" not in said
+
+
+def test_a_bundle_that_was_cut_short_changes_nothing(
+    bundle: Path, commands: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    wheel = next((copy / "wheels").glob("citytwin_edge-*"))
+    wheel.write_bytes(wheel.read_bytes()[:-100])
+    before = commands.parent.readlink()
+    done = subprocess.run(
+        ["./install.sh", "--prefix", commands.parents[1]],
+        cwd=copy, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "is not as it was made; copy it again" in done.stderr
+    assert commands.parent.readlink() == before
+    assert call(commands / "citytwin-edge", "--help")
+
+
+@pytest.mark.parametrize("part", ["edge", "hub"])
+def test_the_service_is_understood(part: str, tmp_path: Path) -> None:
+    analyser = shutil.which("systemd-analyze")
+    if analyser is None:
+        pytest.skip("there is no systemd-analyze here")
+    text = (ROOT / f"deploy/systemd/citytwin-{part}.service").read_text()
+    # The programs it names are not here; any that is will do to check the rest.
+    unit = tmp_path / f"citytwin-{part}.service"
+    unit.write_text(text.replace(f"/usr/local/bin/citytwin-{part}", "/bin/true"))
+    done = subprocess.run(
+        [analyser, "verify", "--man=no", unit], capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import stat
 
 import pytest
@@ -26,6 +27,18 @@ async def test_enrol_keeps_a_key_that_only_its_owner_reads(core, tmp_path):
         made.hub, key=made.key, certificate=made.certificate, authority=made.authority
     )
     await line.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root enrols for somebody else")
+async def test_what_root_enrols_belongs_to_the_service(core, tmp_path):
+    hub = f"127.0.0.1:{core.server.enrol_port}"
+    state = tmp_path / "state"
+    state.mkdir()
+    os.chown(state, 65534, 65534)
+    await enrol.enrol(state, "medeu-1", hub, core.token("medeu-1"))
+    owners = {(path.name, path.stat().st_uid, path.stat().st_gid) for path in state.iterdir()}
+    names = ("key.pem", "certificate.pem", "authority.pem", "hub.json")
+    assert owners == {(name, 65534, 65534) for name in names}
 
 
 async def test_another_hub_is_noticed_before_anything_is_sent(core, tmp_path):
