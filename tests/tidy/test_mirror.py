@@ -8,7 +8,11 @@ from tests.tidy.sources import PACKAGES, Module, held_to_ratchet, report, source
 from tests.tidy.sources import tracked_files as files
 
 # Tests of a whole distribution rather than of one module of it.
-OF_THE_WHOLE = {"tests/edge/test_clean_install.py", "tests/hub/test_wheel.py"}
+OF_THE_WHOLE = {
+    "tests/edge/test_clean_install.py",
+    "tests/edge/test_vendor_example.py",
+    "tests/hub/test_wheel.py",
+}
 
 # Nothing to test: it only starts what is tested.
 STARTERS = ("__main__.py",)
