@@ -253,7 +253,7 @@ async def test_a_hub_that_goes_away_is_named(server):
 
 
 async def test_last_words_are_heard_after_a_send_has_failed():
-    """The hub says Bye and ends the call; what the gateway is just sending fails before it reads."""
+    """The hub says Bye and ends the call; a send fails before the gateway has read."""
     spoken = asyncio.get_running_loop().create_future()
 
     async def write(_frame):
