@@ -3,12 +3,20 @@
 import asyncio
 import contextlib
 import socket
+from random import SystemRandom
+
+PORTS = range(20_000, 32_000)
+"""Below those that the kernel gives to outgoing connections: while a server is down, or not yet
+up, no connection of another test may sit on its port."""
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port() -> int:
+    """Return a port of this machine on which nothing listens."""
+    while True:
+        port = SystemRandom().choice(PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.asynccontextmanager

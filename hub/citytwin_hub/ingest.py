@@ -35,6 +35,7 @@ from citytwin_protos.transport import Line
 
 REVOCATION_CHECK_NS: Final = 5_000_000_000
 SUPERSEDE_S_MAX: Final = 5.0
+BYE_S_MAX: Final = 1.0
 NUMBERS_MAX: Final = 1_000_000
 
 _log = structlog.get_logger(__name__)
@@ -318,19 +319,27 @@ class Ingest:
     async def _leave(self, connection: Connection, sender: asyncio.Future[None]) -> None:
         connection.wake.set()
         try:
-            # A Bye is worth a moment's wait; a peer that takes nothing is not.
-            async with asyncio.timeout(1.0):
-                await sender
+            if connection.session.closed is not None:
+                # A Bye is worth a moment's wait; a peer that takes nothing is not.
+                async with asyncio.timeout(BYE_S_MAX):
+                    await sender
         except TimeoutError:
+            _log.info("link.bye_not_taken", gateway=connection.gateway, peer=connection.peer)
+        finally:
+            # gRPC cancels the call of a peer that is lost at whatever it waits for. So what must
+            # happen waits for nothing: else the gateway would find its own place taken for ever.
             sender.cancel()
+            self._forget(connection)
         await connection.line.close()
+
+    def _forget(self, connection: Connection) -> None:
+        connection.gone.set()
         if self.connections.get(connection.gateway) is connection:
             del self.connections[connection.gateway]
             self.counters[connection.gateway].repeated += connection.session.repeated
             self._registry.seen(
                 connection.gateway, connection.software, connection.peer, self._clock.now_ns()
             )
-        connection.gone.set()
 
     def _log_closed(self, connection: Connection, closed: Closed) -> None:
         _log.info(

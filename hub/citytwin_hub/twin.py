@@ -56,8 +56,9 @@ class Twin:
     def apply(self, batch: Batch, received_ns: int) -> None:
         """Take samples; one that is older than what is known changes nothing.
 
-        A stamp ahead of ``received_ns`` counts as received now when two samples are compared, so
-        that one wrong clock cannot hold a point for an hour.
+        A stamp ahead of ``received_ns`` counts as received now when two samples are compared, and
+        what is known from a time that has not come yet counts as nothing: neither a gateway's
+        wrong clock nor the hub's own, when it was set back, can hold a point for an hour.
 
         Raises:
             StoreError: a row is at or above ``points_max``.
@@ -68,13 +69,13 @@ class Twin:
         order = np.minimum(batch.time_ns, received_ns)
         rows: npt.NDArray[np.intp]
         if (batch.point[1:] > batch.point[:-1]).all():
-            rows = np.flatnonzero(order >= self._order[batch.point])
+            rows = np.flatnonzero(self._is_due(batch.point, order, received_ns))
         else:
             # Of several samples of a row the newest one stays, the last one if they are equal.
             by_row = np.lexsort((order, batch.point))
             last = np.append(batch.point[by_row][1:] != batch.point[by_row][:-1], True)
             newest = by_row[last]
-            rows = newest[order[newest] >= self._order[batch.point[newest]]]
+            rows = newest[self._is_due(batch.point[newest], order[newest], received_ns)]
         if not len(rows):
             return
         at = batch.point[rows]
@@ -85,6 +86,10 @@ class Twin:
         self._order[at] = order[rows]
         self._received[at] = received_ns
         self._version[at] = self.version
+
+    def _is_due(self, point: Int32, order: Int64, received_ns: int) -> npt.NDArray[np.bool_]:
+        known: Int64 = self._order[point]
+        return (order >= known) | (known > received_ns)
 
     def read(self, rows: Sequence[int] | Int32 | None = None) -> Latest:
         """Return the latest samples of some rows, or of every row that has one."""

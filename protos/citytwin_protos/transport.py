@@ -23,7 +23,7 @@ FRAME_BYTES_MAX: Final = (1 << 20) + 8192
 SEND_S_MAX: Final = 30.0
 """A peer that takes no frame for so long is gone."""
 CLOSE_S_MAX: Final = 0.3
-"""How long a closing gateway waits for its last words to arrive."""
+"""How long whoever closes waits for the last words to arrive."""
 WINDOW_BYTES: Final = 256 * 1024
 """What one line may hold unread; frames beyond wait at their sender."""
 EXCHANGE: Final = "/citytwin.v1.Link/Exchange"
@@ -123,25 +123,29 @@ class _GrpcLine:
         )
         if writing.done():
             self._writing = None
-            self._result(writing)
+            # It is for the receiving side to end the line, when it has heard the last words.
+            self._result(writing, ends=False)
         elif self._over.done():
             raise LineClosed(self._over.result())
         else:
             raise self._lost(f"{self._peer} took no frame for {SEND_S_MAX:g} s")
 
-    def _result(self, done: asyncio.Task[Any]) -> Any:
-        """Return what gRPC answered, or turn its errors into the line's."""
+    def _result(self, done: asyncio.Task[Any], *, ends: bool = True) -> Any:
+        """Return what gRPC answered, or raise its error as LineClosed, which ``ends`` the line."""
         if done.cancelled():
-            raise self._lost(f"{self._peer} broke off")
-        error = done.exception()
-        if error is None:
-            return done.result()
-        if isinstance(error, grpc.aio.AioRpcError):
-            said = f"{error.code().name.lower().replace('_', ' ')}: {error.details()}"
-            raise self._lost(f"{self._peer} is lost ({said})")
-        if isinstance(error, _GRPC_ERRORS):
-            raise self._lost(f"{self._peer} is lost ({str(error) or type(error).__name__})")
-        raise error
+            why = f"{self._peer} broke off"
+        else:
+            error = done.exception()
+            if error is None:
+                return done.result()
+            if isinstance(error, grpc.aio.AioRpcError):
+                said = f"{error.code().name.lower().replace('_', ' ')}: {error.details()}"
+                why = f"{self._peer} is lost ({said})"
+            elif isinstance(error, _GRPC_ERRORS):
+                why = f"{self._peer} is lost ({str(error) or type(error).__name__})"
+            else:
+                raise error
+        raise self._lost(why) if ends or self._over.done() else LineClosed(why)
 
     def _refuse_if_over(self) -> None:
         if self._over.done():
@@ -232,6 +236,17 @@ class ServerLine(_GrpcLine):
         """Close; see :class:`Line`. The call ends when its handler returns."""
         self._lost("the line was closed")
 
+    async def _hung_up(self) -> None:
+        """Wait until the gateway hangs up, as it does when it has heard the last words.
+
+        A call that ends takes along what its client has not read yet.
+        """
+        with contextlib.suppress(*_GRPC_ERRORS, TimeoutError):
+            async with asyncio.timeout(CLOSE_S_MAX):
+                reading = self._reading
+                while await (reading or self._read()) is not grpc.aio.EOF:
+                    reading = None
+
 
 def exchange_handler(serve: Callable[[ServerLine, Any], Awaitable[None]]) -> Any:
     """Return the generic handler of Link; ``serve(line, context)`` runs for each gateway's call.
@@ -247,6 +262,7 @@ def exchange_handler(serve: Callable[[ServerLine, Any], Awaitable[None]]) -> Any
                 await serve(line, context)
         finally:
             await line.close()
+            await line._hung_up()
             await line._drop()  # its other half
 
     handler: Any = grpc.stream_stream_rpc_method_handler(exchange)

@@ -8,21 +8,17 @@ kind of machine, measured another day. Latency is from the reply of the device t
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import numpy as np
 import psutil
 
 from tests.edge.modbus_devices import device, tcp_server
-from tests.faults.test_kills import EDGE, HUB, free_port
-
-# A gateway has no `rich`, which the tests' environment has and structlog would load.
-AGENT = f"import sys; sys.modules['rich'] = None; {EDGE}"
+from tests.relay import Relay
+from tests.site import Gateway, Site
 
 WARM_S = 8
 MEASURE_S = 30
@@ -42,45 +38,17 @@ class Row(NamedTuple):
     latency_ms: tuple[float, float]
 
 
-class Relay:
-    """Passes one connection on and counts its bytes both ways."""
-
-    def __init__(self, port: int) -> None:
-        self._to, self.bytes, self.port = port, 0, 0
-
-    async def start(self) -> None:
-        server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, forth = await asyncio.open_connection("127.0.0.1", self._to)
-        await asyncio.gather(
-            self._pump(reader, forth), self._pump(back, writer), return_exceptions=True
-        )
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            self.bytes += len(data)
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-
-def edge_toml(ports: list[int], hub: int, flush_ms: int) -> str:
-    """Return the configuration of a gateway over these devices."""
+def tables(ports: list[int]) -> str:
+    """Return the tables of these devices in a gateway's configuration."""
     points = "".join(
         f'[[device.point]]\nname = "r{n}"\ntable = "holding"\naddress = {n}\ntype = "uint16"\n'
         "scale = 0.1\n"
         for n in range(REGISTERS)
     )
-    devices = "".join(
+    return "".join(
         f'[[device]]\nname = "d{n}"\nadapter = "modbus"\nhost = "127.0.0.1"\n'
         f"port = {port}\n{points}"
         for n, port in enumerate(ports)
-    )
-    return (
-        f'[gateway]\nname = "g-1"\nstate = "state"\nhub = "127.0.0.1:{hub}"\n'
-        f"[outbox]\nflush_ms = {flush_ms}\n{devices}"
     )
 
 
@@ -104,54 +72,39 @@ async def measure(devices: int, flush_ms: int) -> Row:
 
 
 async def _measure(folder: Path, devices: int, flush_ms: int) -> Row:
-    http, link, enrol = free_port(), free_port(), free_port()
-    (folder / "hub.toml").write_text(
-        f'[hub]\nstate = "{folder}/hub"\n[link]\nbind = "127.0.0.1:{link}"\n'
-        f'enrol_bind = "127.0.0.1:{enrol}"\n[http]\nbind = "127.0.0.1:{http}"\n'
-    )
-    relay = Relay(link)
-    await relay.start()
-    contexts, ports = [], []
-    for number in range(devices):
-        start = [5000 + 10 * n for n in range(REGISTERS)]
-        context = tcp_server(device(1, [(0, start)], action=walk(number)))
-        ports.append(await context.__aenter__())
-        contexts.append(context)
-    (folder / "edge.toml").write_text(edge_toml(ports, relay.port, flush_ms))
-    hub = await _start(folder, HUB, "--config", "hub.toml", "run")
-    await _answers(http)
-    made = await _output(folder, HUB, "--config", "hub.toml", "--json", "enrol-token",
-                         "--gateway", "g-1")  # fmt: skip
-    token = json.loads(made)["token"]
-    await _output(folder, EDGE, "enrol", f"127.0.0.1:{enrol}", token, "--config", "edge.toml")
-    agent = await _start(folder, AGENT, "run", "--config", "edge.toml")
-    try:
-        return await _observed(folder, agent.pid, relay, http, (devices, flush_ms))
-    finally:
-        for process in (agent, hub):
-            process.terminate()
-            await process.wait()
-        for context in contexts:
-            await context.__aexit__(None, None, None)
+    site = Site(folder, flush_s=60.0)
+    async with contextlib.AsyncExitStack() as stack:
+        relay = await stack.enter_async_context(Relay(site.link))
+        ports = []
+        for number in range(devices):
+            start = [5000 + 10 * n for n in range(REGISTERS)]
+            meter = device(1, [(0, start)], action=walk(number))
+            ports.append(await stack.enter_async_context(tcp_server(meter)))
+        stack.push_async_callback(site.end)
+        gateway = site.gateway("g-1")
+        gateway.configure(relay.port, tables(ports), flush_ms=flush_ms)
+        await site.start_hub()
+        await site.admit(gateway)
+        await gateway.start()
+        row = await _observed(site, gateway, relay, (devices, flush_ms))
+        await gateway.stop()
+        await site.hub.stop()
+    return row
 
 
-async def _observed(folder: Path, pid: int, relay: Relay, http: int, load: tuple[int, int]) -> Row:
-    process = psutil.Process(pid)
+async def _observed(site: Site, gateway: Gateway, relay: Relay, load: tuple[int, int]) -> Row:
+    process = psutil.Process(gateway.pid)
     await asyncio.sleep(WARM_S)
     before, wire = process.cpu_times(), relay.bytes
     latencies: list[float] = []
-    token = (folder / "hub" / "admin.token").read_text()
-    headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{http}/api/v1/", headers=headers
-    ) as web:
+    async with site.web() as web:
         for _ in range(MEASURE_S):
             await asyncio.sleep(1)
             values = (await web.get("latest", params={"gateway": "g-1"})).json()["values"]
             latencies += [value["received_ms"] - value["time_ms"] for value in values]
     after = process.cpu_times()
     samples = load[0] * REGISTERS * MEASURE_S
-    journal = sum(path.stat().st_size for path in (folder / "hub" / "journal").iterdir())
+    journal = sum(path.stat().st_size for path in (site.state / "journal").iterdir())
     lifetime = load[0] * REGISTERS * (MEASURE_S + WARM_S)
     return Row(
         *load,
@@ -161,34 +114,6 @@ async def _observed(folder: Path, pid: int, relay: Relay, http: int, load: tuple
         journal / lifetime,
         (float(np.median(latencies)), float(np.quantile(latencies, 0.99))),
     )
-
-
-async def _start(folder: Path, code: str, *arguments: str) -> asyncio.subprocess.Process:
-    with (folder / "log").open("ab") as log:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, *arguments, cwd=folder, stdout=log, stderr=log
-        )
-
-
-async def _output(folder: Path, code: str, *arguments: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code, *arguments, cwd=folder, stdout=asyncio.subprocess.PIPE
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
-    if process.returncode:
-        raise RuntimeError(f"{arguments} failed")
-    return out.decode()
-
-
-async def _answers(port: int) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(30):
-        while True:
-            try:
-                await client.get(f"http://127.0.0.1:{port}/healthz")
-            except httpx.HTTPError:
-                await asyncio.sleep(0.1)
-            else:
-                return
 
 
 def run() -> list[list[str]]:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.faults.test_kills import free_port
+from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CHROMIUM = [

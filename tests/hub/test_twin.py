@@ -33,6 +33,16 @@ def test_a_stamp_from_the_future_does_not_hold_the_point():
     assert twin.read([0]).value.tolist() == [2.0]
 
 
+@pytest.mark.parametrize("rows", [[0, 1], [1, 0]])
+def test_a_hub_whose_clock_was_set_back_goes_on(rows):
+    twin = Twin()
+    twin.apply(Batch.of(rows, NOW + HOUR, [1.0, 1.0]), NOW + HOUR)
+    twin.apply(Batch.of(rows, NOW - 10**6, [2.0, 2.0]), NOW)
+    assert twin.read([0, 1]).value.tolist() == [2.0, 2.0]
+    twin.apply(Batch.of(rows, NOW - 10**9, [3.0, 3.0]), NOW + 1)
+    assert twin.read([0, 1]).value.tolist() == [2.0, 2.0]
+
+
 def test_changes_are_told_once():
     twin = Twin()
     rows, version = twin.changed_since(0)

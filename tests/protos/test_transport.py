@@ -252,6 +252,46 @@ async def test_a_hub_that_goes_away_is_named(server):
     await line.close()
 
 
+async def test_last_words_are_heard_after_a_send_has_failed():
+    """The hub says Bye and ends the call; a send fails before the gateway has read."""
+    spoken = asyncio.get_running_loop().create_future()
+
+    async def write(_frame):
+        raise asyncio.InvalidStateError("RPC already finished.")
+
+    async def read():
+        return await spoken
+
+    line = t._GrpcLine(read, write)
+    hearing = asyncio.ensure_future(line.receive())
+    with pytest.raises(LineClosed, match="already finished"):
+        await line.send(b"x")
+    spoken.set_result(b"bye")
+    assert await hearing == b"bye"
+
+
+async def test_last_words_are_heard_while_frames_are_sent(server):
+    async def serve(line):
+        await line.receive()
+        await line.send(b"bye")
+        await line.close()
+
+    async def send(line):
+        with contextlib.suppress(LineClosed):
+            while True:
+                await line.send(b"x")
+
+    await server.start(serve)
+    for _ in range(20):
+        line = await server.line()
+        sending = asyncio.ensure_future(send(line))
+        assert await line.receive() == b"bye"
+        with pytest.raises(LineClosed):
+            await line.receive()
+        await sending
+        await line.close()
+
+
 async def test_a_gateway_that_breaks_off_is_noticed(server):
     why = []
 

@@ -1,0 +1,291 @@
+"""Books: what a gateway accepted, what the hub has of it, and what is missing or there twice.
+
+A sample is *accepted* when its agent's outbox has kept it. Four independent witnesses say which:
+
+- the meters: their answers are numbered, and those that one life of an agent accepted are the first
+  so many of those that were given during it, without a gap;
+- copies of the outbox, made when its agent had been killed: every entry in them must be in the
+  hub's journal, sample by sample;
+- the outbox's numbers, which have no gaps: each is in the journal once, or still in the outbox;
+- what the agent says at its end that it has accepted.
+
+What is in the history is asked of the running hub, as people ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from citytwin import Batch
+from citytwin_edge.numbering import Numbering
+from citytwin_edge.outbox import EntryKind, Outbox
+from citytwin_hub.journal.contract import Record, RecordKind
+from citytwin_hub.journal.segments import SegmentJournal
+from citytwin_protos.codec import unpack
+from tests.faults.meters import Meter
+from tests.site import Gateway, Site
+
+MS = 1_000_000
+TIME_MS_MAX = 9_000_000_000_000
+ROWS_AT_ONCE = 50
+
+Query = dict[str, str | int]
+
+
+class Account(NamedTuple):
+    """What one fault did, as a line of the table that the tests print."""
+
+    fault: str
+    tried: int
+    samples: int
+    lost: int
+    repeated: int
+    remark: str = ""
+
+
+class Life(NamedTuple):
+    """What a meter answered while an agent lived: after ``begin``, up to ``end``."""
+
+    meter: Meter
+    begin: int
+    end: int
+
+
+class Kept(NamedTuple):
+    """An outbox at rest: its entries' samples, in the gateway's numbers."""
+
+    stream: bytes
+    last: int
+    thinned_samples: int
+    refused: list[int]
+    entries: dict[int, Batch]
+    ids: dict[int, str]
+
+
+class Watched:
+    """A gateway and its meters; remembers each life of the agent, and copies its outbox."""
+
+    def __init__(self, gateway: Gateway, *meters: Meter) -> None:
+        """Watch; ``meters`` are those whose every answer counts."""
+        self.gateway, self.meters = gateway, meters
+        self.lives: list[Life] = []
+        self.copies: dict[int, Batch] = {}
+        self._begins: dict[Meter, int] = {}
+
+    async def start(self) -> None:
+        """Start the agent."""
+        self._begins = {meter: meter.answers for meter in self.meters}
+        await self.gateway.start()
+
+    async def kill(self) -> None:
+        """End the agent with kill -9 and copy what its outbox held in that moment."""
+        await self.gateway.kill()
+        self._lived()
+        if self.gateway.outbox.exists():
+            kept = await asyncio.to_thread(kept_in, self.gateway.outbox)
+            self.copies.update(kept.entries)
+
+    async def finish(self, timeout_s: float = 90.0) -> None:
+        """Let the meters fall silent, the agent deliver what it has, and end it."""
+        for meter in self.meters:
+            await meter.close()
+        await self.gateway.until_delivered(timeout_s)
+        await self.gateway.stop()
+        self._lived()
+
+    def torn(self, meter: Meter) -> None:
+        """Note that a meter's own line was torn: its latest answer may not have been heard."""
+        self.lives.append(Life(meter, self._begins[meter], meter.answers))
+        self._begins[meter] = meter.answers
+
+    def _lived(self) -> None:
+        for meter in self.meters:
+            self.torn(meter)
+
+
+class Books:
+    """Everything that was written about one gateway.
+
+    Attributes:
+        kept: its outbox.
+        records: its records in the hub's journal, in their order.
+        history: its samples as the hub's REST interface gives them, ``point`` the hub's row and
+            ``time_ns`` in whole milliseconds.
+        rows: the hub's row of each point id.
+    """
+
+    def __init__(self, watched: Watched, kept: Kept, records: list[Record]) -> None:
+        """Begin with what files say; ``opened`` asks the hub, too."""
+        self.watched, self.kept, self.records = watched, kept, records
+        self.history = Batch.empty()
+        self.rows: dict[str, int] = {}
+
+    def of(self, device: str, point: str) -> Batch:
+        """Return the history of one point."""
+        row = self.rows[f"{self.watched.gateway.name}/{device}/{point}"]
+        return self.history.select(self.history.point == row)
+
+    def batches(self) -> dict[int, Batch]:
+        """Return the samples in the journal by entry number; outcomes have none."""
+        return {
+            record.number: Batch.empty() if record.kind == RecordKind.OUTCOME else record.batch()
+            for record in self.records
+        }
+
+    def missing_numbers(self) -> list[int]:
+        """Return the outbox's numbers that are neither journalled nor waiting nor set aside."""
+        there = {record.number for record in self.records}
+        there.update(self.kept.entries, self.kept.refused)
+        return sorted(set(range(1, self.kept.last + 1)) - there)
+
+    def missing_answers(self, life: Life) -> int:
+        """Return how many accepted answers' samples the history lacks, of one life."""
+        numbers = [self._answers(life, point) for point in life.meter.points]
+        accepted = max((int(seen.max()) for seen in numbers if len(seen)), default=life.begin)
+        wanted = np.arange(life.begin + 1, accepted + 1)
+        return sum(len(np.setdiff1d(wanted, seen)) for seen in numbers)
+
+    def not_accepted(self, life: Life) -> int:
+        """Return how many answers at the end of a life were never accepted."""
+        numbers = [self._answers(life, point) for point in life.meter.points]
+        return life.end - max((int(seen.max()) for seen in numbers if len(seen)), default=life.end)
+
+    def _answers(self, life: Life, point: str) -> np.ndarray:
+        value = self.of(life.meter.name, point).value
+        return value[(value > life.begin) & (value <= life.end)]
+
+    def unlike_copies(self) -> int:
+        """Return how many samples in the outbox's copies are not in the journal as they were."""
+        rows = np.zeros(max(self.kept.ids, default=0) + 1, np.int32)
+        for number, name in self.kept.ids.items():
+            rows[number] = self.rows[name]
+        there = self.batches()
+        return sum(
+            len(copy)
+            for number, copy in self.watched.copies.items()
+            if number not in there or there[number] != copy.renumbered(rows)
+        )
+
+    def invented(self) -> int:
+        """Return how many values the history has that no meter answered while an agent lived."""
+        found = 0
+        for meter in self.watched.meters:
+            spans = [(life.begin, life.end) for life in self.watched.lives if life.meter is meter]
+            for point in meter.points:
+                value = self.of(meter.name, point).value
+                value = value[~np.isnan(value)]
+                known = np.zeros(len(value), bool)
+                for begin, end in spans:
+                    known |= (value > begin) & (value <= end)
+                found += int(np.count_nonzero(~known))
+        return found
+
+    def repeated(self) -> int:
+        """Return how many samples or entries are there more often than once."""
+        numbers = [record.number for record in self.records]
+        twice = len(numbers) - len(set(numbers))
+        for meter in self.watched.meters:
+            for point in meter.points:
+                value = self.of(meter.name, point).value
+                value = value[~np.isnan(value)]
+                twice += len(value) - len(np.unique(value))
+        return twice + max(0, len(self.history) - self.journalled())
+
+    def journalled(self) -> int:
+        """Return how many samples the journal holds."""
+        return sum(len(batch) for batch in self.batches().values())
+
+    def lost(self) -> int:
+        """Return how many accepted samples are neither in the history nor waiting."""
+        lost = sum(self.missing_answers(life) for life in self.watched.lives)
+        lost += len(self.missing_numbers()) + self.unlike_copies()
+        return lost + max(0, self.journalled() - len(self.history))
+
+    def account(self, fault: str, tried: int, remark: str = "") -> Account:
+        """Return the line of the table."""
+        assert self.invented() == 0, "the history has only what was measured"
+        assert not self.kept.refused, "the hub took every entry"
+        numbers = [record.number for record in self.records]
+        assert numbers == sorted(numbers), "the journal has the entries in their order"
+        return Account(fault, tried, self.journalled(), self.lost(), self.repeated(), remark)
+
+
+async def opened(site: Site, watched: Watched) -> Books:
+    """Read everything that there is about a gateway whose agent has ended; the hub runs."""
+    kept = await asyncio.to_thread(kept_in, watched.gateway.outbox)
+    records = await asyncio.to_thread(journalled_in, site.state / "journal", kept.stream)
+    books = Books(watched, kept, records)
+    async with site.web() as web:
+        query: Query = {"gateway": watched.gateway.name, "limit": 1000}
+        points = (await web.get("points", params=query)).json()["points"]
+        books.rows = {point["id"]: point["row"] for point in points}
+        parts = []
+        for first in range(0, len(points), ROWS_AT_ONCE):
+            rows = [str(point["row"]) for point in points[first : first + ROWS_AT_ONCE]]
+            span: Query = {"rows": ",".join(rows), "start_ms": 0, "end_ms": TIME_MS_MAX}
+            answer = await web.get("history", params=span)
+            answer.raise_for_status()
+            parts += [_samples(one) for one in answer.json()["samples"]]
+    books.history = Batch.concat(parts)
+    return books
+
+
+def _samples(answer: dict[str, list[float]]) -> Batch:
+    count = len(answer["time_ms"])
+    return Batch.of(
+        np.full(count, answer["row"]),
+        np.array(answer["time_ms"], np.int64) * MS,
+        np.array(answer["value"], np.float64),
+        answer["quality"],
+    )
+
+
+def kept_in(path: Path) -> Kept:
+    """Return what an outbox holds, from a copy: the original is left as it is."""
+    with _copied([path, path.with_name(path.name + "-wal")]) as folder:
+        outbox = Outbox(folder / path.name, size_bytes_max=1 << 40)
+        connection = outbox.connect()
+        try:
+            stats = outbox.stats()
+            points = Numbering(connection).announcement().points
+            refused = [int(row["number"]) for row in outbox.inspect("refused", 10_000)]
+            entries = {
+                entry.number: Batch.empty()
+                if entry.kind == EntryKind.OUTCOME
+                else unpack(entry.body)
+                for entry in outbox.pending(0, 10**6)
+            }
+            ids = {number: point.id for number, point in points.items()}
+            return Kept(
+                outbox.stream, stats.last_number, stats.thinned_samples, refused, entries, ids
+            )
+        finally:
+            connection.close()
+            outbox.close()
+
+
+def journalled_in(folder: Path, stream: bytes) -> list[Record]:
+    """Return the records of one outbox in a journal that a hub may be writing to."""
+    with _copied(sorted(folder.glob("*.journal"))) as copy:
+        journal = SegmentJournal(copy)
+        try:
+            return [record for _, record in journal.read(0) if record.stream == stream]
+        finally:
+            journal.close()
+
+
+@contextlib.contextmanager
+def _copied(files: Sequence[Path]) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        for file in files:
+            if file.exists():
+                shutil.copy(file, folder)
+        yield Path(folder)

@@ -1,0 +1,239 @@
+"""A site for tests: a hub and its gateways as real processes, with their files in one folder."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+
+from tests.servers import free_port
+
+HUB = "import sys; from citytwin_hub.cli import main; sys.exit(main())"
+# A gateway has no `rich`, which the tests' environment has and structlog would load.
+EDGE = (
+    "import sys; sys.modules['rich'] = None; from citytwin_edge.cli import main; sys.exit(main())"
+)
+WAIT_S_MAX = 90.0
+POLL_S = 0.05
+
+
+async def until(holds: Callable[[], bool], what: str, timeout_s: float = WAIT_S_MAX) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it never did; the text says what was waited for.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not holds():
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise TimeoutError(f"waited {timeout_s:g} s for nothing: {what}") from None
+
+
+class Program:
+    """A command of ours that runs until it is ended, and can be started again; logs as JSON."""
+
+    def __init__(self, folder: Path, name: str, code: str, *arguments: str) -> None:
+        """Prepare; ``environment`` may be filled before each start."""
+        self.folder, self.name = folder, name
+        self.log = folder / f"{name}.log"
+        self.environment: dict[str, str] = {}
+        self._command = (sys.executable, "-c", code, *arguments)
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that runs now."""
+        return self._running().pid
+
+    async def start(self) -> None:
+        """Start it; returns when there is a process, not when it is ready."""
+        assert self._process is None, f"{self.name} runs already"
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **self.environment},
+            )
+
+    async def stop(self) -> None:
+        """End it as a service manager does, and see that it ends well."""
+        self._running().terminate()
+        assert await self._ended() == 0, f"{self.name} did not end well, see {self.log}"
+
+    async def kill(self) -> None:
+        """End it with kill -9."""
+        self._running().send_signal(signal.SIGKILL)
+        code = await self._ended()
+        assert code == -signal.SIGKILL, f"{self.name} had ended by itself ({code}), see {self.log}"
+
+    async def abandon(self) -> None:
+        """Leave nothing running, however the test went."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._ended()
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """Return the lines of the log with this event, from all its lives."""
+        found = []
+        for line in self.log.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                said = json.loads(line)
+                if isinstance(said, dict) and said.get("event") == event:
+                    found.append(said)
+        return found
+
+    def _running(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, f"{self.name} does not run"
+        return self._process
+
+    async def _ended(self) -> int:
+        process = self._running()
+        code = await asyncio.wait_for(process.wait(), WAIT_S_MAX)
+        self._process = None
+        return code
+
+
+class Waiting(NamedTuple):
+    """What waits in an outbox.
+
+    Attributes:
+        entries: how many.
+        oldest: the number of the first; that of the next one when there is none.
+        last: the last number that was ever given.
+    """
+
+    entries: int
+    oldest: int
+    last: int
+
+
+class Gateway(Program):
+    """One gateway: its configuration, state folder and agent."""
+
+    def __init__(self, folder: Path, name: str, state: Path | None = None) -> None:
+        """Prepare in a folder of its own; ``configure`` writes the configuration."""
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder, name, EDGE, "run", "--log", "json", "--config", "edge.toml")
+        self.state = state or folder / "state"
+
+    @property
+    def outbox(self) -> Path:
+        """The outbox's file."""
+        return self.state / "outbox.db"
+
+    def configure(self, hub: int, devices: str, *, flush_ms: int = 100, **outbox: int) -> None:
+        """Write edge.toml: the port of its hub or of a relay before it, and its devices' tables."""
+        limits = "".join(f"{name} = {value}\n" for name, value in outbox.items())
+        (self.folder / "edge.toml").write_text(
+            f'[gateway]\nname = "{self.name}"\nstate = "{self.state}"\nhub = "127.0.0.1:{hub}"\n'
+            f"[outbox]\nflush_ms = {flush_ms}\n{limits}{devices}"
+        )
+
+    def waiting(self) -> Waiting:
+        """Look into the outbox from outside."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.outbox}?mode=ro", uri=True)) as db:
+            (last,) = db.execute(
+                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'"
+            ).fetchone()
+            entries, oldest = db.execute(
+                "SELECT count(*), coalesce(min(number), ?) FROM entries", (last + 1,)
+            ).fetchone()
+        return Waiting(entries, oldest, last)
+
+    async def until_delivered(self, timeout_s: float = WAIT_S_MAX) -> None:
+        """Wait until the hub has taken everything that was ever kept."""
+        await until(lambda: not self.waiting().entries, f"{self.name} to deliver", timeout_s)
+
+
+class Site:
+    """One hub and the gateways that belong to it."""
+
+    def __init__(self, folder: Path, *, state: Path | None = None, flush_s: float = 2.0) -> None:
+        """Write hub.toml on ports of its own; nothing runs yet."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.state = folder, state or folder / "hub"
+        self.http, self.link, self.enrol = free_port(), free_port(), free_port()
+        (folder / "hub.toml").write_text(
+            f'[hub]\nstate = "{self.state}"\n[link]\nbind = "127.0.0.1:{self.link}"\n'
+            f'enrol_bind = "127.0.0.1:{self.enrol}"\n[http]\nbind = "127.0.0.1:{self.http}"\n'
+            f"[history]\nflush_s = {flush_s}\n"
+        )
+        self.hub = Program(folder, "hub", HUB, "--config", "hub.toml", "--log", "json", "run")
+        self.gateways: list[Gateway] = []
+
+    def gateway(self, name: str, state: Path | None = None) -> Gateway:
+        """Return a new gateway of this site, neither configured nor enrolled."""
+        gateway = Gateway(self.folder / name, name, state)
+        self.gateways.append(gateway)
+        return gateway
+
+    async def start_hub(self) -> None:
+        """Start the hub and wait until it answers."""
+        await self.hub.start()
+        async with httpx.AsyncClient() as web, asyncio.timeout(WAIT_S_MAX):
+            while True:
+                try:
+                    await web.get(f"http://127.0.0.1:{self.http}/healthz")
+                except httpx.HTTPError:
+                    await asyncio.sleep(POLL_S)
+                else:
+                    return
+
+    async def admit(self, gateway: Gateway) -> None:
+        """Enrol a configured gateway, by the two commands that people type."""
+        made = await self.command(
+            HUB, "--config", "hub.toml", "--json", "enrol-token", "--gateway", gateway.name
+        )
+        address, token = f"127.0.0.1:{self.enrol}", json.loads(made)["token"]
+        config = str(gateway.folder / "edge.toml")
+        await self.command(EDGE, "enrol", address, token, "--config", config)
+
+    async def command(self, code: str, *arguments: str) -> str:
+        """Run a command to its end; return what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, *arguments, cwd=self.folder, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(), WAIT_S_MAX)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        assert process.returncode == 0, f"{arguments} failed: {out.decode()}"
+        return out.decode()
+
+    @contextlib.asynccontextmanager
+    async def web(self) -> AsyncIterator[httpx.AsyncClient]:
+        """Open the hub's REST interface with the token of this machine."""
+        token = (self.state / "admin.token").read_text()
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.http}/api/v1/",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=WAIT_S_MAX,
+        ) as web:
+            yield web
+
+    async def metrics(self) -> Mapping[str, float]:
+        """Return the hub's metrics by name with labels, as Prometheus reads them."""
+        async with httpx.AsyncClient() as web:
+            text = (await web.get(f"http://127.0.0.1:{self.http}/metrics")).text
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    async def end(self) -> None:
+        """Leave nothing running, however the test went."""
+        for program in (self.hub, *self.gateways):
+            await program.abandon()
