@@ -1,0 +1,500 @@
+"""Serial instruments on real ptys: streaming, polled, framed; each kind of trouble; recovery."""
+
+import asyncio
+import contextlib
+import math
+
+import pytest
+
+from citytwin import Quality
+from citytwin.adapter import Site
+from citytwin.clock import SystemClock
+from citytwin.errors import ConfigError, DeviceMalformed, DeviceRefused, DeviceSilent
+from citytwin.testing import check_adapter
+from citytwin_edge.adapters.modbus import MODBUS, ModbusDevice
+from citytwin_edge.adapters.serial import SERIAL
+from citytwin_edge.wire.checksums import Checksum
+from tests.edge.modbus_devices import new_site
+from tests.edge.serial_instruments import bindings_of, build, heard, instrument
+from tests.edge.test_poller_fleet import Fleet
+
+GOOD, MALFORMED, NONE = Quality.GOOD, Quality.BAD_MALFORMED, Quality.BAD_NOT_A_NUMBER
+
+WIND = {"checksum": {"kind": "xor8", "first": 1, "mark": "*"}, "match": "$WIMWV"}
+ANGLE, SPEED = {"column": 2}, {"column": 4, "sentinel": [999.9]}
+POLLED = {
+    "mode": "polled", "address": 1, "request": r"#{address:02d}\r", "match": "{address:02d}",
+    "line": {"terminator": r"\r"},
+}  # fmt: skip
+VALUE = {"chars": [3, 20]}
+FRAME = {"frame": {"start": r"\x68", "length_at": 1, "length_adds": 4, "end": r"\x16"},
+         "checksum": {"kind": "sum8", "first": 2}}  # fmt: skip
+
+
+def nmea(text):
+    return b"$" + text + b"*" + Checksum("xor8", in_text=True).of(text) + b"\r\n"
+
+
+def frame(body):
+    return b"\x68" + bytes([len(body)]) + body + bytes([sum(body) & 255]) + b"\x16"
+
+
+def replies(value=b"+0012.5 kPa", *more):
+    """Answer as instrument 1 and nobody else."""
+    return lambda request: [*more, b"01" + value + b"\r"] if request[:3] == b"#01" else []
+
+
+@contextlib.asynccontextmanager
+async def opened(adapter):
+    await adapter.open()
+    try:
+        yield adapter
+    finally:
+        await adapter.close()
+
+
+@contextlib.asynccontextmanager
+async def listening(adapter, one, count):
+    """Listen while the body lets the instrument speak; yields what will be heard."""
+    async with opened(adapter):
+        task = asyncio.ensure_future(heard(adapter, count))
+        try:
+            async with asyncio.timeout(5):
+                while not adapter._port._connection.is_open:
+                    await asyncio.sleep(0.005)
+            yield task
+            await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+# ---- streaming
+async def test_a_stream_of_lines(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        adapter = build(new_site(), [ANGLE, SPEED], serial=port, **WIND)
+        async with listening(adapter, one, 6) as told:
+            one.say(nmea(b"WIMWV,001.0,R,001.0,K,A"))  # as if it had begun before we listened
+            one.say(nmea(b"WIXDR,C,21.5,C,0"), nmea(b"WIMWV,214.8,R,003.5,K,A"))
+            one.say(nmea(b"WIMWV,215.0,R,,K,V"), nmea(b"WIMWV,216.0,R,999.9,K,V"))
+        samples = [(p, None if math.isnan(v) else v, q) for p, v, q in await told]
+    assert samples == [
+        (0, 214.8, GOOD), (1, 3.5, GOOD), (0, 215.0, GOOD), (1, None, NONE), (0, 216.0, GOOD),
+        (1, None, NONE),
+    ]  # fmt: skip
+
+
+async def test_a_disturbed_line_is_malformed_and_the_next_one_counts(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        adapter = build(new_site(), [ANGLE, SPEED], serial=port, **WIND)
+        async with listening(adapter, one, 4) as told:
+            good = nmea(b"WIMWV,214.8,R,003.5,K,A")
+            one.say(b"\r\n", good.replace(b"214", b"914"), 0.1, good)
+        assert [quality for _, _, quality in await told] == [MALFORMED, MALFORMED, GOOD, GOOD]
+        async with listening(adapter, one, 4) as told:
+            one.say(b"\r\n" + good.replace(b"214", b"914") + good + good)
+        assert [quality for _, _, quality in await told] == [GOOD] * 4, "told of in the same moment"
+
+
+async def test_endless_garbage_is_told_of(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        for more in ({}, FRAME):
+            points = [{"at": 2}] if more else [{}]
+            adapter = build(new_site(), points, serial=port, **more)
+            async with listening(adapter, one, 2) as told:
+                one.say(*[b"\xfe\x81\x00" * 50, 0.01] * 20)
+            assert [quality for _, _, quality in await told] == [MALFORMED] * 2
+
+
+async def test_half_a_line_never_becomes_a_value(tmp_path):
+    """The first half before a pause, or before the port was lost, the second half behind it."""
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        adapter = build(new_site(), [{}], serial=port, reply_timeout_s=0.1)
+        async with listening(adapter, one, 2) as told:
+            one.say(b"0\r\n11.5\r\n1", 0.4, b"2.5\r\n13.5\r\n")
+        assert await told == [(0, 11.5, GOOD), (0, 13.5, GOOD)]
+        adapter = build(new_site(), [{}], serial=port)
+        async with listening(adapter, one, 1) as told:
+            one.say(b"0\r\n11.5\r\n1")
+    async with instrument(port) as one:
+        async with listening(adapter, one, 1) as told:
+            one.say(b"2.5\r\n13.5\r\n")
+        assert await told == [(0, 13.5, GOOD)]
+
+
+async def test_a_slow_dribble_is_one_line(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        adapter = build(new_site(), [{}], serial=port, decimal=",")
+        async with listening(adapter, one, 1) as told:
+            line = "\r\n+012,5 °C\r\n".encode("latin-1")
+            one.say(*[piece for byte in line for piece in (bytes([byte]), 0.02)])
+        assert await told == [(0, 12.5, GOOD)]
+
+
+async def test_unplugged_and_back(tmp_path):
+    port = str(tmp_path / "port")
+    adapter = build(new_site(), [{}], serial=port)
+    async with opened(adapter):
+        async with instrument(port) as one:
+            told = asyncio.ensure_future(heard(adapter, 2))
+            async with asyncio.timeout(5):
+                while not adapter._port._connection.is_open:
+                    await asyncio.sleep(0.005)
+            one.say(b"\r\n1.5\r\n")
+        with pytest.raises(DeviceSilent, match="port closed the connection"):
+            await told
+        with pytest.raises(DeviceSilent, match="port is not reachable"):
+            await heard(adapter, 1)
+        async with instrument(port) as one:
+            async with asyncio.timeout(10):
+                while not adapter._port._connection.is_open:
+                    with contextlib.suppress(DeviceSilent):
+                        await adapter._port._ensure_open()
+                    await asyncio.sleep(0.02)
+            told = asyncio.ensure_future(heard(adapter, 1))
+            one.say(b"\r\n", 0.05, b"2.5\r\n")
+            assert await told == [(0, 2.5, GOOD)]
+
+
+async def test_two_instruments_in_one_stream(tmp_path):
+    port, site = str(tmp_path / "port"), new_site()
+    async with instrument(port) as one:
+        wind = build(site, [ANGLE], serial=port, **WIND)
+        rain = build(site, [{"column": 3}], serial=port, **WIND | {"match": "$WIXDR"})
+        async with opened(rain), listening(wind, one, 1) as first:
+            second = asyncio.ensure_future(heard(rain, 1))
+            await asyncio.sleep(0)
+            one.say(b"\r\n", nmea(b"WIMWV,214.8,R,003.5,K,A"), nmea(b"WIXDR,R,1.5,M,0"))
+            assert await second == [(0, 1.5, GOOD)]
+        assert await first == [(0, 214.8, GOOD)]
+
+
+async def test_a_stream_of_frames(tmp_path):
+    port = str(tmp_path / "port")
+    points = [
+        {"at": 3, "type": "float32", "order": "DCBA"},
+        {"at": 7, "type": "bcd32", "sentinel": [0xFFFFFFFF]},
+        {"at": 2, "bits": [7]},
+        {"name": "id", "kind": "text", "at": 11, "type": "string", "length": 3},
+    ]
+    body = b"\x81" + b"\0\0\x48\x41" + b"\x00\x01\x23\x45" + b"abc"
+    async with instrument(port) as one:
+        adapter = build(new_site(), points, serial=port, **FRAME)
+        async with listening(adapter, one, 12) as told:
+            one.say(frame(body)[5:] + frame(body), b"\0" + frame(body)[:9], 0.5)
+            one.say(0.8, frame(body.replace(b"\x00\x01\x23\x45", b"\xff" * 4)), frame(b"\x01"))
+        samples = await told
+    assert samples[:4] == [(0, 12.5, GOOD), (1, 12345.0, GOOD), (2, 1.0, GOOD), (3, 0.0, GOOD)]
+    assert [quality for _, _, quality in samples[4:8]] == [GOOD, NONE, GOOD, GOOD]
+    assert [quality for _, _, quality in samples[8:]] == [MALFORMED] * 2 + [GOOD, MALFORMED]
+
+
+async def test_the_instruments_own_time(tmp_path):
+    port = str(tmp_path / "port")
+    time = {"column": 1, "format": "%d.%m.%Y %H:%M:%S", "utc_offset_h": 5}
+    async with instrument(port) as one:
+        adapter = build(new_site(), [{"column": 2}], serial=port, time=time)
+        stream = adapter.listen()
+        async with opened(adapter):
+            first = asyncio.ensure_future(anext(stream))
+            one.say(0.05, b"\r\n01.01.2026 17:00:00,7\r\nnever,7\r\n,8\r\n")
+            batch = await asyncio.wait_for(first, 5)
+            await stream.aclose()
+    assert batch.time_ns[0] == 1_767_268_800 * 10**9
+    assert batch.quality.tolist() == [GOOD, MALFORMED, GOOD]
+    assert (batch.time_ns[1:] > batch.time_ns[0]).all(), "stamped when they came"
+
+
+# ---- polled
+async def test_polled_lines(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, replies(b"+0012.5 kPa", b"\xffnoise\r", 0.05)) as one:
+        points = [VALUE, {"request": r"#01T\r", "chars": [3, 5]}, VALUE]
+        adapter = build(new_site(), points, serial=port, **POLLED)
+        assert adapter.requests == 2
+        async with opened(adapter):
+            batch = await adapter.read()
+        assert batch.point.tolist() == [0, 2, 1]
+        assert batch.value.tolist() == [12.5, 12.5, 0.0]
+        assert one.asked == [b"#01\r", b"#01T\r"]
+
+
+async def test_conformance(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, replies()):
+        points = [VALUE, {"chars": [3, 8]}]
+        await check_adapter(
+            lambda: build(new_site(), points, serial=port, **POLLED), bindings_of(points)
+        )
+
+
+async def test_conformance_of_a_listener(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        points = [ANGLE, SPEED]
+        one.say(*[nmea(b"WIMWV,214.8,R,003.5,K,A"), 0.02] * 400)
+        batch = await check_adapter(
+            lambda: build(new_site(), points, serial=port, **WIND), bindings_of(points)
+        )
+        assert batch.value.tolist()[:2] == [214.8, 3.5]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ([], DeviceSilent, "instrument 1 at .*port gave no answer in time"),
+        ([b"01+12.5"], DeviceMalformed, "none of it is the message that is awaited"),
+        ([b"02+12.5\r"], DeviceMalformed, "30 32 2b 31"),
+        ([b"\xfe" * 600], DeviceMalformed, "no line ends within 256 bytes"),
+        ([b"01", 0.2, b"+1"], DeviceMalformed, "cannot be used"),
+    ],
+)
+async def test_troubles_of_a_poll(tmp_path, answer, error, words):
+    port, turn = str(tmp_path / "port"), [0]
+
+    def answered(request):
+        turn[0] += 1
+        return answer if turn[0] in {2, 3} else replies()(request)
+
+    async with instrument(port, answered):
+        adapter = build(new_site(), [VALUE], serial=port, **POLLED | {"reply_timeout_s": 0.15})
+        async with opened(adapter):
+            assert (await adapter.read()).value.tolist() == [12.5]
+            for _ in range(2):
+                with pytest.raises(error, match=words):
+                    await adapter.read()
+            assert (await adapter.read()).value.tolist() == [12.5], "it recovers"
+
+
+async def test_a_field_that_is_none_is_malformed_and_the_others_are_read(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, replies(b"+0012.5,ERR,---")):
+        points = [
+            {"pattern": r"01([^,]*)"}, {"column": 2}, {"column": 3, "sentinel": ["---"]},
+            {"column": 9}, {"column": 2, "words": {"ERR": 3}},
+            {"name": "t", "kind": "text", "column": 2},
+        ]  # fmt: skip
+        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
+            batch = await adapter.read()
+    assert batch.quality.tolist() == [GOOD, MALFORMED, NONE, MALFORMED, GOOD, GOOD]
+    assert batch.value.tolist()[::4] == [12.5, 3.0]
+
+
+async def test_after_silence_nothing_more_is_asked_in_a_poll(tmp_path):
+    port = str(tmp_path / "port")
+    answered = lambda request: [b"01+1\r"] if request == b"#01A\r" else []  # noqa: E731
+    async with instrument(port, answered) as one:
+        points = [VALUE | {"request": rf"#01{letter}\r"} for letter in "ABC"]
+        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
+            batch = await adapter.read()
+        assert batch.quality.tolist() == [GOOD, Quality.BAD_SILENT, Quality.BAD_SILENT]
+        assert one.asked == [b"#01A\r", b"#01B\r"]
+
+
+async def test_polled_frames_with_an_echo(tmp_path):
+    port = str(tmp_path / "port")
+    answered = lambda request: [request, frame(b"\x05\x00\x2a")]  # noqa: E731
+    async with instrument(port, answered, b"\x16") as one:
+        settings = {
+            "mode": "polled", "address": 5, "echo": True, "match_at": 2,
+            "match": "{address:uint8}", "request": r"\x10\x01{address:uint8}{checksum}\x16",
+        }  # fmt: skip
+        points = [{"at": 3, "type": "uint16"}]
+        async with opened(build(new_site(), points, serial=port, **FRAME, **settings)) as adapter:
+            for _ in range(2):
+                assert (await adapter.read()).value.tolist() == [42]
+        assert one.asked == [b"\x10\x01\x05\x05\x16"] * 2
+
+
+async def test_an_instrument_behind_a_serial_server():
+    async def serve(reader, writer):
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r")
+                writer.write(b"01+7\r")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    number = server.sockets[0].getsockname()[1]
+    adapter = build(new_site(), [VALUE], host="127.0.0.1", port=number, **POLLED)
+    async with opened(adapter):
+        assert (await adapter.read()).value.tolist() == [7]
+        adapter._port._connection._link.transport.get_extra_info("socket").shutdown(2)
+        assert (await adapter.read()).value.tolist() == [7], "a connection lost while idle"
+    server.close()
+
+
+@pytest.mark.parametrize("marked", [True, False])
+async def test_a_silent_neighbour_leaves_the_others_their_pace(tmp_path, marked):
+    port, site = str(tmp_path / "port"), new_site()
+    fleet = Fleet(site.clock)
+    more = {} if marked else {"match": ""}
+    async with instrument(port, lambda r: [] if r == b"#02\r" else [r[1:3] + b"+7\r"]):
+        for address in (1, 2, 3):
+            patience = {"reply_timeout_s": 0.1 if address == 2 else 1.0}
+            settings = POLLED | more | patience | {"address": address}
+            fleet.add(build(site, [VALUE], serial=port, **settings))
+        first, silent, third = await fleet.ratios()
+    assert silent == 0
+    assert min(first, third) >= 0.9
+    assert fleet.bad == [set(), {Quality.BAD_SILENT}, set()]
+    assert fleet.pollers[1].stats.polls >= 3, "it is still asked"
+
+
+async def test_anothers_late_answer_is_not_taken(tmp_path):
+    """Where answers carry no address, one waits until a late one would have come."""
+    port, site = str(tmp_path / "port"), new_site()
+    delays = iter([0.25, 0.0, 0.0])
+    answered = lambda request: [next(delays), request[1:3] + b"\r"]  # noqa: E731
+    plain = {**POLLED, "match": "", "reply_timeout_s": 0.15}
+    async with instrument(port, answered):
+        first = build(site, [{}], serial=port, **plain)
+        second = build(site, [{}], serial=port, **plain | {"address": 2})
+        async with opened(first), opened(second):
+            with pytest.raises(DeviceSilent):
+                await first.read()
+            assert (await second.read()).value.tolist() == [2]
+            assert (await first.read()).value.tolist() == [1]
+
+
+# ---- commands
+def controller(request):
+    if request.startswith(b"#01S"):
+        return [b"01NO\r"] if request == b"#01S9.0\r" else [b"01OK\r"]
+    return [b"01+3\r"]
+
+
+SETTABLE = VALUE | {
+    "command": r"#{address:02d}S{value:.1f}\r", "command_answer": "{address:02d}OK",
+    "command_refusal": "{address:02d}NO", "writable": [0, 10],
+}  # fmt: skip
+
+
+async def test_commands(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, controller) as one:
+        points = [SETTABLE, VALUE, VALUE | {"command": r"#01X{value:uint8}\r"}]
+        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
+            await adapter.write(0, 3.0)
+            assert one.asked == [b"#01S3.0\r"]
+            with pytest.raises(DeviceRefused, match="answered b'01NO"):
+                await adapter.write(0, 9.0)
+            with pytest.raises(DeviceRefused, match="has no command"):
+                await adapter.write(1, 1.0)
+            with pytest.raises(DeviceRefused, match="not written: 300 is outside 0 to 255"):
+                await adapter.write(2, 300.0)
+            await adapter.write(2, 7.0)
+            assert (await adapter.read()).value.tolist() == [3, 3, 3]
+        assert one.asked[2:] == [b"#01X\x07\r", b"#01\r"]
+
+
+async def test_whether_a_command_was_heard_is_not_known(tmp_path):
+    port = str(tmp_path / "port")
+    for answer, error in (([], DeviceSilent), ([b"?\r"], DeviceMalformed)):
+        async with instrument(port, lambda _, answer=answer: answer) as one:
+            adapter = build(new_site(), [SETTABLE], serial=port, **POLLED)
+            async with opened(adapter):
+                with pytest.raises(error):
+                    await adapter.write(0, 3.0)
+            assert one.asked == [b"#01S3.0\r"], "it is never sent twice"
+
+
+async def test_a_command_to_an_instrument_that_streams(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, lambda _: [b"7.5\r\nOK\r\n8.5\r\n"]) as one:
+        points = [{"command": r"SET {value}\r", "command_answer": r"OK\r\n"}]
+        adapter = build(new_site(), points, serial=port)
+        async with listening(adapter, one, 4) as told:
+            one.say(b"\r\n6.5\r\n")
+            await adapter.write(0, 4.0)
+        assert one.asked == [b"SET 4\r"]
+        assert [value for _, value, _ in await told if not math.isnan(value)] == [6.5, 7.5, 8.5]
+
+
+# ---- probing
+async def test_a_probe_shows_bytes_and_lines(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, lambda r: [b"01+12.5kPa\r"] if r == b"#01\r" else [b"01\xfe"]):
+        points = [VALUE, VALUE | {"request": r"#01T\r"}]
+        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
+            good, bad = await adapter.probe()
+    assert (good.raw, good.value, good.quality, good.note) == (
+        b"+12.5kPa", 12.5, GOOD, "01+12.5kPa",
+    )  # fmt: skip
+    assert good.elapsed_ns > 0
+    assert (bad.raw, bad.quality) == (b"01\xfe", MALFORMED)
+    assert "none of it is the message" in bad.note
+
+
+async def test_a_probe_of_silence_asks_once(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        points = [VALUE, VALUE | {"request": r"#01T\r"}]
+        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
+            probed = await adapter.probe()
+        assert one.asked == [b"#01\r"]
+    assert [one.quality for one in probed] == [Quality.BAD_SILENT] * 2
+    assert probed[1].note.startswith("not asked: instrument 1 at")
+
+
+async def test_a_probe_of_a_stream_that_says_something_else(tmp_path, monkeypatch):
+    monkeypatch.setattr("citytwin_edge.adapters.serial.PROBE_S", 0.4)
+    port = str(tmp_path / "port")
+    async with instrument(port) as one:
+        adapter = build(new_site(), [ANGLE], serial=port, **WIND)
+        async with opened(adapter):
+            (silent,) = await adapter.probe()
+            one.say(*[b"$GPGGA,1*00\r\n", 0.05] * 20)
+            (wrong,) = await adapter.probe()
+    assert (silent.quality, silent.raw) == (Quality.BAD_SILENT, b"")
+    assert silent.note == "nothing was heard within 0.4 s"
+    assert wrong.quality == MALFORMED
+    assert b"GPGGA" in wrong.raw
+    assert "the checksum is wrong" in wrong.note
+
+
+# ---- configurations
+@pytest.mark.parametrize(
+    ("points", "device", "words"),
+    [
+        ([{}], {"mode": "polled"}, "point gw/dev/p0: has no request"),
+        ([{"request": "a"}], {}, 'point gw/dev/p0: request goes with mode = "polled"'),
+        ([{}, {"writable": [0, 1]}], {}, "point gw/dev/p1: is writable, so it needs command"),
+        ([{"writable": [0, 1], "command": "x"}], {}, r"command needs \{value\}"),
+        ([{"command": "{q}"}], {}, "'{q}' is not a place"),
+        ([{"command": "{value:uint64}", "command_answer": "{"}], {}, "a brace itself"),
+        ([{"at": 1}], {}, "at is a place in a frame, but the device has none"),
+        ([{"at": 300}], FRAME, "at 300 is beyond length_max"),
+        ([{"at": 3, "kind": "text"}], FRAME, 'type "string" and kind = "text" go together'),
+        ([{"kind": "text", "words": {"A": 1}}], {}, "words make numbers of texts"),
+        ([{"match": "{value}"}], {}, "is for commands only"),
+    ],
+)
+def test_points_that_do_not_fit(points, device, words):
+    with pytest.raises(ConfigError, match=words):
+        build(new_site(), points, serial="/dev/ttyS9", **device)
+
+
+def test_one_port_has_one_set_of_settings():
+    site = Site(SystemClock(), lambda _: 0)
+    build(site, [{}], serial="/dev/ttyS9")
+    with pytest.raises(ConfigError, match=r"as polled, 9600 Bd.* another device uses it as listen"):
+        build(site, [VALUE], serial="/dev/ttyS9", **POLLED)
+    modbus = ModbusDevice(transport="rtu", serial="/dev/ttyS9")
+    with pytest.raises(ConfigError, match="as rtu, 9600 Bd"):
+        MODBUS.build(modbus, [], site)
+
+
+def test_where_an_instrument_is():
+    def located(**fields):
+        return SERIAL.locate(SERIAL.device_settings(serial="/dev/ttyS9", **fields))
+
+    polled = {"mode": "polled", "request": "?"}
+    assert located() == "listening instrument at /dev/ttyS9"
+    assert located(match="$WI") == "listening instrument with match '$WI' at /dev/ttyS9"
+    assert located(address=0, **polled) != located(address=1, **polled)
