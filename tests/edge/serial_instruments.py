@@ -13,7 +13,7 @@ import msgspec
 
 from citytwin.adapter import Binding, Site
 from citytwin.point import Point
-from citytwin_edge.adapters.serial import SERIAL, Listening, Polled
+from citytwin_edge.adapters.serial import SERIAL
 from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint
 from tests.edge.modbus_devices import plug, pty_line
 
@@ -90,7 +90,7 @@ def bindings_of(points: Sequence[dict[str, Any]]) -> list[Binding]:
     return bindings
 
 
-def build(site: Site, points: Sequence[dict[str, Any]], **device: Any) -> Listening | Polled:
+def build(site: Site, points: Sequence[dict[str, Any]], **device: Any) -> Any:
     """Build an adapter from what stands in a configuration file."""
     settings = msgspec.convert({"reply_timeout_s": 0.3, **device}, SerialDevice)
     return SERIAL.build(settings, bindings_of(points), site)
@@ -106,3 +106,24 @@ async def heard(adapter: Any, count: int) -> list[tuple[int, float, int]]:
             if len(samples) >= count:
                 break
     return samples
+
+
+# ---- what tests share
+FRAME: dict[str, Any] = {
+    "frame": {"start": r"\x68", "length_at": 1, "length_adds": 4, "end": r"\x16"},
+    "checksum": {"kind": "sum8", "first": 2},
+}
+
+
+def frame(body: bytes) -> bytes:
+    """A frame as FRAME describes it, made by hand."""
+    return b"\x68" + bytes([len(body)]) + body + bytes([sum(body) & 255]) + b"\x16"
+
+
+@contextlib.asynccontextmanager
+async def opened(adapter: Any) -> AsyncIterator[Any]:
+    await adapter.open()
+    try:
+        yield adapter
+    finally:
+        await adapter.close()

@@ -25,7 +25,7 @@ from citytwin.errors import (
 from citytwin.quality import Quality
 from citytwin_edge.adapters.serial_messages import RAW_BYTES_MAX, Messages, Reading, batch_of
 from citytwin_edge.adapters.serial_port import Heard, Party, Port, Question
-from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint
+from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, named
 from citytwin_edge.wire.messages import Cutter, Message
 from citytwin_edge.wire.templates import Template
 
@@ -68,7 +68,7 @@ class _Listener:
         if not self.raw:
             return silence
         said = self.broken or "none of it is the message that is awaited"
-        return DeviceMalformed(f"what came cannot be used ({said}): {self.raw.hex(' ')}")
+        return DeviceMalformed(f"what came cannot be used ({said}): {self.raw!r}")
 
 
 class _Instrument:
@@ -350,9 +350,12 @@ def _problem(settings: SerialDevice, address: SerialPoint, *, is_writable: bool)
     if is_writable and "{value" not in address.command:
         return "command needs {value}, in whose place the value is sent"
     try:
-        settings.bytes_of(address.request)
-        for text in (address.command, address.command_answer, address.command_refusal):
-            settings.template(text).render(address=settings.address, value=1.0)
+        with named("request"):
+            settings.bytes_of(address.request)
+        for name in ("command", "command_answer", "command_refusal"):
+            with named(name):
+                template = settings.template(getattr(address, name))
+                template.render(address=settings.address, value=1.0)
     except ValueError as error:
         return str(error)
     return ""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from citytwin.adapter import Binding, Site
 from citytwin.batch import Batch
 from citytwin.errors import DeviceMalformed, StoreFull
 from citytwin.point import Kind
 from citytwin.quality import Quality
-from citytwin_edge.adapters.serial_settings import PlaceSettings, SerialDevice, SerialPoint
+from citytwin_edge.adapters.serial_settings import PlaceSettings, SerialDevice, SerialPoint, named
 from citytwin_edge.wire.fields import Field
 from citytwin_edge.wire.registers import Decoder
 from citytwin_edge.wire.texts import TextField, number
 
-RAW_BYTES_MAX = 64
-"""Of a message that could not be understood, shown to a technician."""
+RAW_BYTES_MAX: Final = 32
+"""So much of what could not be understood is shown to a technician."""
+
+NOTE_CHARS_MAX: Final = 60
 
 
 class Reading(NamedTuple):
@@ -72,7 +74,8 @@ class Messages:
         self._values: list[_Text | _Number] = []
         for point, address in bindings:
             try:
-                self._marks.append(self._mark(address))
+                with named("match"):
+                    self._marks.append(self._mark(address))
                 self._values.append(self._value(point.kind, address))
             except ValueError as error:
                 raise ValueError(f"point {point.id}: {error}") from None
@@ -103,8 +106,9 @@ class Messages:
                     "or pattern"
                 )
             field = address.in_frame(self._settings.order)
-            if field.address + field.size_bytes > self._layout.length_max:
-                raise ValueError(f"at {address.at} is beyond length_max of the frame")
+            length = self._layout.length or self._layout.length_max
+            if field.end > length:
+                raise ValueError(f"at {address.at}: it ends at {field.end}, a frame at {length}")
             if (field.type == "string") != (kind == Kind.TEXT):
                 raise ValueError('type "string" and kind = "text" go together')
             return _Number(field, self._site)
@@ -167,10 +171,10 @@ class _Number:
         self._decoder = Decoder([field], [0])
 
     def _bytes(self, message: bytes) -> bytes:
-        end = self._field.address + self._field.size_bytes
-        if len(message) < end:
-            raise DeviceMalformed(f"the frame has {len(message)} bytes, not {end}")
-        return message[self._field.address : end]
+        field = self._field
+        if len(message) < field.end:
+            raise DeviceMalformed(f"the frame has {len(message)} bytes, not {field.end}")
+        return message[field.address : field.end]
 
     def read(self, message: bytes) -> tuple[float, int, bytes, str]:
         """Return value, quality, raw bytes and, of a text, what it says.
@@ -223,7 +227,7 @@ class _Text:
         field = self._field.find(text)
         raw = field.encode(self._encoding)
         value, quality = self._judged(field)
-        return value, quality, raw, text.strip()[:RAW_BYTES_MAX]
+        return value, quality, raw, text.strip()[:NOTE_CHARS_MAX]
 
     def _judged(self, field: str) -> tuple[float, int]:
         if field in self._void:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -192,7 +192,7 @@ class Port:
                     self._exchange.lose()
                 await self._connection.close()
 
-    async def listen(self, party: Party) -> AsyncIterator[Heard]:
+    async def listen(self, party: Party) -> AsyncGenerator[Heard, None]:
         """Yield what comes, for as long as the instrument stays.
 
         Raises:

@@ -5,6 +5,8 @@ docs/guides/serial.md explains each of them.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
@@ -236,8 +238,10 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if self.host and (self.rs485 or self.flow_control != "none"):
             raise ValueError("rs485 and flow_control belong to a serial port of this machine")
         self.cutter()
-        self.bytes_of(self.match)
-        self.bytes_of(self.request)
+        with named("match"):
+            self.bytes_of(self.match)
+        with named("request"):
+            self.bytes_of(self.request)
         if self.time is not None and self.time.at is not None and self.frame is None:
             raise ValueError("time: at is a place in a frame, but there is no frame")
 
@@ -284,7 +288,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             one.kind,
             one.order,
             one.first,
-            _plain(one.mark),
+            _plain("mark", one.mark),
             in_text=self.frame is None,
             after_end=one.after_end,
         )
@@ -295,14 +299,14 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         if one is None:
             return None
         return FrameLayout(
-            start=_plain(one.start),
-            end=_plain(one.end),
+            start=_plain("start", one.start),
+            end=_plain("end", one.end),
             length=one.length,
             length_at=one.length_at,
             length_bytes=one.length_bytes,
             length_order=one.length_order,
             length_adds=one.length_adds,
-            escape=_plain(one.escape),
+            escape=_plain("escape", one.escape),
             escape_xor=one.escape_xor,
             checksum=self.checksum_of_messages(),
             length_max=one.length_max,
@@ -317,10 +321,25 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("after_end goes with frame: a line's checksum stands before its end")
         one = self.line or LineSettings()
         checksum = self.checksum_of_messages()
-        lines = LineLayout(_plain(one.terminator), _plain(one.start), checksum, one.length_max)
+        lines = LineLayout(
+            _plain("terminator", one.terminator),
+            _plain("start", one.start),
+            checksum,
+            one.length_max,
+        )
         return LineCutter(lines, midway=midway)
 
 
-def _plain(text: str) -> bytes:
-    """Return the bytes of a text with escapes but without places."""
-    return Template(text).render()
+def _plain(name: str, text: str) -> bytes:
+    """Return the bytes of a field's text, which may have escapes (ValueError)."""
+    with named(name):
+        return Template(text).render()
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put the name of a field before what is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

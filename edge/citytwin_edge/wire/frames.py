@@ -58,6 +58,8 @@ class FrameLayout:
             raise ValueError("a frame needs length or length_at, or else both start and end")
         if self.length_at is not None and not self.start and self.checksum is None:
             raise ValueError("length_at needs start or a checksum: nothing tells where one begins")
+        if self.length_adds and self.length_at is None:
+            raise ValueError("length_adds goes with length_at")
         if self.escape and (len(self.escape) != 1 or has_length or not self.end):
             raise ValueError("escape is one byte and goes with start and end, without a length")
         if self.escape_xor and not self.escape:

@@ -21,6 +21,12 @@ class Ends:
         self.data, self.lost = bytearray(), asyncio.Event()
         self.connection = Connection(endpoint, self.data.extend, self.lost.set)
 
+    @property
+    def link(self):
+        link = self.connection._link
+        assert link is not None
+        return link
+
     async def heard(self, data):
         async with asyncio.timeout(5):
             while data not in self.data:
@@ -58,7 +64,7 @@ async def test_bytes_to_a_tcp_endpoint_and_back():
         ends.connection.send(b"hello")
         await ends.heard(b"hello")
         assert ends.data == b"hello"
-        end = ends.connection._link.transport.get_extra_info("socket")
+        end = ends.link.transport.get_extra_info("socket")
         assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert end.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 10
         await ends.connection.close()
@@ -85,7 +91,7 @@ async def test_what_a_dropped_connection_still_brings_is_not_taken():
     async with echo() as (port, _):
         ends = Ends(Endpoint("tcp", "127.0.0.1", port))
         await ends.connection.open()
-        old = ends.connection._link
+        old = ends.link
         ends.connection.drop()
         await ends.connection.open()
         ends.connection.received(old, b"late")
@@ -153,7 +159,7 @@ async def test_settings_reach_the_port(tmp_path):
                        stop_bits=2, flow_control="xon-xoff")  # fmt: skip
         ends = Ends(end)
         await ends.connection.open()
-        port = ends.connection._link.transport.serial
+        port = ends.link.transport.serial
         assert isinstance(port, serial.Serial)
         assert (port.baudrate, port.bytesize, port.stopbits, port.xonxoff, port.rtscts) == (
             4800, 8, 2, True, False,

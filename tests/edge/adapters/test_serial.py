@@ -1,4 +1,4 @@
-"""Serial instruments on real ptys: streaming, polled, framed; each kind of trouble; recovery."""
+"""Serial instruments that stream, on real ptys: lines, frames, each kind of trouble, recovery."""
 
 import asyncio
 import contextlib
@@ -9,48 +9,32 @@ import pytest
 from citytwin import Quality
 from citytwin.adapter import Site
 from citytwin.clock import SystemClock
-from citytwin.errors import ConfigError, DeviceMalformed, DeviceRefused, DeviceSilent
+from citytwin.errors import ConfigError, DeviceSilent
 from citytwin.testing import check_adapter
-from citytwin_edge.adapters.modbus import MODBUS, ModbusDevice
+from citytwin_edge.adapters.modbus import MODBUS
+from citytwin_edge.adapters.modbus_settings import ModbusDevice
 from citytwin_edge.adapters.serial import SERIAL
+from citytwin_edge.adapters.serial_settings import SerialDevice
 from citytwin_edge.wire.checksums import Checksum
 from tests.edge.modbus_devices import new_site
-from tests.edge.serial_instruments import bindings_of, build, heard, instrument
-from tests.edge.test_poller_fleet import Fleet
+from tests.edge.serial_instruments import (
+    FRAME,
+    bindings_of,
+    build,
+    frame,
+    heard,
+    instrument,
+    opened,
+)
 
 GOOD, MALFORMED, NONE = Quality.GOOD, Quality.BAD_MALFORMED, Quality.BAD_NOT_A_NUMBER
 
 WIND = {"checksum": {"kind": "xor8", "first": 1, "mark": "*"}, "match": "$WIMWV"}
 ANGLE, SPEED = {"column": 2}, {"column": 4, "sentinel": [999.9]}
-POLLED = {
-    "mode": "polled", "address": 1, "request": r"#{address:02d}\r", "match": "{address:02d}",
-    "line": {"terminator": r"\r"},
-}  # fmt: skip
-VALUE = {"chars": [3, 20]}
-FRAME = {"frame": {"start": r"\x68", "length_at": 1, "length_adds": 4, "end": r"\x16"},
-         "checksum": {"kind": "sum8", "first": 2}}  # fmt: skip
 
 
 def nmea(text):
     return b"$" + text + b"*" + Checksum("xor8", in_text=True).of(text) + b"\r\n"
-
-
-def frame(body):
-    return b"\x68" + bytes([len(body)]) + body + bytes([sum(body) & 255]) + b"\x16"
-
-
-def replies(value=b"+0012.5 kPa", *more):
-    """Answer as instrument 1 and nobody else."""
-    return lambda request: [*more, b"01" + value + b"\r"] if request[:3] == b"#01" else []
-
-
-@contextlib.asynccontextmanager
-async def opened(adapter):
-    await adapter.open()
-    try:
-        yield adapter
-    finally:
-        await adapter.close()
 
 
 @contextlib.asynccontextmanager
@@ -69,7 +53,6 @@ async def listening(adapter, one, count):
             await asyncio.gather(task, return_exceptions=True)
 
 
-# ---- streaming
 async def test_a_stream_of_lines(tmp_path):
     port = str(tmp_path / "port")
     async with instrument(port) as one:
@@ -210,29 +193,6 @@ async def test_the_instruments_own_time(tmp_path):
     assert (batch.time_ns[1:] > batch.time_ns[0]).all(), "stamped when they came"
 
 
-# ---- polled
-async def test_polled_lines(tmp_path):
-    port = str(tmp_path / "port")
-    async with instrument(port, replies(b"+0012.5 kPa", b"\xffnoise\r", 0.05)) as one:
-        points = [VALUE, {"request": r"#01T\r", "chars": [3, 5]}, VALUE]
-        adapter = build(new_site(), points, serial=port, **POLLED)
-        assert adapter.requests == 2
-        async with opened(adapter):
-            batch = await adapter.read()
-        assert batch.point.tolist() == [0, 2, 1]
-        assert batch.value.tolist() == [12.5, 12.5, 0.0]
-        assert one.asked == [b"#01\r", b"#01T\r"]
-
-
-async def test_conformance(tmp_path):
-    port = str(tmp_path / "port")
-    async with instrument(port, replies()):
-        points = [VALUE, {"chars": [3, 8]}]
-        await check_adapter(
-            lambda: build(new_site(), points, serial=port, **POLLED), bindings_of(points)
-        )
-
-
 async def test_conformance_of_a_listener(tmp_path):
     port = str(tmp_path / "port")
     async with instrument(port) as one:
@@ -242,166 +202,6 @@ async def test_conformance_of_a_listener(tmp_path):
             lambda: build(new_site(), points, serial=port, **WIND), bindings_of(points)
         )
         assert batch.value.tolist()[:2] == [214.8, 3.5]
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "words"),
-    [
-        ([], DeviceSilent, "instrument 1 at .*port gave no answer in time"),
-        ([b"01+12.5"], DeviceMalformed, "none of it is the message that is awaited"),
-        ([b"02+12.5\r"], DeviceMalformed, "30 32 2b 31"),
-        ([b"\xfe" * 600], DeviceMalformed, "no line ends within 256 bytes"),
-        ([b"01", 0.2, b"+1"], DeviceMalformed, "cannot be used"),
-    ],
-)
-async def test_troubles_of_a_poll(tmp_path, answer, error, words):
-    port, turn = str(tmp_path / "port"), [0]
-
-    def answered(request):
-        turn[0] += 1
-        return answer if turn[0] in {2, 3} else replies()(request)
-
-    async with instrument(port, answered):
-        adapter = build(new_site(), [VALUE], serial=port, **POLLED | {"reply_timeout_s": 0.15})
-        async with opened(adapter):
-            assert (await adapter.read()).value.tolist() == [12.5]
-            for _ in range(2):
-                with pytest.raises(error, match=words):
-                    await adapter.read()
-            assert (await adapter.read()).value.tolist() == [12.5], "it recovers"
-
-
-async def test_a_field_that_is_none_is_malformed_and_the_others_are_read(tmp_path):
-    port = str(tmp_path / "port")
-    async with instrument(port, replies(b"+0012.5,ERR,---")):
-        points = [
-            {"pattern": r"01([^,]*)"}, {"column": 2}, {"column": 3, "sentinel": ["---"]},
-            {"column": 9}, {"column": 2, "words": {"ERR": 3}},
-            {"name": "t", "kind": "text", "column": 2},
-        ]  # fmt: skip
-        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
-            batch = await adapter.read()
-    assert batch.quality.tolist() == [GOOD, MALFORMED, NONE, MALFORMED, GOOD, GOOD]
-    assert batch.value.tolist()[::4] == [12.5, 3.0]
-
-
-async def test_after_silence_nothing_more_is_asked_in_a_poll(tmp_path):
-    port = str(tmp_path / "port")
-    answered = lambda request: [b"01+1\r"] if request == b"#01A\r" else []  # noqa: E731
-    async with instrument(port, answered) as one:
-        points = [VALUE | {"request": rf"#01{letter}\r"} for letter in "ABC"]
-        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
-            batch = await adapter.read()
-        assert batch.quality.tolist() == [GOOD, Quality.BAD_SILENT, Quality.BAD_SILENT]
-        assert one.asked == [b"#01A\r", b"#01B\r"]
-
-
-async def test_polled_frames_with_an_echo(tmp_path):
-    port = str(tmp_path / "port")
-    answered = lambda request: [request, frame(b"\x05\x00\x2a")]  # noqa: E731
-    async with instrument(port, answered, b"\x16") as one:
-        settings = {
-            "mode": "polled", "address": 5, "echo": True, "match_at": 2,
-            "match": "{address:uint8}", "request": r"\x10\x01{address:uint8}{checksum}\x16",
-        }  # fmt: skip
-        points = [{"at": 3, "type": "uint16"}]
-        async with opened(build(new_site(), points, serial=port, **FRAME, **settings)) as adapter:
-            for _ in range(2):
-                assert (await adapter.read()).value.tolist() == [42]
-        assert one.asked == [b"\x10\x01\x05\x05\x16"] * 2
-
-
-async def test_an_instrument_behind_a_serial_server():
-    async def serve(reader, writer):
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                await reader.readuntil(b"\r")
-                writer.write(b"01+7\r")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    number = server.sockets[0].getsockname()[1]
-    adapter = build(new_site(), [VALUE], host="127.0.0.1", port=number, **POLLED)
-    async with opened(adapter):
-        assert (await adapter.read()).value.tolist() == [7]
-        adapter._port._connection._link.transport.get_extra_info("socket").shutdown(2)
-        assert (await adapter.read()).value.tolist() == [7], "a connection lost while idle"
-    server.close()
-
-
-@pytest.mark.parametrize("marked", [True, False])
-async def test_a_silent_neighbour_leaves_the_others_their_pace(tmp_path, marked):
-    port, site = str(tmp_path / "port"), new_site()
-    fleet = Fleet(site.clock)
-    more = {} if marked else {"match": ""}
-    async with instrument(port, lambda r: [] if r == b"#02\r" else [r[1:3] + b"+7\r"]):
-        for address in (1, 2, 3):
-            patience = {"reply_timeout_s": 0.1 if address == 2 else 1.0}
-            settings = POLLED | more | patience | {"address": address}
-            fleet.add(build(site, [VALUE], serial=port, **settings))
-        first, silent, third = await fleet.ratios()
-    assert silent == 0
-    assert min(first, third) >= 0.9
-    assert fleet.bad == [set(), {Quality.BAD_SILENT}, set()]
-    assert fleet.pollers[1].stats.polls >= 3, "it is still asked"
-
-
-async def test_anothers_late_answer_is_not_taken(tmp_path):
-    """Where answers carry no address, one waits until a late one would have come."""
-    port, site = str(tmp_path / "port"), new_site()
-    delays = iter([0.25, 0.0, 0.0])
-    answered = lambda request: [next(delays), request[1:3] + b"\r"]  # noqa: E731
-    plain = {**POLLED, "match": "", "reply_timeout_s": 0.15}
-    async with instrument(port, answered):
-        first = build(site, [{}], serial=port, **plain)
-        second = build(site, [{}], serial=port, **plain | {"address": 2})
-        async with opened(first), opened(second):
-            with pytest.raises(DeviceSilent):
-                await first.read()
-            assert (await second.read()).value.tolist() == [2]
-            assert (await first.read()).value.tolist() == [1]
-
-
-# ---- commands
-def controller(request):
-    if request.startswith(b"#01S"):
-        return [b"01NO\r"] if request == b"#01S9.0\r" else [b"01OK\r"]
-    return [b"01+3\r"]
-
-
-SETTABLE = VALUE | {
-    "command": r"#{address:02d}S{value:.1f}\r", "command_answer": "{address:02d}OK",
-    "command_refusal": "{address:02d}NO", "writable": [0, 10],
-}  # fmt: skip
-
-
-async def test_commands(tmp_path):
-    port = str(tmp_path / "port")
-    async with instrument(port, controller) as one:
-        points = [SETTABLE, VALUE, VALUE | {"command": r"#01X{value:uint8}\r"}]
-        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
-            await adapter.write(0, 3.0)
-            assert one.asked == [b"#01S3.0\r"]
-            with pytest.raises(DeviceRefused, match="answered b'01NO"):
-                await adapter.write(0, 9.0)
-            with pytest.raises(DeviceRefused, match="has no command"):
-                await adapter.write(1, 1.0)
-            with pytest.raises(DeviceRefused, match="not written: 300 is outside 0 to 255"):
-                await adapter.write(2, 300.0)
-            await adapter.write(2, 7.0)
-            assert (await adapter.read()).value.tolist() == [3, 3, 3]
-        assert one.asked[2:] == [b"#01X\x07\r", b"#01\r"]
-
-
-async def test_whether_a_command_was_heard_is_not_known(tmp_path):
-    port = str(tmp_path / "port")
-    for answer, error in (([], DeviceSilent), ([b"?\r"], DeviceMalformed)):
-        async with instrument(port, lambda _, answer=answer: answer) as one:
-            adapter = build(new_site(), [SETTABLE], serial=port, **POLLED)
-            async with opened(adapter):
-                with pytest.raises(error):
-                    await adapter.write(0, 3.0)
-            assert one.asked == [b"#01S3.0\r"], "it is never sent twice"
 
 
 async def test_a_command_to_an_instrument_that_streams(tmp_path):
@@ -414,32 +214,6 @@ async def test_a_command_to_an_instrument_that_streams(tmp_path):
             await adapter.write(0, 4.0)
         assert one.asked == [b"SET 4\r"]
         assert [value for _, value, _ in await told if not math.isnan(value)] == [6.5, 7.5, 8.5]
-
-
-# ---- probing
-async def test_a_probe_shows_bytes_and_lines(tmp_path):
-    port = str(tmp_path / "port")
-    async with instrument(port, lambda r: [b"01+12.5kPa\r"] if r == b"#01\r" else [b"01\xfe"]):
-        points = [VALUE, VALUE | {"request": r"#01T\r"}]
-        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
-            good, bad = await adapter.probe()
-    assert (good.raw, good.value, good.quality, good.note) == (
-        b"+12.5kPa", 12.5, GOOD, "01+12.5kPa",
-    )  # fmt: skip
-    assert good.elapsed_ns > 0
-    assert (bad.raw, bad.quality) == (b"01\xfe", MALFORMED)
-    assert "none of it is the message" in bad.note
-
-
-async def test_a_probe_of_silence_asks_once(tmp_path):
-    port = str(tmp_path / "port")
-    async with instrument(port) as one:
-        points = [VALUE, VALUE | {"request": r"#01T\r"}]
-        async with opened(build(new_site(), points, serial=port, **POLLED)) as adapter:
-            probed = await adapter.probe()
-        assert one.asked == [b"#01\r"]
-    assert [one.quality for one in probed] == [Quality.BAD_SILENT] * 2
-    assert probed[1].note.startswith("not asked: instrument 1 at")
 
 
 async def test_a_probe_of_a_stream_that_says_something_else(tmp_path, monkeypatch):
@@ -458,7 +232,6 @@ async def test_a_probe_of_a_stream_that_says_something_else(tmp_path, monkeypatc
     assert "the checksum is wrong" in wrong.note
 
 
-# ---- configurations
 @pytest.mark.parametrize(
     ("points", "device", "words"),
     [
@@ -466,13 +239,18 @@ async def test_a_probe_of_a_stream_that_says_something_else(tmp_path, monkeypatc
         ([{"request": "a"}], {}, 'point gw/dev/p0: request goes with mode = "polled"'),
         ([{}, {"writable": [0, 1]}], {}, "point gw/dev/p1: is writable, so it needs command"),
         ([{"writable": [0, 1], "command": "x"}], {}, r"command needs \{value\}"),
-        ([{"command": "{q}"}], {}, "'{q}' is not a place"),
-        ([{"command": "{value:uint64}", "command_answer": "{"}], {}, "a brace itself"),
+        ([{"command": "{q}"}], {}, "p0: command: '{q}' is not a place"),
+        (
+            [{"command": "{value:uint64}", "command_answer": "{"}],
+            {},
+            "p0: command_answer: .* a brace",
+        ),
         ([{"at": 1}], {}, "at is a place in a frame, but the device has none"),
-        ([{"at": 300}], FRAME, "at 300 is beyond length_max"),
+        ([{"at": 300}], FRAME, "at 300: it ends at 301, a frame at 256"),
+        ([{"at": 4, "type": "uint16"}], {"frame": {"length": 5}}, "it ends at 6, a frame at 5"),
         ([{"at": 3, "kind": "text"}], FRAME, 'type "string" and kind = "text" go together'),
         ([{"kind": "text", "words": {"A": 1}}], {}, "words make numbers of texts"),
-        ([{"match": "{value}"}], {}, "is for commands only"),
+        ([{"match": "{value}"}], {}, "p0: match: .* is for commands only"),
     ],
 )
 def test_points_that_do_not_fit(points, device, words):
@@ -484,7 +262,7 @@ def test_one_port_has_one_set_of_settings():
     site = Site(SystemClock(), lambda _: 0)
     build(site, [{}], serial="/dev/ttyS9")
     with pytest.raises(ConfigError, match=r"as polled, 9600 Bd.* another device uses it as listen"):
-        build(site, [VALUE], serial="/dev/ttyS9", **POLLED)
+        build(site, [{}], serial="/dev/ttyS9", mode="polled", request="?")
     modbus = ModbusDevice(transport="rtu", serial="/dev/ttyS9")
     with pytest.raises(ConfigError, match="as rtu, 9600 Bd"):
         MODBUS.build(modbus, [], site)
@@ -492,7 +270,7 @@ def test_one_port_has_one_set_of_settings():
 
 def test_where_an_instrument_is():
     def located(**fields):
-        return SERIAL.locate(SERIAL.device_settings(serial="/dev/ttyS9", **fields))
+        return SERIAL.locate(SerialDevice(serial="/dev/ttyS9", **fields))
 
     polled = {"mode": "polled", "request": "?"}
     assert located() == "listening instrument at /dev/ttyS9"

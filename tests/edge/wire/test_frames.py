@@ -151,6 +151,7 @@ def test_little_endian_lengths():
         ({"start": b"a", "end": b"b", "escape": b"xy"}, "escape is one byte"),
         ({"start": b"a", "length": 9, "escape": b"x"}, "without a length"),
         ({"start": b"a", "end": b"b", "escape_xor": 32}, "goes with escape"),
+        ({"start": b"a", "length": 9, "length_adds": 3}, "length_adds goes with length_at"),
         ({"start": b"a", "length": 300}, r"length 300 is outside 1 to 256 \(length_max\)"),
         ({"start": b"abc", "length": 4, "checksum": Checksum("crc16-x25")}, "outside 5 to"),
     ],
