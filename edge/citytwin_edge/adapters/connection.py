@@ -188,37 +188,44 @@ class Connection:
         return link
 
     async def _open_port(self, link: _Link) -> None:
-        import serial_asyncio_fast
+        from serial_asyncio_fast import connection_for_serial
 
-        end = self.endpoint
+        loop = asyncio.get_running_loop()
+        # Opening may block: a driver sets the line first.
+        port = await loop.run_in_executor(None, _port, self.endpoint)
         try:
-            link.transport, _ = await serial_asyncio_fast.create_serial_connection(
-                asyncio.get_running_loop(),
-                lambda: link,
-                end.serial,
-                baudrate=end.baud,
-                bytesize=end.data_bits,
-                parity=end.parity[0].upper(),
-                stopbits=end.stop_bits,
-                rtscts=end.flow_control == "rts-cts",
-                xonxoff=end.flow_control == "xon-xoff",
-                exclusive=True,
-            )
-        except termios.error:  # no OSError
-            raise ValueError(f"the port cannot be set to {end.settings()}") from None
-        if end.rs485:
-            try:
-                _switch_direction(link.transport.serial)
-            except (OSError, ValueError):
-                link.transport.abort()
-                raise ValueError("its driver cannot do RS-485; leave out rs485") from None
+            link.transport, _ = await connection_for_serial(loop, lambda: link, port)
+        except termios.error:
+            port.close()  # else it stays locked until it is collected
+            raise ValueError(f"the port cannot be set to {self.endpoint.settings()}") from None
 
 
-def _switch_direction(port: Any) -> None:
-    """Tell the driver to raise RTS while it sends (Linux, serial-rs485.rst)."""
+def _port(end: Endpoint) -> Any:
+    """Open a serial port for us alone (OSError, ValueError)."""
+    from serial import Serial
     from serial.rs485 import RS485Settings
 
-    port.rs485_mode = RS485Settings()
+    try:
+        port = Serial(
+            end.serial,
+            baudrate=end.baud,
+            bytesize=end.data_bits,
+            parity=end.parity[0].upper(),
+            stopbits=end.stop_bits,
+            rtscts=end.flow_control == "rts-cts",
+            xonxoff=end.flow_control == "xon-xoff",
+            exclusive=True,
+        )
+    except termios.error:  # no OSError
+        raise ValueError(f"the port cannot be set to {end.settings()}") from None
+    if end.rs485:
+        try:
+            # The driver raises RTS while it sends (Linux, serial-rs485.rst).
+            port.rs485_mode = RS485Settings()
+        except (OSError, ValueError):
+            port.close()
+            raise ValueError("its driver cannot do RS-485; leave out rs485") from None
+    return port
 
 
 def _keep_alive(end: socket.socket) -> None:

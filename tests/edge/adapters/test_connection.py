@@ -172,6 +172,10 @@ async def test_settings_reach_the_port(tmp_path):
         turning = Ends(Endpoint("line", serial=end.serial, rs485=True))
         with pytest.raises(DeviceSilent, match="its driver cannot do RS-485; leave out rs485"):
             await turning.connection.open()
+        again = Ends(end)
+        await again.connection.open()
+        assert again.connection.is_open, "no failure leaves the port locked"
+        await again.connection.close()
 
 
 def test_what_two_devices_share():
