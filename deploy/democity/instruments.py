@@ -75,7 +75,8 @@ def _gauge(tank: str) -> Instrument:
         (
             Quantity("gauge-level", level, "m", 'column = 1\nsentinel = ["-99.999"]', (0.0, 20.0),
                      (2.0, 12.0)),
-            Quantity("gauge-echo", Label("Жаңғырық", "Эхо", "Echo"), "%", "column = 2", (0.0, 100.0)),
+            Quantity("gauge-echo", Label("Жаңғырық", "Эхо", "Echo"), "%", "column = 2",
+                     (0.0, 100.0)),
         ),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ unwatched.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import termios
@@ -239,4 +240,8 @@ def _keep_alive(end: socket.socket) -> None:
 def _why(error: Exception) -> str:
     """Return why a connection failed, without the address that is named beside it."""
     number = getattr(error, "errno", None)
+    if number == errno.EAGAIN:
+        return "it is in use, by another program or under another name"
+    if number == errno.EACCES:
+        return "Permission denied; the agent's user must be in the port's group (dialout)"
     return os.strerror(number) if number else str(error) or "no answer in time"

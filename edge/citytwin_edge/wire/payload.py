@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
 from typing import Any, Final
 
 import jsonpath
 
+from citytwin.batch import SECOND_NS
 from citytwin.errors import DeviceMalformed
-from citytwin_edge.wire.stamps import moment_ns
-from citytwin_edge.wire.texts import truth
 
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
+_TRUTH: Final = {"true": 1.0, "on": 1.0, "open": 1.0, "false": 0.0, "off": 0.0, "closed": 0.0}
+_SECONDS_MAX: Final = 1e11
+"""A number of seconds since 1970 stays below this for 3,000 years; milliseconds are above it."""
 
 
 class PayloadField:
@@ -45,7 +48,7 @@ class PayloadField:
         except (ValueError, RecursionError) as error:
             raise DeviceMalformed(f"the payload is not JSON: {error}") from None
         value = _value(_first(self._path, document))
-        return value, None if self._time is None else moment_ns(_first(self._time, document))
+        return value, None if self._time is None else _time_ns(_first(self._time, document))
 
 
 def _first(path: Any, document: Any) -> Any:
@@ -65,6 +68,20 @@ def _value(seen: Any) -> float | str:
     try:
         number = float(seen)
     except ValueError:
-        known = truth(seen)
-        return seen if known is None else known
+        return _TRUTH.get(seen.casefold(), seen)
     return number if math.isfinite(number) else math.nan
+
+
+def _time_ns(seen: Any) -> int:
+    """Return UTC nanoseconds of ISO 8601 with a zone, or of seconds or milliseconds since 1970."""
+    if isinstance(seen, str):
+        try:
+            moment = datetime.datetime.fromisoformat(seen)
+        except ValueError:
+            raise DeviceMalformed(f"{seen[:40]!r} is not a time") from None
+        if moment.tzinfo is None:
+            raise DeviceMalformed(f"the time {seen[:40]!r} has no zone")
+        return round(moment.timestamp() * 1000) * 1_000_000
+    if isinstance(seen, int | float) and not isinstance(seen, bool) and math.isfinite(seen):
+        return round(seen * SECOND_NS) if abs(seen) < _SECONDS_MAX else round(seen * 1_000_000)
+    raise DeviceMalformed("the time is neither ISO 8601 nor a number")

@@ -10,13 +10,14 @@ import datetime
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from citytwin.batch import SECOND_NS
 from citytwin.errors import DeviceMalformed
 
-_SECONDS_MAX: Final = 1e11
-"""A number of seconds since 1970 stays below this for 3,000 years; milliseconds are above it."""
+_UNITS: Final = ((1e11, SECOND_NS), (1e14, 1_000_000), (1e17, 1000), (math.inf, 1))
+"""A number below the first is so many nanoseconds each: seconds since 1970 stay below 1e11 for
+3,000 years, and the smaller units have been above it since 1973."""
 _EPOCH: Final = datetime.datetime(1970, 1, 1)  # noqa: DTZ001  # differences only
 _SAMPLE: Final = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
 _DAY: Final = datetime.timedelta(days=1)
@@ -24,23 +25,23 @@ _DIRECTIVE: Final = re.compile(r"%(.)", re.DOTALL)
 _YEAR, _DAY_OF_YEAR, _CLOCK = set("yYG"), (set("mbB"), set("d")), set("HIs")
 
 
-def moment_ns(seen: Any) -> int:
-    """Return UTC nanoseconds of ISO 8601 with a zone, or of seconds or milliseconds since 1970.
+def since_1970(number: float) -> int:
+    """Return UTC nanoseconds of seconds, milliseconds, microseconds or nanoseconds since 1970.
 
     Raises:
-        DeviceMalformed: it is neither.
+        DeviceMalformed: it is none of these.
     """
-    if isinstance(seen, str):
-        try:
-            moment = datetime.datetime.fromisoformat(seen)
-        except ValueError:
-            raise DeviceMalformed(f"{seen[:40]!r} is not a time") from None
-        if moment.tzinfo is None:
-            raise DeviceMalformed(f"the time {seen[:40]!r} has no zone")
-        return round(moment.timestamp() * 1000) * 1_000_000
-    if isinstance(seen, int | float) and not isinstance(seen, bool) and math.isfinite(seen):
-        return round(seen * SECOND_NS) if abs(seen) < _SECONDS_MAX else round(seen * 1_000_000)
-    raise DeviceMalformed("the time is neither ISO 8601 nor a number")
+    if not math.isfinite(number):
+        raise DeviceMalformed(f"{number} is not a time")
+    scale = next(scale for limit, scale in _UNITS if abs(number) < limit)
+    return _storable(round(number * scale))
+
+
+def _storable(time_ns: int) -> int:
+    """Return a time, unless it is one that 64 bits cannot hold (before 1678, after 2262)."""
+    if not -(2**63) <= time_ns < 2**63:
+        raise DeviceMalformed("the time is centuries away")
+    return time_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Stamp:
     """How a device writes a time.
 
     Attributes:
-        format: ``unix`` for seconds or milliseconds since 1970, else as in :meth:`strptime`. A
+        format: ``unix`` for seconds (or ms, µs, ns) since 1970, else as in :meth:`strptime`. A
             time of day alone is of the day that brings it nearest to now.
         utc_offset_h: hours by which the device's clock is ahead of UTC.
 
@@ -97,7 +98,7 @@ class Stamp:
         text = text.strip()
         if self.format == "unix":
             try:
-                return moment_ns(float(text))
+                return since_1970(float(text))
             except (ValueError, OverflowError):
                 raise DeviceMalformed(f"{text[:40]!r} is not a number of seconds") from None
         try:
@@ -107,9 +108,12 @@ class Stamp:
         offset = moment.utcoffset()
         if offset is None:
             offset = datetime.timedelta(hours=self.utc_offset_h)
-        moment = moment.replace(tzinfo=None) - offset
+        try:
+            moment = moment.replace(tzinfo=None) - offset
+        except OverflowError:  # the first or last day that there is
+            raise DeviceMalformed(f"{text[:40]!r} is centuries away") from None
         if not self._has_date:
             now = _EPOCH + datetime.timedelta(microseconds=now_ns // 1000)
             ahead = (moment - now) % _DAY
             moment = now + (ahead if ahead <= _DAY / 2 else ahead - _DAY)
-        return (moment - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
+        return _storable((moment - _EPOCH) // datetime.timedelta(microseconds=1) * 1000)

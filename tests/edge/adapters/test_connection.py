@@ -129,7 +129,7 @@ async def test_a_serial_port_is_ours_alone_until_it_is_closed(tmp_path):
         port = plug(line, tmp_path / "port")
         ends, other = Ends(Endpoint("line", serial=port)), Ends(Endpoint("line", serial=port))
         await ends.connection.open()
-        with pytest.raises(DeviceSilent, match="port is not reachable"):
+        with pytest.raises(DeviceSilent, match="port is not reachable: it is in use, by another"):
             await other.connection.open()
         far = os.open(line.ends[1], os.O_RDWR | os.O_NOCTTY)
         ends.connection.send(b"\x00M?\r")

@@ -8,6 +8,7 @@ import pytest
 
 from citytwin import Quality
 from citytwin.adapter import Site
+from citytwin.batch import SECOND_NS
 from citytwin.clock import SystemClock
 from citytwin.errors import ConfigError, DeviceSilent
 from citytwin.testing import check_adapter
@@ -15,8 +16,10 @@ from citytwin_edge.adapters.modbus import MODBUS
 from citytwin_edge.adapters.modbus_settings import ModbusDevice
 from citytwin_edge.adapters.serial import SERIAL
 from citytwin_edge.adapters.serial_settings import SerialDevice
+from citytwin_edge.poller import Poller
 from citytwin_edge.wire.checksums import Checksum
 from tests.edge.modbus_devices import new_site
+from tests.edge.poller_fakes import spec_of
 from tests.edge.serial_instruments import (
     FRAME,
     bindings_of,
@@ -142,6 +145,36 @@ async def test_unplugged_and_back(tmp_path):
             told = asyncio.ensure_future(heard(adapter, 1))
             one.say(b"\r\n", 0.05, b"2.5\r\n")
             assert await told == [(0, 2.5, GOOD)]
+
+
+async def test_an_agent_goes_on_by_itself_when_the_port_is_back(tmp_path):
+    """What the poller makes of it: good, stale in silence, silent without a port, good again."""
+    port, told = str(tmp_path / "port"), []
+    spec = spec_of(
+        build(new_site(), [{}], serial=port), 1, stale_after_ns=SECOND_NS // 4,
+        backoff_step_ns=SECOND_NS // 20, backoff_max_ns=SECOND_NS // 10,
+    )  # fmt: skip
+    poller = Poller(spec, SystemClock(), lambda batch: told.extend(batch.quality.tolist()))
+
+    async def until(quality, one=None):
+        told.clear()
+        async with asyncio.timeout(15):
+            while quality not in told:
+                if one is not None:
+                    one.say(b"12.5\r\n")
+                await asyncio.sleep(0.02)
+
+    running = asyncio.ensure_future(poller.run())
+    try:
+        for _ in range(2):
+            async with instrument(port) as one:
+                await until(GOOD, one)
+                await until(Quality.BAD_STALE)
+            await until(Quality.BAD_SILENT)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert not poller.stats.failures["fault"]
 
 
 async def test_two_instruments_in_one_stream(tmp_path):

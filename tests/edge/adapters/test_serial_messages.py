@@ -4,10 +4,13 @@ import math
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from citytwin import Quality, SystemClock
 from citytwin.adapter import Site
 from citytwin.errors import StoreFull
+from citytwin.quality import KNOWN
 from citytwin_edge.adapters.serial_messages import Messages, Reading, batch_of
 from citytwin_edge.adapters.serial_settings import SerialDevice
 from tests.edge.serial_instruments import bindings_of
@@ -123,6 +126,38 @@ def test_a_time_that_is_none_spoils_the_message(time, message):
     (reading,) = some.read(message, [0], NOW)
     assert (reading.quality, reading.time_ns) == (Quality.BAD_MALFORMED, NOW)
     assert reading.raw == message
+
+
+FRAMED = {"frame": {"start": r"\x02", "end": r"\x03"}, "encoding": "utf-8"}
+MANY = [
+    {}, {"column": 3}, {"chars": [2, 9]}, {"pattern": r"(\d+)=([-+.\d]+)?", "group": 2},
+    {"sentinel": ["x", 1]}, {"name": "t", "kind": "text", "column": 1},
+]  # fmt: skip
+IN_FRAMES = [
+    {"at": 2, "type": type_} for type_ in ("uint8", "int64", "float32", "float64", "bcd32", "bool")
+]  # fmt: skip
+TIMES = [
+    {"column": 1}, {"column": 2, "format": "%H:%M:%S"}, {"at": 1, "type": "float64"},
+    {"at": 1, "type": "string", "length": 6, "format": "%y%m%d%H%M%S"},
+]  # fmt: skip
+
+
+@given(st.binary(max_size=60), st.booleans(), st.sampled_from([None, *TIMES]))
+@example(b"\x02" + b"\xff" * 20 + b"\x03", True, TIMES[2])
+@example(b"9" * 60, False, TIMES[0])
+@example(b"1e99,0", False, TIMES[0])
+def test_any_bytes_become_readings(data, framed, time):
+    if not framed and time is not None and "at" in time:
+        time = None
+    device = FRAMED if framed else {}
+    some = messages(MANY + (IN_FRAMES if framed else []), time=time, **device)
+    readings = some.read(data, some.concern(data), NOW)
+    assert [one.point for one in readings] == some.concern(data)
+    for one in readings:
+        assert KNOWN[one.quality]
+        assert math.isfinite(one.value) == (one.quality == Quality.GOOD)
+        assert -(2**63) <= one.time_ns < 2**63
+    batch_of(readings)
 
 
 def test_batches():

@@ -133,6 +133,28 @@ async def test_an_instrument_behind_a_serial_server():
     server.close()
 
 
+async def test_unplugged_in_the_middle_of_an_answer_and_back(tmp_path):
+    port = str(tmp_path / "port")
+    adapter = build(new_site(), [VALUE], serial=port, **POLLED)
+    async with opened(adapter):
+        async with instrument(port, lambda _: [b"01+99", 5.0]) as one:
+            asking = asyncio.ensure_future(adapter.read())
+            async with asyncio.timeout(5):
+                while not one.asked:
+                    await asyncio.sleep(0.005)
+        with pytest.raises(DeviceSilent, match=r"closed the connection|is not reachable"):
+            await asking
+        with pytest.raises(DeviceSilent, match="port is not reachable: No such file"):
+            await adapter.read()
+        async with instrument(port, replies()), asyncio.timeout(10):
+            batch = None
+            while batch is None:
+                with contextlib.suppress(DeviceSilent):
+                    batch = await adapter.read()
+                await asyncio.sleep(0.02)
+        assert batch.value.tolist() == [12.5], "nothing is left of the first half"
+
+
 @pytest.mark.parametrize("marked", [True, False])
 async def test_a_silent_neighbour_leaves_the_others_their_pace(tmp_path, marked):
     port, site = str(tmp_path / "port"), new_site()

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,18 @@ async def test_probe(tmp_path, capsys):
     assert (flow["value"], flow["raw"]) == (77.4, "3c 1e")
     assert await ran("probe", "--config", path) == SILENT
     assert "is not reachable: No such file or directory" in capsys.readouterr().out
+
+
+def test_a_gateway_without_a_port_in_use_loads_no_driver(tmp_path):
+    """What is configured is imported; the driver is, when a port is opened."""
+    path = written(tmp_path, "\n".join(EXAMPLES))
+    look = (
+        "import sys, pathlib; from citytwin_edge.config import load; "
+        f"load(pathlib.Path({str(path)!r})); "
+        "print([n for n in ('serial', 'serial_asyncio_fast', 'pymodbus', 'aiomqtt', 'jsonpath', "
+        "'citytwin_edge.adapters.modbus') if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -3,24 +3,30 @@
 import pytest
 
 from citytwin.errors import DeviceMalformed
-from citytwin_edge.wire.stamps import Stamp, moment_ns
+from citytwin_edge.wire.stamps import Stamp, since_1970
 
 SECOND = 10**9
 NOON = 1_767_268_800 * SECOND  # 2026-01-01T12:00:00Z
 
 
+@pytest.mark.parametrize("unit", [1, 1e3, 1e6, 1e9])
+def test_seconds_since_1970_and_their_parts(unit):
+    assert since_1970(1_767_268_800 * unit) == NOON
+
+
+@pytest.mark.parametrize("seen", [1e99, -1e30])
+def test_moments_that_no_sample_can_have(seen):
+    with pytest.raises(DeviceMalformed, match="centuries away"):
+        since_1970(seen)
+
+
 @pytest.mark.parametrize(
-    "seen",
-    ["2026-01-01T12:00:00Z", "2026-01-01T17:00:00+05:00", 1767268800, 1767268800.0, 1767268800000],
+    "text", ["9999-12-31 23:59", "0001-01-01 00:00", "1600-01-01 00:00", "2300-01-01 00:00"]
 )
-def test_moments(seen):
-    assert moment_ns(seen) == NOON
-
-
-@pytest.mark.parametrize("seen", ["noon", "2026-01-01T12:00:00", True, None, float("nan"), []])
-def test_no_moments(seen):
-    with pytest.raises(DeviceMalformed, match="time"):
-        moment_ns(seen)
+def test_dates_that_no_sample_can_have(text):
+    for hours in (-14, 14):
+        with pytest.raises(DeviceMalformed, match="centuries away"):
+            Stamp("%Y-%m-%d %H:%M", utc_offset_h=hours).time_ns(text, now_ns=NOON)
 
 
 @pytest.mark.parametrize(
