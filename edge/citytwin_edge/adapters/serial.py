@@ -24,7 +24,7 @@ from citytwin.errors import (
 )
 from citytwin.quality import Quality
 from citytwin_edge.adapters.serial_messages import RAW_BYTES_MAX, Messages, Reading, batch_of
-from citytwin_edge.adapters.serial_port import Heard, Party, Port, Question
+from citytwin_edge.adapters.serial_port import Heard, NoAnswer, Party, Port, Question
 from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, named
 from citytwin_edge.wire.messages import Cutter, Message
 from citytwin_edge.wire.templates import Template
@@ -126,7 +126,7 @@ class _Instrument:
             await self._port.ask(
                 self._party, self._question(sent), take if yes else None, command=True
             )
-        except DeviceSilent:
+        except NoAnswer:
             if not heard:
                 raise
             said = bytes(heard[-RAW_BYTES_MAX:])
@@ -270,8 +270,10 @@ class Polled(_Instrument):
                 self._question(request),
                 lambda data: listener.take(data, clock.now_ns()),
             )
-        except DeviceSilent as silence:
+        except NoAnswer as silence:
             return listener, listener.why(silence)
+        except DeviceSilent as lost:
+            return listener, lost
         return listener, None
 
     async def probe(self) -> Sequence[Probed]:

@@ -23,6 +23,10 @@ _ANSWER_TIMEOUTS_MAX: Final = 10
 UNHEARD_BYTES_MAX: Final = 64 * 1024
 
 
+class NoAnswer(DeviceSilent):
+    """The port is there, but the answer that was awaited did not come in time."""
+
+
 @dataclass(slots=True, eq=False)
 class Party:
     """One instrument on a port.
@@ -228,7 +232,8 @@ class Port:
             command: go before requests, and ask once only.
 
         Raises:
-            DeviceSilent: no connection, or no answer in time.
+            NoAnswer: none in time.
+            DeviceSilent: no connection.
         """
         loop = asyncio.get_running_loop()
         late_s = party.late_until - loop.time()
@@ -297,7 +302,7 @@ class Port:
             late_s = 0.0  # nothing can come any more
             raise
         except TimeoutError:
-            raise DeviceSilent(f"{party.name} gave no answer in time") from None
+            raise NoAnswer(f"{party.name} gave no answer in time") from None
         finally:
             exchange.close()
             self._exchange = None
