@@ -1,4 +1,4 @@
-"""The field: one process in which the truth runs and every Modbus device of the demo city answers.
+"""The field: one process in which the truth runs and every device on a wire answers.
 
 Prints one JSON line when everything listens: ports and serial lines by device. Reads orders from
 standard input, one a line: ``burst NODE COEFFICIENT``, ``silence DEVICE``, ``answer DEVICE``; ends
@@ -19,6 +19,7 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
 from citytwin.clock import SystemClock
 from democity.devices import Device, city_devices
+from democity.instruments import Instruments
 from democity.ptys import SerialLine
 from democity.sensors import publish
 from democity.truth import WaterTruth
@@ -38,6 +39,7 @@ class Field:
         self.endpoints: dict[str, dict[str, Any]] = {}
         self._servers: list[Any] = []
         self._lines: list[SerialLine] = []
+        self._instruments: Instruments | None = None
 
     async def start(self) -> None:
         """Open every server."""
@@ -60,6 +62,8 @@ class Field:
             self._servers.append(server)
             for device in devices:
                 self.endpoints[device.name] = {"serial": str(line.ends[1]), "unit": device.unit}
+        self._instruments = Instruments(self.truth, self._state / "tty", SystemClock())
+        self.endpoints |= self._instruments.endpoints
 
     async def stop(self) -> None:
         """Close every server and line."""
@@ -67,6 +71,8 @@ class Field:
             await server.shutdown()
         for line in self._lines:
             line.close()
+        if self._instruments is not None:
+            self._instruments.close()
         self.truth.close()
 
     async def run(self, orders: asyncio.StreamReader) -> None:

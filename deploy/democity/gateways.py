@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from citytwin.point import Label
 from democity.devices import Device, Register
+from democity.instruments import INSTRUMENTS, Instrument, Quantity
 from democity.places import DISTRICTS, District, nearest
 from democity.sensors import SENSORS, Sensor
 
@@ -17,6 +18,8 @@ GATEWAYS: Final = tuple(
 )
 """One gateway at the centre of each of these districts."""
 FLUSH_MS: Final = 500
+BESIDE: Final = 0.0006
+"""Degrees by which instruments stand beside each other, so that the map shows them all."""
 
 
 def gateway_name(district: District) -> str:
@@ -54,11 +57,24 @@ def write_configs(
             for one in SENSORS
             if nearest(one.lon, one.lat, GATEWAYS) == district
         ]
+        parts += [
+            _instrument(one, number, place, endpoints[one.name])
+            for number, (one, place) in enumerate(_placed(devices))
+            if one.name in endpoints and nearest(*place, GATEWAYS) == district
+        ]
         path = folder / name / "edge.toml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join(parts), encoding="utf-8")
         files[name] = path
     return files
+
+
+def _placed(devices: list[Device]) -> list[tuple[Instrument, tuple[float, float]]]:
+    """Return each instrument with its longitude and latitude, those of what it stands beside."""
+    places = {one.name: (one.lon, one.lat) for one in devices}
+    return [
+        (one, places[one.where] if isinstance(one.where, str) else one.where) for one in INSTRUMENTS
+    ]
 
 
 def _gateway(district: District, hub: str) -> str:
@@ -108,11 +124,46 @@ def _point(device: Device, register: Register) -> list[str]:
         f'feeds = "{device.feeds}"',
         f'attribute = "{register.name}"',
     ]
-    for name in ("valid", "normal", "writable"):
-        span = getattr(register, name)
-        if span is not None:
-            lines.append(f"{name} = [{span[0]}, {span[1]}]")
-    return [*lines, *register.extra.splitlines()]
+    return [*lines, *_spans(register), *register.extra.splitlines()]
+
+
+def _instrument(
+    one: Instrument, number: int, place: tuple[float, float], endpoint: dict[str, Any]
+) -> str:
+    lon = round(place[0] + BESIDE * (1 + number), 6)
+    lines = [
+        "[[device]]",
+        f'name = "{one.name}"',
+        'adapter = "serial"',
+        f'serial = "{endpoint["serial"]}"',
+        f"label = {_label(one.label)}",
+        f"place = [{lon}, {place[1]}]",
+        one.settings,
+    ]
+    for quantity in one.quantities:
+        lines += [
+            "[[device.point]]",
+            f'name = "{quantity.name}"',
+            f'unit = "{quantity.unit}"',
+            f'kind = "{quantity.kind}"',
+            quantity.place,
+            f"label = {_label(quantity.label)}",
+            f'feeds = "{one.feeds}"',
+            f'attribute = "{_camel(quantity.name)}"',
+            *_spans(quantity),
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _camel(name: str) -> str:
+    """Return a point's name as an attribute of a city object is written."""
+    first, *more = name.split("-")
+    return first + "".join(word.capitalize() for word in more)
+
+
+def _spans(of: Register | Quantity) -> list[str]:
+    spans = {name: getattr(of, name) for name in ("valid", "normal", "writable")}
+    return [f"{name} = [{span[0]}, {span[1]}]" for name, span in spans.items() if span is not None]
 
 
 _SENSOR_POINTS: Final = {

@@ -85,6 +85,7 @@ async def test_the_demo_city(tmp_path):
         assert len({gateway for gateway, _ in devices}) >= 4
         assert len(devices) >= 54
         await every_measured_point_is_good(demo, points)
+        await instruments_are_read_and_commanded(demo, points)
         await a_valve_closes_and_pressures_answer(demo, points)
         await the_page_shows_and_commands(demo)
         first = await oldest(demo, points)
@@ -102,6 +103,20 @@ async def every_measured_point_is_good(demo, points):
         return len(good) == len(rows)
 
     await demo.until(all_good)
+
+
+async def instruments_are_read_and_commanded(demo, points):
+    configs = [path.read_text() for path in demo.state.glob("gateways/*/edge.toml")]
+    ports = {line for text in configs for line in text.split("\n") if line.startswith("serial = ")}
+    assert sum(text.count('adapter = "serial"') for text in configs) >= 4
+    assert len(ports) >= 6, "two lines of Modbus RTU, and those of the instruments"
+    named = {one.rpartition("/")[0].rpartition("/")[2] for one in points}
+    assert {"lg-1", "lg-2", "wq-1", "wq-2", "ws-1", "hm-1"} <= named
+    level, gauge = (next(one for one in points if one.endswith(end))
+                    for end in ("/tk-1/level", "/lg-1/gauge-level"))  # fmt: skip
+    levels = [await demo.value(points[one]["row"]) for one in (level, gauge)]
+    assert abs(levels[0] - levels[1]) < 0.1, "both tell of one tank"
+    await demo.settled(next(one for one in points if one.endswith("/wq-1/setpoint")), 0.6)
 
 
 async def a_valve_closes_and_pressures_answer(demo, points):

@@ -16,8 +16,8 @@ CITY = "deploy/democity/"
 # `adapters/modbus` stands for adapters/modbus.py, adapters/modbus_plan.py and adapters/modbus/….
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "pymodbus": (EDGE + "adapters/modbus", CITY),
-    "serial": (EDGE + "adapters/serial", EDGE + "adapters/modbus", CITY),
-    "serial_asyncio_fast": (EDGE + "adapters/serial", EDGE + "adapters/modbus", CITY),
+    "serial": (EDGE + "adapters/connection", CITY),
+    "serial_asyncio_fast": (EDGE + "adapters/connection", CITY),
     "aiomqtt": (EDGE + "adapters/mqtt", CITY),
     "paho": (EDGE + "adapters/mqtt",),
     "amqtt": (CITY,),
@@ -121,6 +121,7 @@ def test_a_breach_is_found() -> None:
         (EDGE + "poller.py", "import pymodbus.client"),
         (EDGE + "kernels/rules.py", "from time import monotonic"),
         (EDGE + "adapters/mqtt.py", "from citytwin_edge.outbox import Outbox"),
+        (EDGE + "adapters/modbus_line.py", "import serial"),
         (HUB + "twin.py", "from citytwin_hub import apis"),
         (HUB + "hub.py", "import sqlite3"),
     ):
@@ -130,7 +131,7 @@ def test_a_breach_is_found() -> None:
 def test_what_is_in_its_room_is_left_alone() -> None:
     for path, text in (
         (EDGE + "adapters/modbus.py", "from pymodbus.client import AsyncModbusTcpClient"),
-        (EDGE + "adapters/modbus/line.py", "import serial"),
+        (EDGE + "adapters/connection.py", "import serial"),
         (EDGE + "outbox.py", "import sqlite3, time"),
         (HUB + "apis/rest.py", "from citytwin_hub.twin import Twin\nimport fastapi"),
     ):

@@ -1,28 +1,25 @@
 """A Modbus line: one TCP endpoint or serial port, and the units behind it, asked one at a time.
 
-Devices that share an endpoint share the line object. It owns the connection (made when first
-needed, made anew when lost, with a pause that grows after each failure) and no task: everything
-happens in the caller's own coroutine, so nothing can die unwatched.
+Devices that share an endpoint share the line object.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceMalformed, DeviceRefused, DeviceSilent
+from citytwin_edge.adapters.connection import Connection, Endpoint
 from citytwin_edge.adapters.modbus_frames import Framing, Request, RtuFraming, TcpFraming
-from citytwin_edge.adapters.modbus_turns import Rank, Turns
+from citytwin_edge.adapters.turns import Rank, Turns
 
 _QUIET_CHARACTERS: Final = 3.5
 _QUIET_S_MIN: Final = 0.00175
 """Silence between frames: 3.5 characters, 1.75 ms above 19,200 Bd (Serial Line 1.02, 2.5.1.1)."""
-_CLOSE_S_MAX: Final = 0.9
 _UNANSWERED_MAX: Final = 3
 """A TCP peer that sends nothing on so many requests is connected anew: it may have gone."""
 _PATIENCE: Final = 3
@@ -30,67 +27,11 @@ _PATIENCE: Final = 3
 and make its neighbour wait with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a line ends.
-
-    Attributes:
-        transport: tcp, rtu or rtu-over-tcp.
-        host, port: of the two TCP transports.
-        serial, baud, parity, stop_bits: of rtu; parity is none, even or odd.
-        connect_timeout_s: for making the connection.
-        retry_s: pause after the first failed connection; grows by as much with each.
-        retry_s_max: longest such pause.
-    """
-
-    transport: str
-    host: str = ""
-    port: int = 502
-    serial: str = ""
-    baud: int = 9600
-    parity: str = "none"
-    stop_bits: int = 1
-    connect_timeout_s: float = field(default=3.0, compare=False)
-    retry_s: float = 0.5
-    retry_s_max: float = 5.0
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """What makes two devices share a line."""
-        if self.transport == "rtu":
-            return ("modbus", self.serial, 0)
-        return ("modbus", self.host, self.port)
-
-    @property
-    def byte_s(self) -> float:
-        """Seconds that a byte takes on a serial line; 0 on a network."""
-        if self.transport != "rtu":
-            return 0.0
-        return (9 + (self.parity != "none") + self.stop_bits) / self.baud
-
-    def settings(self) -> str:
-        """Return the transport and its settings, for people."""
-        if self.transport == "rtu":
-            return f"rtu, {self.baud} Bd, parity {self.parity}, stop bits {self.stop_bits}"
-        return self.transport
-
-    def __str__(self) -> str:
-        if self.transport == "rtu":
-            return self.serial
-        return f"{self.host}:{self.port}"
-
-
 class Reply(NamedTuple):
     """An answer: its PDU and when it was whole (UTC nanoseconds)."""
 
     pdu: bytes
     time_ns: int
-
-
-def _why(error: Exception) -> str:
-    """Return why a connection failed, without the address that is named beside it."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error) or "no answer in time"
 
 
 class _LinkLost(Exception):
@@ -104,26 +45,6 @@ class _Unit:
     late_until: float = 0.0
 
 
-class _Link(asyncio.Protocol):
-    """One connection; a line outlives many."""
-
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self.transport: Any = None
-        self.closed = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._line.received(self, data)
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's name
-        if not self.closed.done():
-            self.closed.set_result(None)
-        self._line.parted(self)
-
-
 class Line:
     """One endpoint; ``ask`` may be called by many at a time and serves them one after another."""
 
@@ -135,14 +56,11 @@ class Line:
         self._turns = Turns(self._has_living)
         self._users: Counter[int] = Counter()
         self._units: dict[int, _Unit] = {}
-        self._link: _Link | None = None
+        self._connection = Connection(endpoint, self._received, self._fail_awaited)
         self._awaited: asyncio.Future[Reply] | None = None
         self._asked = 0
         self._timed_out = False
         self._unanswered = 0
-        self._failures = 0
-        self._failed_why = ""
-        self._retry_at = 0.0
         self._heard_at = 0.0
 
     def join(self, unit: int) -> None:
@@ -158,10 +76,8 @@ class Line:
         self._units.pop(unit, None)
         if not self._users:
             self._turns.close()
-            link = self._link
-            self._drop()
-            if link is not None:
-                await asyncio.wait([link.closed], timeout=_CLOSE_S_MAX)
+            self._fail_awaited()
+            await self._connection.close()
 
     async def ask(
         self, unit: int, request: Request, timeout_s: float, *, command: bool = False
@@ -229,10 +145,9 @@ class Line:
         self, unit: int, state: _Unit, request: Request, timeout_s: float, *, again: bool
     ) -> Reply:
         """Ask, connecting before if needed; the turn is the caller's."""
-        fresh = self._link is None
+        fresh = not self._connection.is_open
         try:
-            link = self._link or await self._connect()
-            return await self._send(link, unit, state, request, timeout_s)
+            return await self._send(unit, state, request, timeout_s)
         except _LinkLost:
             if fresh or not again:
                 raise DeviceSilent(f"{self.endpoint} closed the connection") from None
@@ -241,15 +156,13 @@ class Line:
             if not (again and noise and state.answered):
                 raise
         try:
-            link = self._link or await self._connect()
-            return await self._send(link, unit, state, request, timeout_s)
+            return await self._send(unit, state, request, timeout_s)
         except _LinkLost:
             raise DeviceSilent(f"{self.endpoint} closed the connection") from None
 
-    async def _send(
-        self, link: _Link, unit: int, state: _Unit, request: Request, timeout_s: float
-    ) -> Reply:
+    async def _send(self, unit: int, state: _Unit, request: Request, timeout_s: float) -> Reply:
         loop = asyncio.get_running_loop()
+        await self._ensure_open()
         byte_s = self.endpoint.byte_s
         if byte_s:
             quiet_s = self._heard_at + max(_QUIET_CHARACTERS * byte_s, _QUIET_S_MIN) - loop.time()
@@ -264,7 +177,7 @@ class Line:
         self._awaited = awaited
         timer = loop.call_later(wait_s, self._expire, awaited)
         try:
-            link.transport.write(frame)
+            self._connection.send(frame)
             reply = await awaited
         except asyncio.CancelledError:
             self._framing.give_up()
@@ -300,10 +213,8 @@ class Line:
             self._unanswered = 0
             self._drop()
 
-    def received(self, link: _Link, data: bytes) -> None:
-        """Take bytes from a connection (called by it)."""
-        if link is not self._link:
-            return
+    def _received(self, data: bytes) -> None:
+        """Take bytes from the connection."""
         awaited = self._awaited
         self._unanswered = 0
         if self.endpoint.byte_s:
@@ -319,68 +230,27 @@ class Line:
         if pdu is not None and awaited is not None and not awaited.done():
             awaited.set_result(Reply(pdu, self._clock.now_ns()))
 
-    def parted(self, link: _Link) -> None:
-        """Note that a connection is lost (called by it)."""
-        if link is not self._link:
-            return
-        self._link = None
+    def _fail_awaited(self) -> None:
+        """Tell who waits for an answer that the connection is lost."""
         if self._awaited is not None and not self._awaited.done():
             self._awaited.set_exception(_LinkLost())
 
     def _drop(self) -> None:
-        link, self._link = self._link, None
-        if link is not None:
-            link.transport.abort()
-        if self._awaited is not None and not self._awaited.done():
-            self._awaited.set_exception(_LinkLost())
+        self._connection.drop()
+        self._fail_awaited()
 
-    async def _connect(self) -> _Link:
-        """Make the connection.
+    async def _ensure_open(self) -> None:
+        """Connect, where that is not done yet.
 
         Raises:
-            DeviceSilent: it could not be made, or a short while ago it could not, or all users
-                have left.
+            DeviceSilent: it could not be done, or all users have left.
         """
-        loop = asyncio.get_running_loop()
-        if not self._users:
-            raise DeviceSilent(f"{self.endpoint} was closed")
-        if loop.time() < self._retry_at:
-            raise DeviceSilent(f"{self.endpoint} is not reachable: {self._failed_why}")
-        try:
-            async with asyncio.timeout(self.endpoint.connect_timeout_s):
-                link = await self._open()
-        except (OSError, ValueError) as error:  # TimeoutError and SerialException are OSErrors
-            self._failures += 1
-            pause_s = min(self.endpoint.retry_s * self._failures, self.endpoint.retry_s_max)
-            self._retry_at = loop.time() + pause_s
-            self._failed_why = _why(error)
-            raise DeviceSilent(f"{self.endpoint} is not reachable: {self._failed_why}") from None
-        self._failures = 0
-        self._unanswered = 0
-        self._framing.reset()
-        self._link = link
+        if self._connection.is_open:
+            return
+        if self._users:
+            await self._connection.open()
+            self._unanswered = 0
+            self._framing.reset()
         if not self._users:
             self._drop()
             raise DeviceSilent(f"{self.endpoint} was closed")
-        return link
-
-    async def _open(self) -> _Link:
-        loop = asyncio.get_running_loop()
-        end = self.endpoint
-        link = _Link(self)
-        if end.transport != "rtu":
-            await loop.create_connection(lambda: link, end.host, end.port)
-            return link
-        import serial_asyncio_fast
-
-        link.transport, _ = await serial_asyncio_fast.create_serial_connection(
-            loop,
-            lambda: link,
-            end.serial,
-            baudrate=end.baud,
-            bytesize=8,
-            parity=end.parity[0].upper(),
-            stopbits=end.stop_bits,
-            exclusive=True,
-        )
-        return link

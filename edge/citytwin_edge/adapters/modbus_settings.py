@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from citytwin_edge.adapters.modbus_line import Endpoint
+from citytwin_edge.adapters.connection import Endpoint
 from citytwin_edge.wire.blocks import Limits
 from citytwin_edge.wire.fields import Field, Table
 

@@ -1,4 +1,4 @@
-"""Fields: where a number lies in a Modbus device and how it is written there."""
+"""Fields: where a number lies in a device's registers or frame, and how it is written there."""
 
 from __future__ import annotations
 
@@ -15,24 +15,33 @@ four words change places."""
 
 
 class Table(StrEnum):
-    """The four address spaces of a Modbus device."""
+    """The four address spaces of a Modbus device, and the bytes of another instrument's frame."""
 
     COIL = "coil"
     DISCRETE = "discrete"
     HOLDING = "holding"
     INPUT = "input"
+    FRAME = "frame"
 
     @property
     def of_bits(self) -> bool:
         """Whether an address holds one bit rather than a 16-bit register."""
         return self in {Table.COIL, Table.DISCRETE}
 
+    @property
+    def of_bytes(self) -> bool:
+        """Whether an address holds one byte."""
+        return self is Table.FRAME
 
-_REGISTERS: Final = {
-    "bool": 1, "bit": 1, "uint16": 1, "uint32": 2, "uint64": 4, "int16": 1, "int32": 2, "int64": 4,
-    "float32": 2, "float64": 4, "bcd16": 1, "bcd32": 2, "bcd64": 4,
+
+_BYTES: Final = {
+    "bool": 2, "bit": 2, "uint16": 2, "uint32": 4, "uint64": 8, "int16": 2, "int32": 4, "int64": 8,
+    "float32": 4, "float64": 8, "bcd16": 2, "bcd32": 4, "bcd64": 8,
 }  # fmt: skip
-TYPES: Final = (*_REGISTERS, "string")
+_IN_FRAMES: Final = {"bool": 1, "bit": 1, "uint8": 1, "int8": 1, "bcd8": 1}
+"""A frame has bytes, not registers: what one of them can hold has its size."""
+TYPES: Final = (*_BYTES, "string")
+FRAME_TYPES: Final = (*TYPES, *(name for name in _IN_FRAMES if name not in _BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +50,11 @@ class Field:
 
     Attributes:
         table: address space.
-        address: protocol address of the first bit or register, from 0.
-        type: one of TYPES; ``bit`` is another name of ``bool``. A bool in a register is true when
-            the register (or its ``bits``) is not zero.
+        address: protocol address of the first bit or register, or byte of a frame, from 0.
+        type: one of TYPES, in a frame of FRAME_TYPES; ``bit`` is another name of ``bool``. A bool
+            in a register or byte is true when that (or its ``bits``) is not zero.
         order: one of ORDERS.
-        length: registers of a string, else 0.
+        length: registers, or bytes of a frame, of a string; else 0.
         bits: lowest and highest bit that count, 0 being the lowest of the whole number; for bool
             and the unsigned types in registers.
         digits: how many of a BCD number's digits count, from the lowest; 0 for all.
@@ -66,13 +75,15 @@ class Field:
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
-        if self.type not in TYPES:
-            raise ValueError(f"type {self.type!r} is unknown; known are {', '.join(TYPES)}")
+        known = FRAME_TYPES if self.table.of_bytes else TYPES
+        if self.type not in known:
+            raise ValueError(f"type {self.type!r} is unknown; known are {', '.join(known)}")
         if self.order not in ORDERS:
             raise ValueError(f"order {self.order!r} is unknown; known are {', '.join(ORDERS)}")
         if self.type == "string" and not 1 <= self.length <= STRING_REGISTERS_MAX:
+            parts = "bytes" if self.table.of_bytes else "registers"
             raise ValueError(
-                f"a string needs length = its number of registers, 1 to {STRING_REGISTERS_MAX}"
+                f"a string needs length = its number of {parts}, 1 to {STRING_REGISTERS_MAX}"
             )
         if self.type != "string" and self.length:
             raise ValueError(f"length is for type string only, a {self.type} has its own")
@@ -119,8 +130,17 @@ class Field:
 
     @property
     def size(self) -> int:
-        """Addresses it takes: bits in a bit table, else registers."""
-        return self.length or _REGISTERS[self.type]
+        """Addresses it takes: bits in a bit table, bytes in a frame, else registers."""
+        return 1 if self.table.of_bits else self.size_bytes // (1 if self.table.of_bytes else 2)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the whole number; 1 in a bit table."""
+        if self.table.of_bits:
+            return 1
+        if self.table.of_bytes:
+            return self.length or _IN_FRAMES.get(self.type) or _BYTES[self.type]
+        return 2 * self.length or _BYTES[self.type]
 
     @property
     def end(self) -> int:
@@ -130,7 +150,7 @@ class Field:
     @property
     def width(self) -> int:
         """Bits of the whole number."""
-        return 1 if self.table.of_bits else 16 * self.size
+        return 1 if self.table.of_bits else 8 * self.size_bytes
 
     @property
     def span(self) -> tuple[int, int]:
@@ -151,7 +171,9 @@ class Field:
 
         The words of a string stay in order: it is no number.
         """
-        words = range(self.size)
+        if self.size_bytes == 1 or (self.table.of_bytes and self.type == "string"):
+            return list(range(self.size_bytes))
+        words = range(self.size_bytes // 2)
         if self.order in {"CDAB", "DCBA"} and self.type != "string":
             words = words[::-1]
         high, low = (1, 0) if self.order in {"BADC", "DCBA"} else (0, 1)

@@ -1,4 +1,4 @@
-"""Registers: Modbus bytes <-> numbers, without I/O.
+"""Registers: bytes of registers and frames <-> numbers, without I/O.
 
 A :class:`Decoder` is compiled once from many fields and turns the bytes of a whole device into
 columns with a few numpy operations; :func:`encode` is the way back, for writing.
@@ -47,7 +47,7 @@ class Decoder:
         count = len(fields)
         self._size_bytes = max(
             (
-                (place + (1 if field.table.of_bits else 16 * field.size) + 7) // 8
+                (place + field.width + 7) // 8
                 for field, place in zip(fields, places, strict=True)
                 if place >= 0
             ),
@@ -83,12 +83,12 @@ class Decoder:
             return np.array([i for i, f in enumerate(fields) if f.type in types], dtype=np.intp)
 
         self._bools = rows("bool", "bit")
-        self._signed = rows("int16", "int32", "int64")
+        self._signed = rows("int8", "int16", "int32", "int64")
         self._spare = np.array([64 - fields[i].width for i in self._signed], dtype=np.uint64)
         self._float32 = rows("float32")
         self._float64 = rows("float64")
         self._floats = rows("float32", "float64")
-        self._bcd = rows("bcd16", "bcd32", "bcd64")
+        self._bcd = rows("bcd8", "bcd16", "bcd32", "bcd64")
 
     def _compile_sentinels(self, fields: Sequence[Field]) -> None:
         pairs = [
@@ -166,7 +166,7 @@ class _Text:
     def __init__(self, row: int, start: int, field: Field) -> None:
         self.row = row
         self._start = start
-        self._stop = start + 2 * field.size
+        self._stop = start + field.size_bytes
         self._order = field.byte_order()
         self._in_order = self._order == sorted(self._order)
         self._seen: bytes | None = None
@@ -214,7 +214,7 @@ def encode(field: Field, value: float, current: bytes = b"") -> bytes:
             return bytes([int(value)])
     raw = _raw_of(field, value)
     if field.partial:
-        if len(current) != 2 * field.size:
+        if len(current) != field.size_bytes:
             raise ValueError("other bits share the registers: what they hold now must be known")
         shift, mask = field.span
         kept = _from_line(field, current) & ~(mask << shift)
@@ -250,7 +250,7 @@ def _from_line(field: Field, data: bytes) -> int:
 
 
 def _to_line(field: Field, raw: int) -> bytes:
-    data = bytearray(2 * field.size)
-    for place, byte in zip(field.byte_order(), raw.to_bytes(2 * field.size, "big"), strict=True):
+    data = bytearray(field.size_bytes)
+    for place, byte in zip(field.byte_order(), raw.to_bytes(field.size_bytes, "big"), strict=True):
         data[place] = byte
     return bytes(data)

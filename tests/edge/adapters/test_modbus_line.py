@@ -12,8 +12,9 @@ import pytest
 
 from citytwin.clock import SystemClock
 from citytwin.errors import DeviceMalformed, DeviceSilent
+from citytwin_edge.adapters.connection import Endpoint
 from citytwin_edge.adapters.modbus_frames import read_request, write_request
-from citytwin_edge.adapters.modbus_line import Endpoint, Line
+from citytwin_edge.adapters.modbus_line import Line
 from citytwin_edge.wire.fields import Table
 from tests.edge.modbus_devices import (
     Peer,

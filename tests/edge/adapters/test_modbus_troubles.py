@@ -121,7 +121,7 @@ async def test_a_connection_closed_while_idle_costs_no_poll() -> None:
     async with tcp_server(device(1, [(0, (5,))])) as port:
         async with opened(build(new_site(), holding(0), host="127.0.0.1", port=port)) as adapter:
             await adapter.read()
-            link: Any = adapter._line._link
+            link: Any = adapter._line._connection._link
             link.transport.get_extra_info("socket").shutdown(2)
             assert (await adapter.read()).value.tolist() == [5]
 

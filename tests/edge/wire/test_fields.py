@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from citytwin_edge.wire.fields import TYPES, Field, Table
+from citytwin_edge.wire.fields import FRAME_TYPES, TYPES, Field, Table
 
 HOLDING = Table.HOLDING
 
@@ -86,3 +86,22 @@ def test_partial_fields_share_their_registers() -> None:
     assert not Field(HOLDING, 0, "uint16", bits=(0, 15)).partial
     assert not Field(HOLDING, 0, "bcd32", digits=8).partial
     assert not Field(Table.COIL, 0, "bool").partial
+
+
+@pytest.mark.parametrize("type_", FRAME_TYPES)
+def test_sizes_in_a_frame_are_in_bytes(type_: str) -> None:
+    field = Field(Table.FRAME, 3, type_, length=3 if type_ == "string" else 0)
+    digits = "".join(filter(str.isdigit, type_))
+    assert field.size == field.size_bytes == (3 if type_ == "string" else int(digits or 8) // 8)
+    assert field.end == 3 + field.size
+    assert sorted(field.byte_order()) == list(range(field.size))
+
+
+def test_a_register_holds_no_single_byte() -> None:
+    for type_ in ("uint8", "int8", "bcd8"):
+        with pytest.raises(ValueError, match=f"type '{type_}' is unknown; known are bool"):
+            Field(HOLDING, 0, type_)
+    with pytest.raises(ValueError, match="a string needs length = its number of bytes, 1 to 125"):
+        Field(Table.FRAME, 0, "string")
+    with pytest.raises(ValueError, match="within 0 to 7"):
+        Field(Table.FRAME, 0, "bool", bits=(0, 8))

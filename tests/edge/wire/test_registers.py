@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -256,3 +257,41 @@ def test_what_does_not_fit_is_not_written(field: Field, value: float, says: str)
 def test_whole_numbers_are_rounded() -> None:
     assert encode(Field(HOLDING, 0, "uint16"), 422.9999999) == struct.pack(">H", 423)
     assert encode(Field(HOLDING, 0, "int16"), -7.0000001) == struct.pack(">h", -7)
+
+
+@pytest.mark.parametrize(
+    ("type_", "more", "line", "value"),
+    [
+        ("uint8", {}, "fe", 254),
+        ("int8", {}, "fe", -2),
+        ("bcd8", {}, "42", 42),
+        ("bool", {}, "80", 1),
+        ("bool", {"bits": (7, 7)}, "7f", 0),
+        ("uint8", {"bits": (4, 6)}, "5f", 5),
+        ("uint16", {"order": "BADC"}, "0201", 0x0102),
+        ("int32", {"order": "DCBA"}, "feffffff", -2),
+        ("float32", {"order": "DCBA"}, "00004841", 12.5),
+        ("bcd32", {"order": "DCBA"}, "78563412", 12345678),
+    ],
+)
+def test_numbers_in_a_frame_begin_at_any_byte(
+    type_: str, more: dict[str, Any], line: str, value: float
+) -> None:
+    field = Field(Table.FRAME, 3, type_, **more)
+    frame = b"\x68\x00\x01" + bytes.fromhex(line) + b"\x16"
+    values, quality = Decoder([field], [8 * field.address]).decode(frame)
+    assert (values.tolist(), quality.tolist()) == ([value], [0])
+    kept = bytes.fromhex(line)
+    assert encode(field, value, kept if field.partial else b"") == (
+        b"\x01" if type_ == "bool" and not more else kept
+    )
+
+
+def test_texts_and_what_is_none_in_a_frame() -> None:
+    fields = [
+        Field(Table.FRAME, 1, "string", length=3),
+        Field(Table.FRAME, 4, "int8", sentinel=(-128,)),
+    ]
+    decoder = Decoder(fields, [8, 32])
+    values, quality = decoder.decode(b"\x02abc\x80", len)
+    assert (values[0], quality.tolist()) == (3, [0, Quality.BAD_NOT_A_NUMBER])

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from citytwin.testing import VirtualClock
-from citytwin_edge.adapters.modbus_turns import Rank, Turns
+from citytwin_edge.adapters.turns import Rank, Turns
 
 
 class Line:

@@ -1,0 +1,345 @@
+"""Serial settings: what a technician writes about an instrument and its points, and what it means.
+
+docs/guides/serial.md explains each of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+import msgspec
+
+from citytwin_edge.adapters.connection import Endpoint
+from citytwin_edge.wire.checksums import Checksum
+from citytwin_edge.wire.fields import Field, Table
+from citytwin_edge.wire.frames import FrameCutter, FrameLayout
+from citytwin_edge.wire.lines import LineCutter, LineLayout
+from citytwin_edge.wire.messages import Cutter
+from citytwin_edge.wire.stamps import Stamp
+from citytwin_edge.wire.templates import Template
+from citytwin_edge.wire.texts import TextField
+
+Type = Literal[
+    "bool", "bit", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float32", "float64", "bcd8", "bcd16", "bcd32", "bcd64", "string",
+]  # fmt: skip
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+LengthMax = Annotated[int, msgspec.Meta(ge=8, le=1024)]
+
+
+class LineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a line is told from the next; see :class:`citytwin_edge.wire.lines.LineLayout`."""
+
+    terminator: str = "\r\n"
+    start: str = ""
+    length_max: LengthMax = 256
+
+
+class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a frame is told from the next; see :class:`citytwin_edge.wire.frames.FrameLayout`."""
+
+    start: str = ""
+    end: str = ""
+    length: Count = 0
+    length_at: Count | None = None
+    length_bytes: Literal[1, 2] = 1
+    length_order: Literal["big", "little"] = "big"
+    length_adds: Annotated[int, msgspec.Meta(ge=-1024, le=1024)] = 0
+    escape: str = ""
+    escape_xor: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    length_max: LengthMax = 256
+
+
+class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`."""
+
+    kind: Literal[
+        "sum8", "xor8", "lrc", "crc16-modbus", "crc16-ccitt", "crc16-xmodem", "crc16-x25", "crc32"
+    ]
+    order: Literal["big", "little"] = "big"
+    first: Count = 0
+    mark: str = ""
+    after_end: bool = False
+
+
+class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where something is in a message: in its text, or ``at`` some byte of a frame.
+
+    Attributes:
+        column, chars, pattern, group: in text; see :class:`citytwin_edge.wire.texts.TextField`.
+        at, type, order, length: in a frame; see :class:`citytwin_edge.wire.fields.Field`.
+        match, match_at: which messages have it: those with these bytes at that place.
+    """
+
+    column: Count = 0
+    chars: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
+    pattern: str = ""
+    group: str | int = ""
+    at: Count | None = None
+    type: Type | None = None
+    order: Order | None = None
+    length: Count = 0
+    match: str | None = None
+    match_at: Count | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together (ValueError)."""
+        in_text = self.column or self.chars or self.pattern
+        if self.at is not None and in_text:
+            raise ValueError("at is a place in a frame; it excludes column, chars and pattern")
+        if self.at is None and (self.type or self.order or self.length):
+            raise ValueError("type, order and length go with at, the place in a frame")
+        if self.at is None:
+            self.in_text(",")
+        else:
+            self.in_frame("ABCD")
+
+    def in_text(self, separator: str) -> TextField:
+        """Return where it is in a line (ValueError)."""
+        chars = (self.chars[0], self.chars[-1]) if self.chars else None
+        return TextField(self.column, separator, chars, self.pattern, self.group)
+
+    def in_frame(self, order: str) -> Field:
+        """Return where it is in a frame (ValueError)."""
+        return Field(
+            Table.FRAME,
+            self.at or 0,
+            self.type or "uint8",
+            order=self.order or order,
+            length=self.length,
+        )
+
+
+class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an instrument says what time it is; see :class:`citytwin_edge.wire.stamps.Stamp`."""
+
+    format: str = "unix"
+    utc_offset_h: Annotated[float, msgspec.Meta(ge=-14, le=14)] = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together (ValueError)."""
+        super().__post_init__()
+        self.stamp()
+
+    def stamp(self) -> Stamp:
+        """Return how the time is written."""
+        return Stamp(self.format, self.utc_offset_h)
+
+
+class SerialPoint(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a point is in an instrument's messages, and how it is asked for and commanded.
+
+    Attributes:
+        bits, digits: of a number in a frame, as in Modbus.
+        sentinel: numbers (in a frame raw ones) or texts that mean "no value".
+        words: texts that stand for numbers.
+        request: what is sent to have this point; the device's by default.
+        command: what is sent to set it, with ``{value}``.
+        command_answer, command_refusal: bytes by which the instrument says yes, or no.
+    """
+
+    bits: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
+    digits: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sentinel: tuple[int | float | str, ...] = ()
+    words: dict[str, float] = {}
+    request: str = ""
+    command: str = ""
+    command_answer: str = ""
+    command_refusal: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together (ValueError)."""
+        super().__post_init__()
+        if self.at is None and (self.bits or self.digits):
+            raise ValueError("bits and digits go with at, the place in a frame")
+        if self.at is not None and self.words:
+            raise ValueError("words are texts; a place in a frame holds a number")
+        if not self.command and (self.command_answer or self.command_refusal):
+            raise ValueError("command_answer and command_refusal go with command")
+        if self.command_refusal and not self.command_answer:
+            raise ValueError("command_refusal goes with command_answer")
+
+    def in_frame(self, order: str) -> Field:
+        """Return where it is in a frame (ValueError)."""
+        if not all(isinstance(one, int) for one in self.sentinel):
+            raise ValueError("a sentinel of a number in a frame is a whole number")
+        return Field(
+            Table.FRAME,
+            self.at or 0,
+            self.type or "uint8",
+            order=self.order or order,
+            length=self.length,
+            bits=(self.bits[0], self.bits[-1]) if self.bits else None,
+            digits=self.digits,
+            sentinel=tuple(one for one in self.sentinel if isinstance(one, int)),
+        )
+
+
+class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An instrument's own settings.
+
+    Attributes:
+        serial: its port; or ``host`` and ``port`` of a serial server that passes bytes on.
+        baud, data_bits, parity, stop_bits, flow_control, rs485: of the serial port.
+        mode: it speaks by itself (listening), or when it is asked (polled).
+        address: what ``{address}`` stands for in requests, commands and ``match``.
+        line, frame, checksum, time: how its messages are told apart and when they are of.
+        encoding, separator, decimal: of text; ``order``: of numbers in frames.
+        match, match_at: bytes at a place by which its messages are known.
+        request: what is sent to have all points that name no other.
+        reply_timeout_s: how long it may be silent before its answer, and within a message.
+        pause_s: how long the line must be quiet before a request.
+        echo: what is sent comes back before the answer.
+        connect_timeout_s: how long making the connection may take.
+    """
+
+    serial: str = ""
+    host: str = ""
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 4001
+    baud: Annotated[int, msgspec.Meta(ge=50, le=4_000_000)] = 9600
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
+    flow_control: Literal["none", "rts-cts", "xon-xoff"] = "none"
+    rs485: bool = False
+    mode: Literal["listening", "polled"] = "listening"
+    address: int | str = ""
+    line: LineSettings | None = None
+    frame: FrameSettings | None = None
+    checksum: ChecksumSettings | None = None
+    time: TimeSettings | None = None
+    encoding: Literal["ascii", "latin-1", "utf-8", "cp1251", "cp866", "koi8-r"] = "latin-1"
+    separator: Annotated[str, msgspec.Meta(max_length=8)] = ","
+    decimal: Literal[".", ","] = "."
+    order: Order = "ABCD"
+    match: str = ""
+    match_at: Count = 0
+    request: str = ""
+    reply_timeout_s: Seconds = 1.0
+    pause_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+    echo: bool = False
+    connect_timeout_s: Seconds = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that do not fit together (ValueError)."""
+        if bool(self.serial) == bool(self.host):
+            raise ValueError(
+                'an instrument needs either serial, its port (serial = "/dev/ttyUSB0"), or host '
+                "and port of a serial server"
+            )
+        if self.line is not None and self.frame is not None:
+            raise ValueError("line and frame exclude each other: its messages are one or the other")
+        if self.mode == "listening" and (self.request or self.echo):
+            raise ValueError('request and echo go with mode = "polled"')
+        if self.host and (self.rs485 or self.flow_control != "none"):
+            raise ValueError("rs485 and flow_control belong to a serial port of this machine")
+        self.cutter()
+        with named("match"):
+            self.bytes_of(self.match)
+        with named("request"):
+            self.bytes_of(self.request)
+        if self.time is not None and self.time.at is not None and self.frame is None:
+            raise ValueError("time: at is a place in a frame, but there is no frame")
+
+    def endpoint(self) -> Endpoint:
+        """Return where its line ends."""
+        if self.host:
+            return Endpoint(
+                self.mode,
+                host=self.host,
+                port=self.port,
+                connect_timeout_s=self.connect_timeout_s,
+            )
+        return Endpoint(
+            self.mode,
+            serial=self.serial,
+            baud=self.baud,
+            data_bits=self.data_bits,
+            parity=self.parity,
+            stop_bits=self.stop_bits,
+            flow_control=self.flow_control,
+            rs485=self.rs485,
+            connect_timeout_s=self.connect_timeout_s,
+        )
+
+    def template(self, text: str) -> Template:
+        """Return a template as this instrument understands it (ValueError)."""
+        return Template(
+            text, encoding=self.encoding, order=self.order, checksum=self.checksum_of_messages()
+        )
+
+    def bytes_of(self, text: str) -> bytes:
+        """Return the bytes of a template without a value (ValueError)."""
+        template = self.template(text)
+        if template.has("value"):
+            raise ValueError(f"{text!r}: {{value}} is for commands only")
+        return template.render(address=self.address)
+
+    def checksum_of_messages(self) -> Checksum | None:
+        """Return how messages are guarded."""
+        one = self.checksum
+        if one is None:
+            return None
+        return Checksum(
+            one.kind,
+            one.order,
+            one.first,
+            _plain("mark", one.mark),
+            in_text=self.frame is None,
+            after_end=one.after_end,
+        )
+
+    def frame_layout(self) -> FrameLayout | None:
+        """Return how its frames are told apart; None where it sends lines (ValueError)."""
+        one = self.frame
+        if one is None:
+            return None
+        return FrameLayout(
+            start=_plain("start", one.start),
+            end=_plain("end", one.end),
+            length=one.length,
+            length_at=one.length_at,
+            length_bytes=one.length_bytes,
+            length_order=one.length_order,
+            length_adds=one.length_adds,
+            escape=_plain("escape", one.escape),
+            escape_xor=one.escape_xor,
+            checksum=self.checksum_of_messages(),
+            length_max=one.length_max,
+        )
+
+    def cutter(self, *, midway: bool = False) -> Cutter:
+        """Return a new cutter of its messages; ``midway``: it may be speaking already."""
+        layout = self.frame_layout()
+        if layout is not None:
+            return FrameCutter(layout)
+        if self.checksum is not None and self.checksum.after_end:
+            raise ValueError("after_end goes with frame: a line's checksum stands before its end")
+        one = self.line or LineSettings()
+        checksum = self.checksum_of_messages()
+        lines = LineLayout(
+            _plain("terminator", one.terminator),
+            _plain("start", one.start),
+            checksum,
+            one.length_max,
+        )
+        return LineCutter(lines, midway=midway)
+
+
+def _plain(name: str, text: str) -> bytes:
+    """Return the bytes of a field's text, which may have escapes (ValueError)."""
+    with named(name):
+        return Template(text).render()
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Put the name of a field before what is wrong with it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None

@@ -1,0 +1,157 @@
+"""Texts: takes a field out of a line and makes a number of it.
+
+>>> TextField(column=2).find("PT1, +012.5 kPa ,OK")
+'+012.5 kPa'
+>>> number("+012.5 kPa"), number("-3,25 \N{DEGREE SIGN}C", decimal=",")
+(12.5, -3.25)
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from citytwin.errors import DeviceMalformed
+
+PATTERN_CHARS_MAX: Final = 200
+WILD_MAX: Final = 3
+_TRUTH: Final = {"true": 1.0, "on": 1.0, "open": 1.0, "false": 0.0, "off": 0.0, "closed": 0.0}
+_VOID: Final = re.compile(r"|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+_NUMBER: Final = re.compile(
+    r"(?P<sign>[+-]?) *(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
+    r" *(?P<unit>(?![xX])(?:[^\W\d_]|[%°\"'/‰])[^,;]*)?"
+)
+_REPEATED_GROUP: Final = re.compile(r"\)(?:[*+]|\{)")
+_WILD: Final = re.compile(r"\.[*+]|\.\{")
+_CLASS_OR_ESCAPE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+
+
+def truth(text: str) -> float | None:
+    """Return 1 or 0 for a word such as on, off, open, closed; None for any other."""
+    return _TRUTH.get(text.casefold())
+
+
+def number(text: str, *, decimal: str = ".") -> float:
+    """Return the number at the beginning of a text, a unit behind it left out.
+
+    NaN for an empty text and for what stands for NaN or infinity.
+
+    Raises:
+        DeviceMalformed: it is not a number.
+    """
+    text = text.strip()
+    if _VOID.fullmatch(text):
+        return math.nan
+    found = _NUMBER.fullmatch(text if decimal == "." else _with_point(text, decimal))
+    if found is None:
+        known = truth(text)
+        if known is None:
+            raise DeviceMalformed(f"{text[:40]!r} is not a number")
+        return known
+    value = float(found["sign"] + found["number"])
+    return value if math.isfinite(value) else math.nan
+
+
+def _with_point(text: str, decimal: str) -> str:
+    # A point where a comma is expected would be a separator of thousands: that is refused.
+    return text.translate({ord(decimal): ".", ord("."): ";"})
+
+
+@dataclass(frozen=True, slots=True)
+class TextField:
+    """Where a field is in a line; without column, chars and pattern it is the whole line.
+
+    Attributes:
+        column: from 1, between separators.
+        separator: of columns; empty: any blanks.
+        chars: first and last character, from 1.
+        pattern: a regular expression; its group is the field.
+        group: name or number of the group; empty: the one called ``value``, else the first, else
+            all that the pattern matches.
+
+    Raises:
+        ValueError: the attributes do not fit together; the text says which and what is allowed.
+    """
+
+    column: int = 0
+    separator: str = ","
+    chars: tuple[int, int] | None = None
+    pattern: str = ""
+    group: str | int = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together, and patterns that could take for ever."""
+        if (self.column > 0) + (self.chars is not None) + bool(self.pattern) > 1:
+            raise ValueError("column, chars and pattern exclude each other")
+        if self.chars is not None and not 1 <= self.chars[0] <= self.chars[1]:
+            raise ValueError(
+                f"chars [{self.chars[0]}, {self.chars[1]}] must be [first, last], counted from 1"
+            )
+        if self.group and not self.pattern:
+            raise ValueError("group goes with pattern")
+        if self.pattern:
+            self._chosen(_compiled(self.pattern))
+
+    def _chosen(self, pattern: re.Pattern[str]) -> str | int:
+        """Return the group that counts."""
+        if self.group:
+            known = self.group in pattern.groupindex or (
+                isinstance(self.group, int) and self.group <= pattern.groups
+            )
+            if not known:
+                raise ValueError(f"group {self.group!r} is not in the pattern {self.pattern!r}")
+            return self.group
+        return "value" if "value" in pattern.groupindex else min(pattern.groups, 1)
+
+    def find(self, line: str) -> str:
+        """Return the field without blanks around it; empty where an optional group is not there.
+
+        Raises:
+            DeviceMalformed: the line has no such field.
+        """
+        if self.column:
+            columns = line.split(self.separator or None)
+            if len(columns) < self.column:
+                raise DeviceMalformed(f"the line has {len(columns)} columns, not {self.column}")
+            return columns[self.column - 1].strip()
+        if self.chars is not None:
+            first, last = self.chars
+            if len(line) < first:
+                raise DeviceMalformed(f"the line has {len(line)} characters, not {first}")
+            return line[first - 1 : last].strip()
+        if self.pattern:
+            pattern = _compiled(self.pattern)
+            found = pattern.search(line)
+            if found is None:
+                raise DeviceMalformed(f"the line does not match {self.pattern!r}")
+            return (found[self._chosen(pattern)] or "").strip()
+        return line.strip()
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern; the time that it takes grows with the line, not beyond all bounds.
+
+    Raises:
+        ValueError: it is no pattern, or one that could take for ever.
+    """
+    plain = _CLASS_OR_ESCAPE.sub("x", pattern)
+    if len(pattern) > PATTERN_CHARS_MAX:
+        raise ValueError(f"pattern has over {PATTERN_CHARS_MAX} characters")
+    if _REPEATED_GROUP.search(plain):
+        raise ValueError(
+            f"pattern {pattern!r} repeats a group, which can take for ever; a group may only be "
+            "optional: (…)?"
+        )
+    if len(_WILD.findall(plain)) > WILD_MAX:
+        raise ValueError(
+            f"pattern {pattern!r} has more than {WILD_MAX} times .* or .+, which can take very "
+            r"long; say what may stand there: [^,]*, \d+"
+        )
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"pattern {pattern!r} is not a regular expression: {error}") from None
