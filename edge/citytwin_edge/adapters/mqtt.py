@@ -37,6 +37,7 @@ from citytwin_edge.wire.payload import Payload, PayloadField
 PROBE_S: Final = 10.0
 PUBLISH_S_MAX: Final = 5.0
 RAW_BYTES_MAX: Final = 200
+EXCERPT_CHARS_MAX: Final = 60
 PROBED_MAX: Final = 1000
 """Messages that a probe takes in; what it seeks is among them, or is not sent."""
 _ONLINE: Final = -1
@@ -190,6 +191,7 @@ class Mqtt:
                 arrival = Arrival(message.topic, payload.data, now_ns, message.retain)
                 _time_ns, value, quality, note = self._decoded(index, payload, arrival)
                 raw = payload.data[:RAW_BYTES_MAX]
+                note = note or _excerpt(raw)
                 probed.append(Probed(index, raw, value, quality, elapsed_ns, note))
         return probed
 
@@ -248,6 +250,12 @@ class Mqtt:
             if quality == Quality.GOOD:
                 quality = Quality.UNCERTAIN_STALE
         return now_ns, number, quality, note
+
+
+def _excerpt(raw: bytes) -> str:
+    """Return the beginning of what people can read without a table of codes; else nothing."""
+    text = raw.decode("utf-8", "replace")[:EXCERPT_CHARS_MAX]
+    return text if text.isprintable() and "\ufffd" not in text else ""
 
 
 class MqttType:

@@ -116,7 +116,7 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if self.online_path and not self.online_topic:
             raise ValueError("online_path needs online_topic")
         if self.online_topic:
-            _check_filter(self.online_topic)
+            _check_filter("online_topic", self.online_topic)
         self.online_field()
 
     def connection(self) -> Connection:
@@ -135,6 +135,7 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         topic: topic or filter.
         path, time_path: JSON paths of value and time; without path the payload is the value.
         values: numbers that words stand for.
+        no_value: words that stand for none.
         type: of a number in raw bytes; empty: the payload is text or JSON.
         byte, order, length, bits, digits, sentinel: where in the bytes, and how it is written.
         encoding: of bytes that come as text.
@@ -145,6 +146,7 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     path: str = ""
     time_path: str = ""
     values: dict[str, float] = msgspec.field(default_factory=dict)
+    no_value: tuple[str, ...] = ()
     type: Type = ""
     byte: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
     order: Literal["ABCD", "CDAB", "BADC", "DCBA"] = "ABCD"
@@ -158,10 +160,10 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         """Refuse topics, paths and templates that cannot work (ValueError)."""
-        _check_filter(self.topic)
+        _check_filter("topic", self.topic)
         self._field()
-        if self.type and self.values:
-            raise ValueError("values are for words; a number in raw bytes has scale and offset")
+        if self.type and (self.values or self.no_value):
+            raise ValueError("values and no_value are for words; a number in bytes has sentinel")
         if "#" in self.command_topic or "+" in self.command_topic:
             raise ValueError("command_topic must be one topic, without wildcards")
         try:
@@ -179,8 +181,10 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises:
             ValueError: it cannot be there.
         """
-        if point.kind == Kind.TEXT and (self.values or self.type not in {"", "string"}):
-            raise ValueError('kind = "text" has neither values nor a type of number')
+        if point.kind == Kind.TEXT and (
+            self.values or self.no_value or self.type not in {"", "string"}
+        ):
+            raise ValueError('kind = "text" has neither values, no_value nor a type of number')
         if point.kind != Kind.TEXT and self.type == "string":
             raise ValueError('type = "string" goes with kind = "text"')
         units = (point.unit, unit(point.unit).symbol) if point.unit != "1" else ()
@@ -190,7 +194,12 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def _field(self, **more: Any) -> PayloadField:
         return PayloadField(
-            self.path, self.time_path, values=self.values, binary=self._binary(), **more
+            self.path,
+            self.time_path,
+            values=self.values,
+            no_value=self.no_value,
+            binary=self._binary(),
+            **more,
         )
 
     def _binary(self) -> Binary | None:
@@ -198,7 +207,7 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             if self.encoding or self.byte or self.length or self.bits or self.digits:
                 raise ValueError("encoding, byte, length, bits and digits need type")
             if self.sentinel:
-                raise ValueError("sentinel needs type; for words that mean no value: values, nan")
+                raise ValueError("sentinel needs type; words that mean no value are no_value")
             return None
         if self.path and not self.encoding:
             raise ValueError("bytes in JSON are a text: encoding must say hex or base64")
@@ -221,11 +230,11 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return self.command.format(value=value, word=word)
 
 
-def _check_filter(topic: str) -> None:
+def _check_filter(name: str, topic: str) -> None:
     """Refuse what is no topic filter (ValueError)."""
     try:
         aiomqtt.Wildcard(topic)
     except ValueError:
-        raise ValueError(f"{topic!r} is not a topic or topic filter") from None
+        raise ValueError(f"{name} {topic!r} is not a topic or topic filter") from None
     if topic.startswith(SHARED):
-        raise ValueError(f"{topic!r} would give this gateway a part of the messages only")
+        raise ValueError(f"{name} {topic!r} would give this gateway a part of the messages only")

@@ -138,6 +138,7 @@ class PayloadField:
         time_path: str = "",
         *,
         values: Mapping[str, float] | None = None,
+        no_value: Sequence[str] = (),
         units: Sequence[str] = (),
         utc_offset_h: float | None = None,
         binary: Binary | None = None,
@@ -149,6 +150,7 @@ class PayloadField:
             path, time_path: RFC 9535.
             values: numbers that words stand for, upper and lower case alike; without any, on, true
                 and open are 1, off, false and closed 0.
+            no_value: words that stand for no number at all.
             units: what may stand behind a number in a text.
             utc_offset_h: hours east of Greenwich, of times that name no offset.
             binary: the value is in raw bytes.
@@ -167,6 +169,7 @@ class PayloadField:
         except jsonpath.JSONPathError as error:
             raise ValueError(f"{path or time_path!r} is not a JSON path: {error}") from None
         self._values = {word.casefold(): number for word, number in (values or _TRUTH).items()}
+        self._values |= {word.casefold(): math.nan for word in no_value}
         self._units = {unit for unit in units if unit}
         self._binary, self._is_text = binary, is_text
         hours = datetime.timedelta(hours=utc_offset_h or 0.0)

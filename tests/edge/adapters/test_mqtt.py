@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from pathlib import Path
 
 import aiomqtt
 import pytest
@@ -12,6 +13,7 @@ from citytwin.adapter import Confirms, Listens, Probes, Writes
 from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent, StoreFull
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters import mqtt
+from citytwin_edge.config import load
 from tests.edge.mqtt_devices import bound, device, hearing, new_site, wait_for
 from tests.servers import free_port, mosquitto
 
@@ -182,6 +184,7 @@ async def test_a_probe_shows_bytes_and_leaves_the_session_alone(tmp_path, monkey
         assert [(one.point, one.raw, one.value, one.quality) for one in probed[:1]] == [
             (0, STATE.encode(), 35.5, Quality.GOOD)
         ]
+        assert probed[0].note == STATE, "what people can read is not in hexadecimal only"
         assert [(one.quality, one.note) for one in probed[1:]] == [
             (Quality.BAD_SILENT, "no message within 1 s")
         ] * 2
@@ -208,6 +211,27 @@ async def test_a_full_dictionary_of_texts_ends_nothing(tmp_path):
 
 
 # ---- configuration
+
+
+def test_what_the_guide_shows_is_a_configuration(tmp_path):
+    guide = Path(__file__).parents[3] / "docs/guides/mqtt.md"
+    shown = guide.read_text(encoding="utf-8").partition("```toml")[2].partition("```")[0]
+    (tmp_path / "edge.toml").write_text(f'[gateway]\nname = "g"\n{shown}', encoding="utf-8")
+    config = load(tmp_path / "edge.toml")
+    assert [one.point.name for one in config.points] == ["pm25", "valve", "battery"]
+
+
+def test_a_word_without_a_number_is_shown(tmp_path):
+    (tmp_path / "edge.toml").write_text(
+        '[gateway]\nname = "g"\n[[device]]\nname = "d"\nadapter = "mqtt"\nhost = "b"\n'
+        '[[device.point]]\nname = "p"\ntopic = "t"\nvalues = { open = 1, shut = "0" }\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "edge.toml")
+    assert str(caught.value).endswith(
+        'edge.toml:10: device "d", point "p", table "values": expected a table '
+        '{ name = a number, … }, got { open = 1, shut = the text "0" }'
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ from citytwin_edge.wire.payload import Payload
         (MqttPoint, {"topic": "a", "command": "{x}"}, "template"),
         (MqttPoint, {"topic": "a", "command": "{word}"}, "which there are none of"),
         (MqttPoint, {"topic": "a", "byte": 2}, "need type"),
-        (MqttPoint, {"topic": "a", "sentinel": [1]}, "values, nan"),
+        (MqttPoint, {"topic": "a", "sentinel": [1]}, "are no_value"),
         (MqttPoint, {"topic": "a", "type": "uint8", "path": "$.d"}, "hex or base64"),
-        (MqttPoint, {"topic": "a", "type": "uint8", "values": {"a": 1}}, "scale and offset"),
+        (MqttPoint, {"topic": "a", "type": "uint8", "values": {"a": 1}}, "has sentinel"),
         (MqttPoint, {"topic": "a", "type": "uint16", "length": 3}, "length is for type string"),
         (MqttPoint, {"topic": "a", "type": "uint24"}, "Invalid enum value 'uint24'"),
     ],
@@ -50,7 +50,7 @@ def test_settings_that_cannot_work(kind, fields, words):
 @pytest.mark.parametrize(
     ("kind", "fields", "words"),
     [
-        (Kind.TEXT, {"type": "uint8"}, "neither values nor a type"),
+        (Kind.TEXT, {"type": "uint8"}, "neither values, no_value nor a type"),
         (Kind.ANALOG, {"type": "string", "length": 2}, 'goes with kind = "text"'),
     ],
 )
