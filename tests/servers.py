@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 from random import SystemRandom
 
 PORTS = range(20_000, 32_000)
@@ -20,16 +22,56 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def mosquitto(folder, *settings, port=0):
-    """Run a broker; yields its port. Without settings everybody may do everything."""
+async def peer(serve):
+    """Run ``serve(reader, writer)`` for every connection; yields the port, ends what is left."""
+    tasks = set()
+
+    async def one(reader, writer):
+        tasks.add(asyncio.current_task())
+        try:
+            await serve(reader, writer)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@dataclass
+class Broker:
+    """A running mosquitto."""
+
+    port: int
+    process: asyncio.subprocess.Process
+    log: Path
+
+    def clients(self):
+        """Return the ids of all clients that ever connected, in order."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [
+            line.partition(" as ")[2].split()[0] for line in lines if "New client connected" in line
+        ]
+
+
+@contextlib.asynccontextmanager
+async def broker(folder, *settings, port=0):
+    """Run a broker; yields it. Without settings everybody may do everything."""
     port = port or free_port()
-    config = folder / f"mosquitto-{port}.conf"
+    config, log = folder / f"mosquitto-{port}.conf", folder / f"mosquitto-{port}.log"
     lines = [f"listener {port} 127.0.0.1", *(settings or ("allow_anonymous true",))]
-    config.write_text("\n".join([*lines, ""]))
-    process = await asyncio.create_subprocess_exec(
-        "mosquitto", "-c", str(config), stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    config.write_text("\n".join([*lines, "log_dest stderr", "log_type all", ""]))
+    with log.open("a") as written:
+        process = await asyncio.create_subprocess_exec(
+            "mosquitto", "-c", str(config), stdout=asyncio.subprocess.DEVNULL, stderr=written
+        )
     try:
         async with asyncio.timeout(10):
             while True:
@@ -40,7 +82,15 @@ async def mosquitto(folder, *settings, port=0):
                 else:
                     writer.close()
                     break
-        yield port
+        yield Broker(port, process, log)
     finally:
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def mosquitto(folder, *settings, port=0):
+    """Run a broker; yields its port."""
+    async with broker(folder, *settings, port=port) as running:
+        yield running.port

@@ -121,8 +121,24 @@ class Listens(Protocol):
     def listen(self) -> AsyncIterator[Batch]:
         """Yield samples as they come, until closed.
 
+        A device that says itself that it is gone is yielded as BAD_SILENT; what had to be left out
+        because more came than could be taken, as BAD_OVERFLOW.
+
         Raises:
             DeviceError: the line is lost; the gateway opens it again later.
+        """
+        ...
+
+
+@runtime_checkable
+class Confirms(Protocol):
+    """Listens to somebody who keeps samples until he is told that they are safe here."""
+
+    def confirmation(self) -> Callable[[], None] | None:
+        """Return what the gateway calls when all that ``listen`` has yielded so far is durable.
+
+        None when nobody waits for it. Yielded is what was followed by asking for the next. The
+        gateway may leave a confirmation out: a later one covers those before it.
         """
         ...
 

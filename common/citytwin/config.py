@@ -128,6 +128,11 @@ class Document:
         place = (*at, *inside)
         for part in inside:
             info, value = below(info, part), _at(value, part)
+        if found[2] and found[2].endswith("[...]") and isinstance(value, dict):
+            seen = ", ".join(f"{name} = {in_words(one)}" for name, one in value.items())
+            return self.error(
+                f"expected {allowed(info)}, got {{ {seen[:SHOWN_CHARS_MAX]} }}", place
+            )
         if unknown := _UNKNOWN.fullmatch(message):
             known = [*fields(info), *(() if inside else also)]
             return self.error(_unknown(unknown[1], known), (*place, unknown[1]))
@@ -135,6 +140,8 @@ class Document:
             return self.error(f'field "{missing[1]}" is missing', place)
         if message.startswith(_TYPE):
             message = f"expected {allowed(info)}, got {in_words(value)}"
+        elif isinstance(value, dict):
+            place = (*place, *_mentioned(message, [name for name in fields(info) if name in value]))
         return self.error(message.removesuffix("."), place)
 
     def _words(self, at: At) -> list[str]:
@@ -168,6 +175,8 @@ def load(path: Path, kind: type[T]) -> T:
     return Document(path).convert(kind)
 
 
+SHOWN_CHARS_MAX: Final = 200
+"""Of a table with something wrong in it."""
 _type_info: Final[Callable[[Any], Any]] = functools.cache(msgspec.inspect.type_info)
 
 
@@ -194,6 +203,13 @@ def _syntax(path: Path, text: str, message: str) -> str:
         return f"{path}:{found[1]}: is not TOML at column {found[2]}: {words}"
     line = text.rstrip("\n").count("\n") + 1
     return f"{path}:{line}: is not TOML, the file ends too soon: {words}"
+
+
+def _mentioned(message: str, names: Sequence[str]) -> Sequence[str]:
+    """Return the field that a message names first, so that its line can be told; else nothing."""
+    found = [(match.start(), name) for name in names
+             if (match := re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", message))]  # fmt: skip
+    return [min(found)[1]] if found else []
 
 
 def _unknown(name: str, known: list[str]) -> str:

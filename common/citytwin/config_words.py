@@ -52,6 +52,8 @@ def allowed(info: Any) -> str:
     if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DictType):
         if getattr(info, "array_like", False):
             return f"a list [{', '.join(fields(info))}]"
+        if isinstance(info, msgspec.inspect.DictType):
+            return f"a table {{ name = {allowed(info.value_type)}, … }}"
         return "a table { … }"
     return _list(info)
 

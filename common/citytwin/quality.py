@@ -54,6 +54,8 @@ class Quality(IntEnum):
     """The device answered with an exception for this point."""
     BAD_STALE = 0x86
     """No fresh value for longer than the point may be without one."""
+    BAD_OVERFLOW = 0x87
+    """More came than could be taken: samples of the device are missing before this one."""
 
     @property
     def severity(self) -> Severity:

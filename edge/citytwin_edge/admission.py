@@ -37,6 +37,11 @@ class Admission:
         self._early_samples = 0
         self.dropped = 0
 
+    @property
+    def waiting_samples(self) -> int:
+        """How many wait in memory until the time is known."""
+        return self._early_samples
+
     def admit(self, batch: Batch) -> Batch:
         """Return what may be kept of a batch; nothing while the time is not known."""
         if not len(batch):

@@ -176,12 +176,18 @@ class Agent:
     async def flush(self, *, final: bool = False) -> None:
         """Bring what was read into the outbox, kernels' states once a minute and at the end."""
         self.pipeline.take(self.admission.released())
+        confirmations = [poller.confirmation() for poller in self.pollers.values()]
         entries = _entries(self.pipeline.tick())
         now_ns, snapshots = self.trust.monotonic_ns(), None
         if final or now_ns - self._snapshot_ns >= SNAPSHOT_NS:
             snapshots, self._snapshot_ns = self.pipeline.snapshots(), now_ns
         if await self.keeper.keep(entries, snapshots):
             self.uplink.wake()
+        # Later entries may wait again by now; then the next flush confirms these too.
+        if not self.keeper.held_bytes and not self.admission.waiting_samples:
+            for confirm in confirmations:
+                if confirm is not None:
+                    confirm()
 
     async def _tell_health(self) -> None:
         while True:

@@ -22,6 +22,8 @@ FAILED: Final = 70
 SILENT: Final = 2
 """Exit code of ``probe`` when a point could not be read."""
 INTERRUPTED: Final = 130
+RAW_CHARS_MAX: Final = 47
+"""Of a device's bytes in a table: 16 of them."""
 EXPIRY_DAYS: Final = 30
 """So long before its certificate ends, an agent that starts says so."""
 
@@ -249,9 +251,17 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
         print("(none)")
         return
     names = list(rows[0])
-    cells = [["" if row[name] is None else str(row[name]) for name in names] for row in rows]
+    cells = [[_cell(name, row[name]) for name in names] for row in rows]
     widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
     for line in [names, *cells]:
         print(
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         )
+
+
+def _cell(name: str, value: Any) -> str:
+    """Return what stands in a table; of long bytes the beginning (``--json`` has more)."""
+    text = "" if value is None else str(value)
+    if name == "raw" and len(text) > RAW_CHARS_MAX:
+        return text[:RAW_CHARS_MAX] + "…"
+    return text

@@ -289,11 +289,11 @@ def _check_lines(document: Document, devices: tuple[Device, ...]) -> None:
         try:
             adapter = device.build(site)
         except ConfigError as error:
-            ids = (one.point.id for one in device.points)
-            named = (number for number, one in enumerate(ids) if f"{one}:" in str(error))
-            number = next(named, None)
-            place = at if number is None else (*at, "point", number)
-            raise document.error(str(error), place) from None
+            said, place = str(error), at
+            for number, one in enumerate(device.points):
+                if said.startswith(start := f"point {one.point.id}: "):
+                    said, place = said.removeprefix(start), (*at, "point", number)
+            raise document.error(said, place) from None
         if not isinstance(adapter, Reads | Listens):
             raise document.error(
                 f'adapter "{device.adapter}" neither reads nor listens', (*at, "adapter")

@@ -15,7 +15,7 @@ from citytwin.point import Kind, Label, Place, Point, Source
 from citytwin.quality import Quality
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.outbox import OutboxStats
-from citytwin_edge.poller import PollStats
+from citytwin_edge.pollstats import PollStats
 
 DEVICE: Final = "agent"
 SUCCESS: Final = ".success"

@@ -9,27 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
-from citytwin.adapter import Adapter, Listens, Probed, Probes, Reads, Writes
+from citytwin.adapter import Adapter, Confirms, Listens, Probed, Probes, Reads, Writes
 from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.clock import Clock
-from citytwin.errors import (
-    DeviceError,
-    DeviceMalformed,
-    DeviceRefused,
-    DeviceSilent,
-    WireError,
-)
+from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
 from citytwin.point import Point
 from citytwin.quality import Quality
+from citytwin_edge.pollstats import PollStats, complaint, reason_of
 from citytwin_edge.scaling import Scaling
 
 CLOSE_S_MAX: Final = 1.0
@@ -81,56 +75,6 @@ class DeviceSpec:
             raise ValueError(f"device {self.name}: period, time-out and back-off are above zero")
         if self.stale_after_ns < 0:
             raise ValueError(f"device {self.name}: stale_after_ns is not below zero")
-
-
-@dataclass(slots=True)
-class PollStats:
-    """What a poller counts, from its start.
-
-    Attributes:
-        polls: attempts to read; for a listener, failures and batches heard.
-        answered: those that brought samples.
-        skipped: slots of the grid that passed during a longer poll.
-        samples: emitted, those of bad quality included.
-        failures: by reason: silent, malformed, refused, fault (an error nobody foresaw).
-        in_row: failures since the last answer.
-        latency_ns: how long the last answered poll took.
-        error: the last failure, in words.
-    """
-
-    polls: int = 0
-    answered: int = 0
-    skipped: int = 0
-    samples: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
-    in_row: int = 0
-    latency_ns: int = 0
-    error: str = ""
-
-    @property
-    def success(self) -> float:
-        """Part of the polls that were answered, 0 to 1; 1 before the first."""
-        return self.answered / self.polls if self.polls else 1.0
-
-
-_REASONS: Final = {
-    Quality.BAD_SILENT: "silent",
-    Quality.BAD_MALFORMED: "malformed",
-    Quality.BAD_REFUSED: "refused",
-}
-
-
-def _reason(error: BaseException) -> tuple[Quality, str]:
-    """Return the quality and the name of a failure."""
-    if isinstance(error, DeviceRefused):
-        quality = Quality.BAD_REFUSED
-    elif isinstance(error, DeviceMalformed | WireError):
-        quality = Quality.BAD_MALFORMED
-    elif isinstance(error, DeviceError | OSError):  # TimeoutError is one
-        quality = Quality.BAD_SILENT
-    else:
-        return Quality.BAD_MALFORMED, "fault"
-    return quality, _REASONS[quality]
 
 
 def _pass_on_cancellation(error: BaseException) -> None:
@@ -259,9 +203,17 @@ class Poller:
             _log.info("device answers again", device=self.spec.name, after=self.stats.in_row)
             self.stats.in_row = 0
 
+    def _complained(self, reason: str) -> None:
+        """Count what a listener said of itself: that it is gone, or that it had to leave out."""
+        self.stats.failures[reason] += 1
+        self.stats.in_row += 1
+        self.stats.error = f"says itself: {reason}"
+        if self.stats.in_row == 1:
+            _log.warning("device failed", device=self.spec.name, reason=reason)
+
     def _failed(self, error: BaseException) -> float:
         """Count a failure, emit its samples and return how long to pause, in seconds."""
-        quality, reason = _reason(error)
+        quality, reason = reason_of(error)
         stats = self.stats
         stats.failures[reason] += 1
         stats.in_row += 1
@@ -314,9 +266,13 @@ class Poller:
             async for heard in stream:
                 batch = self._scaling.apply(heard)
                 self._heard_at[heard.point] = loop.time()
-                self._stale[heard.point] = False
+                reason = complaint(heard)
+                self._stale[heard.point] = reason == "silent"  # just been said
                 self.stats.polls += 1
-                self._answered()
+                if reason:
+                    self._complained(reason)
+                else:
+                    self._answered()
                 self._emit(batch)
         finally:
             aclose = getattr(stream, "aclose", None)
@@ -338,6 +294,10 @@ class Poller:
             await asyncio.sleep(max(wait_s, STALE_CHECK_S_MIN))
 
     # ---- on demand
+
+    def confirmation(self) -> Callable[[], None] | None:
+        """Return what is called when all that was emitted so far is durable; None: nobody waits."""
+        return self._adapter.confirmation() if isinstance(self._adapter, Confirms) else None
 
     async def write(self, number: int, value: float) -> None:
         """Set a point and read the device at once, so that the read-back does not wait.

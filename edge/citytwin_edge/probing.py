@@ -12,6 +12,7 @@ import numpy as np
 from citytwin.adapter import Adapter, Listens, Probed, Probes, Reads, Site
 from citytwin.batch import Batch
 from citytwin.errors import CityTwinError, DeviceError
+from citytwin.point import Kind
 from citytwin.quality import Quality
 from citytwin.units import unit
 from citytwin_edge.gateway import Device
@@ -122,11 +123,14 @@ def _row(device: Device, one: Probed, value: float, quality: Quality) -> Row:
     point = device.points[one.point].point
     reason = quality.reason.replace("_", " ")
     level = quality.severity.name.lower()
+    shown: float | str | None = None if math.isnan(value) else float(f"{value:.9g}")
+    if point.kind == Kind.TEXT and shown is not None:
+        shown = one.note  # the number that stands for a text tells nobody anything
     return {
         "device": device.name,
         "point": point.name,
         "raw": one.raw.hex(" "),
-        "value": None if math.isnan(value) else float(f"{value:.9g}"),
+        "value": shown,
         "unit": unit(point.unit).symbol,
         "quality": level if quality == Quality.GOOD else f"{level}: {reason}",
         "ms": round(one.elapsed_ns / 1e6, 1),

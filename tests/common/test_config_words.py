@@ -33,7 +33,7 @@ class Colour(StrEnum):
         (Span | None, "a list [low, high]"),
         (Place, "a list [lon, lat, elevation_m]"),
         (Label, "a table { … }"),
-        (dict[str, int], "a table { … }"),
+        (dict[str, int], "a table { name = a whole number, … }"),
         (list[int], "a list [ … ]"),
         (Annotated[tuple[int, ...], msgspec.Meta(max_length=2)], "a list of at most 2 values"),
         (tuple[int, str], "a list of 2 values"),

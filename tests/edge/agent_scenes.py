@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +30,7 @@ class Meter:
         self.kind, self.count, self.site = kind, len(bindings), site
         self.readings = 0
         self.written: list[tuple[int, float]] = []
+        self.confirmed: list[int] = []
 
     async def open(self) -> None:
         pass
@@ -47,6 +48,10 @@ class Meter:
 
     async def write(self, point: int, value: float) -> None:
         self.written.append((point, value))
+
+    def confirmation(self) -> Callable[[], None]:
+        readings = self.readings
+        return lambda: self.confirmed.append(readings)
 
 
 class MeterType:

@@ -17,7 +17,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from citytwin.adapter import Binding, Site
 from citytwin.clock import SystemClock
-from citytwin.point import Point
+from citytwin.point import Kind, Point
 from citytwin_edge.adapters.modbus import MODBUS, Modbus
 from citytwin_edge.adapters.modbus_settings import ModbusDevice, ModbusPoint
 
@@ -35,7 +35,13 @@ def build(site: Site, points: Sequence[dict[str, Any]], **device: Any) -> Modbus
     """Build an adapter from what stands in a configuration file."""
     settings = msgspec.convert({"reply_timeout_s": 0.3, **device}, ModbusDevice)
     bindings = [
-        Binding(Point(id=f"gw/dev/p{number}"), msgspec.convert(fields, ModbusPoint))
+        Binding(
+            Point(
+                id=f"gw/dev/p{number}",
+                kind=Kind.TEXT if fields.get("type") == "string" else Kind.ANALOG,
+            ),
+            msgspec.convert(fields, ModbusPoint),
+        )
         for number, fields in enumerate(points)
     ]
     return MODBUS.build(settings, bindings, site)

@@ -152,6 +152,33 @@ def test_a_disk_that_refuses_costs_nothing_as_long_as_memory_lasts(tmp_path, mon
     assert "agent.health_unknown" in {log["event"] for log in logs}
 
 
+def test_only_what_is_on_the_disk_is_confirmed_to_the_devices(tmp_path, monkeypatch):
+    async def scene(gateway):
+        outbox, meter, kept = gateway.agent.outbox, gateway.kind.meters[0], []
+        append, broken = outbox.append_many, False
+
+        def append_many(*arguments):
+            if broken:
+                raise StoreError("the disk is full")
+            kept.append(meter.readings)
+            return append(*arguments)
+
+        monkeypatch.setattr(outbox, "append_many", append_many)
+        async with gateway.running():
+            await asyncio.sleep(10.5)
+            before = len(meter.confirmed)
+            assert before >= 9
+            assert all(readings <= max(kept) for readings in meter.confirmed)
+            broken = True
+            await asyncio.sleep(30)
+            assert len(meter.confirmed) == before
+            broken = False
+            await asyncio.sleep(2)
+            assert meter.confirmed[-1] > meter.confirmed[before - 1] + 30
+
+    played(tmp_path, monkeypatch, scene)
+
+
 def test_a_part_that_fails_ends_the_agent_after_keeping_what_was_read(tmp_path, monkeypatch):
     async def scene(gateway):
         async def broken():

@@ -93,8 +93,20 @@ async def test_probe_shows_what_devices_say(tmp_path, capsys):
         assert name.split()[:6] == ["meter", "name", "41", "42", "43", "00"]
         assert name.split()[-1] == "ABC"
         assert await ran("probe", "--json", "--config", written(tmp_path, port)) == 0
-        assert json.loads(capsys.readouterr().out)[0]["value"] == 12.3
+        first, second = json.loads(capsys.readouterr().out)
+        assert (first["value"], second["value"]) == (12.3, "ABC")
     assert not (tmp_path / "state").exists()
+
+
+def test_probe_cuts_long_bytes_in_its_table_only(capsys):
+    long = "".join(f"{n:02x} " for n in range(40)).strip()
+    row = {"device": "d", "raw": long, "note": "x" * 80}
+    cli._table([row], False)
+    said = capsys.readouterr().out
+    assert "0d 0e 0f…  " in said
+    assert row["note"] in said, "what people can read is not cut"
+    cli._table([row], True)
+    assert long in capsys.readouterr().out
 
 
 async def test_probe_fails_when_a_device_is_silent(tmp_path, capsys):

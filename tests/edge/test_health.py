@@ -10,7 +10,7 @@ from citytwin.testing import VirtualClock
 from citytwin_edge import health
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.outbox import OutboxStats
-from citytwin_edge.poller import PollStats
+from citytwin_edge.pollstats import PollStats
 
 STATS = OutboxStats(3, 2048, 900, 7, 1, 5, 8)
 

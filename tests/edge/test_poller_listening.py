@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -13,7 +14,13 @@ from citytwin.errors import (
     DeviceSilent,
 )
 from citytwin.quality import Quality
-from tests.edge.poller_fakes import FakeListening, FakePolled, play, said
+from citytwin.testing import VirtualClock
+from citytwin_edge.poller import Poller
+from tests.edge.poller_fakes import FakeListening, FakePolled, play, said, spec_of
+
+
+def poller_of(adapter: FakeListening) -> Poller:
+    return Poller(spec_of(adapter), VirtualClock(), lambda _batch: None)
 
 
 class TestListening:
@@ -77,6 +84,41 @@ class TestListening:
         adapter.plan = [(1, DeviceSilent("gone"))]
         _, heard = play(adapter, 100, stale_after_ns=30 * SECOND_NS)
         assert said(heard) == [(1, Quality.BAD_SILENT)]
+
+    def test_what_a_device_says_of_itself_is_counted_and_told_once(self) -> None:
+        def says(*codes: Quality) -> Batch:
+            return Batch.of([0, 1], 5, [np.nan, np.nan], codes)
+
+        adapter = FakeListening()
+        gone = says(Quality.BAD_SILENT, Quality.BAD_SILENT)
+        adapter.plan = [
+            (1, Batch.of([0, 1], 5, [1.0, 1.0])),
+            (1, gone),
+            (1, gone),
+            (1, says(Quality.BAD_OVERFLOW, Quality.BAD_NOT_A_NUMBER)),
+        ]
+        poller, heard = play(adapter, 100, stale_after_ns=30 * SECOND_NS)
+        assert dict(poller.stats.failures) == {"silent": 2, "overflow": 1}
+        assert (poller.stats.answered, poller.stats.in_row, poller.stats.success) == (1, 3, 0.25)
+        # Not left alone, since it may speak again at once; stale only after the overflow.
+        assert len(adapter.at("listen")) == 1
+        assert [when for when, batch in heard if Quality.BAD_STALE in batch.quality] == [34]
+
+    def test_a_confirmation_is_the_adapters(self) -> None:
+        class Confirming(FakeListening):
+            def confirmation(self) -> Callable[[], None]:
+                return lambda: self.note("confirmed")
+
+        async def scene() -> tuple[Confirming, bool]:
+            adapter = Confirming()
+            confirm = poller_of(adapter).confirmation()
+            assert confirm is not None
+            confirm()
+            return adapter, poller_of(FakeListening()).confirmation() is None
+
+        adapter, is_none = VirtualClock().run(scene())
+        assert [name for name, _ in adapter.calls] == ["confirmed"]
+        assert is_none
 
     def test_an_adapter_may_do_both(self) -> None:
         class Both(FakePolled, FakeListening):

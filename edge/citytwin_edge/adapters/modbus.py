@@ -22,6 +22,7 @@ from citytwin.errors import (
     DeviceMalformed,
     DeviceRefused,
 )
+from citytwin.point import Kind
 from citytwin.quality import Quality
 from citytwin_edge.adapters.modbus_frames import (
     ILLEGAL_ADDRESS,
@@ -308,9 +309,15 @@ class ModbusType:
         fields = []
         for point, address in bindings:
             try:
-                fields.append(address.field(order=settings.order, one_based=settings.one_based))
+                field = address.field(order=settings.order, one_based=settings.one_based)
             except ValueError as error:
                 raise ConfigError(f"point {point.id}: {error}") from None
+            if (field.type == "string") != (point.kind == Kind.TEXT):
+                raise ConfigError(
+                    f'point {point.id}: type = "string" and kind = "text" go together; the number '
+                    "of a text is no measurement"
+                )
+            fields.append(field)
         endpoint = settings.endpoint()
         line: Line = site.line(endpoint.key, lambda: Line(endpoint, site.clock))
         if line.endpoint != endpoint:

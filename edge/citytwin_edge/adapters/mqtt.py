@@ -1,233 +1,293 @@
 """MQTT: devices that publish to a broker, MQTT 3.1.1 and 5, with TLS, passwords, certificates.
 
-docs/guides/mqtt.md explains the settings.
+docs/guides/mqtt.md explains the settings. Devices of one broker share one connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import ssl
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from random import Random
+from typing import Final
 
 import aiomqtt
 import msgspec
+import structlog
+from paho.mqtt.client import MQTTMessage
 
 from citytwin.adapter import Binding, Probed, Site
 from citytwin.batch import Batch
-from citytwin.errors import DeviceMalformed, DeviceRefused, DeviceSilent
-from citytwin.point import Kind
+from citytwin.errors import (
+    ConfigError,
+    DeviceMalformed,
+    DeviceRefused,
+    DeviceSilent,
+    StoreFull,
+)
 from citytwin.quality import Quality
-from citytwin_edge.wire.payload import PayloadField
+from citytwin_edge.adapters.mqtt_client import Client
+from citytwin_edge.adapters.mqtt_line import Line
+from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
+from citytwin_edge.adapters.mqtt_settings import DEVICE, MqttDevice, MqttPoint
+from citytwin_edge.wire.payload import Payload, PayloadField
 
-QUEUE_MAX: Final = 1000
-"""Messages of one device that wait to be read; the client drops those beyond."""
 PROBE_S: Final = 10.0
 PUBLISH_S_MAX: Final = 5.0
+RAW_BYTES_MAX: Final = 200
+EXCERPT_CHARS_MAX: Final = 60
+PROBED_MAX: Final = 1000
+"""Messages that a probe takes in; what it seeks is among them, or is not sent."""
+_ONLINE: Final = -1
+"""The mark of the topic that says whether the device is there; points have 0 and more."""
 
-
-class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device's own settings: its broker and how it is reached."""
-
-    host: str
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
-    version: Literal["3.1.1", "5"] = "5"
-    user: str = ""
-    password_file: str = ""
-    tls: bool = False
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
-    client_id: str = ""
-    keep_alive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
-    qos: Literal[0, 1, 2] = 1
-
-    def __post_init__(self) -> None:
-        """Refuse settings that do not fit together (ValueError)."""
-        if not self.host:
-            raise ValueError("host must name the broker")
-        if bool(self.certificate_file) != bool(self.key_file):
-            raise ValueError("certificate_file and key_file go together")
-        if (self.ca_file or self.certificate_file) and not self.tls:
-            raise ValueError("ca_file and certificate_file need tls = true")
-        if self.password_file and not self.user:
-            raise ValueError("password_file needs user")
-
-
-class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a point is in the device's messages, and how it is commanded."""
-
-    topic: str
-    path: str = ""
-    time_path: str = ""
-    command_topic: str = ""
-    command: str = "{value:g}"
-
-    def __post_init__(self) -> None:
-        """Refuse topics, paths and templates that cannot work (ValueError)."""
-        try:
-            aiomqtt.Wildcard(self.topic)
-        except ValueError:
-            raise ValueError(f"{self.topic!r} is not a topic or topic filter") from None
-        PayloadField(self.path, self.time_path)
-        if "#" in self.command_topic or "+" in self.command_topic:
-            raise ValueError("command_topic must be one topic, without wildcards")
-        try:
-            self.command.format(value=1.0)
-        except (ValueError, KeyError, IndexError):
-            raise ValueError(f"{self.command!r} is not a template such as {{value:g}}") from None
+_log = structlog.get_logger(__name__)
 
 
 class Mqtt:
     """One device on a broker: listens for as long as it is open, publishes commands."""
 
-    def __init__(self, settings: MqttDevice, bindings: Sequence[Binding], site: Site) -> None:
-        """Touch no network."""
-        self._settings, self._site = settings, site
-        self._points = [(binding.point, binding.address) for binding in bindings]
-        self._fields = [PayloadField(one.path, one.time_path) for _, one in self._points]
-        self._wildcards = [aiomqtt.Wildcard(one.topic) for _, one in self._points]
-        self._client: aiomqtt.Client | None = None
+    def __init__(
+        self,
+        settings: MqttDevice,
+        bindings: Sequence[Binding],
+        fields: Sequence[PayloadField],
+        line: Line,
+        site: Site,
+    ) -> None:
+        """Join the line; touches no network. ``fields`` has one row for each binding."""
+        self._settings, self._line, self._site = settings, line, site
+        self._addresses: list[MqttPoint] = [binding.address for binding in bindings]
+        self._fields = list(fields)
+        self._name = bindings[0].point.device
+        self._level = settings.topic_name or self._name
+        self._topics = {
+            index: (self._topic(one.topic), settings.qos)
+            for index, one in enumerate(self._addresses)
+        }
+        self._online = settings.online_field()
+        self._is_offline = False
+        topics = dict(self._topics)
+        if settings.online_topic:
+            topics[_ONLINE] = (self._topic(settings.online_topic), settings.qos)
+        self._listener = line.join(self._name, topics)
+
+    def _topic(self, template: str) -> str:
+        return template.replace(DEVICE, self._level)
 
     async def open(self) -> None:
         """Nothing to get ready: listening connects."""
 
     async def close(self) -> None:
-        """Nothing is left open: listening ends with its iterator."""
-        self._client = None
+        """Listen no more; the last device to do so closes the connection."""
+        await self._line.forsake(self._listener)
 
     async def listen(self) -> AsyncIterator[Batch]:
         """Yield what each message says; DeviceSilent when the broker is lost."""
+        self._line.attend(self._listener)
         try:
-            async with self._connection() as client:
-                for topic in dict.fromkeys(one.topic for _, one in self._points):
-                    await client.subscribe(topic, qos=self._settings.qos)
-                self._client = client
-                async for message in client.messages:
-                    batch = self._batch(message)
-                    if len(batch):
-                        yield batch
-        except (aiomqtt.MqttError, OSError) as error:
-            raise DeviceSilent(f"the broker {self._settings.host}: {error}") from None
+            while (heard := await self._listener.get()) is not None:
+                lost = self._listener.lost()
+                batch = Batch.concat([self._missing(lost), self._batch(heard)])
+                if len(batch):
+                    yield batch
+                # Asked for the next: the gateway has taken this one.
+                self._listener.taken(heard.arrival)
         finally:
-            self._client = None
+            await self._line.forsake(self._listener)
+
+    def confirmation(self) -> Callable[[], None] | None:
+        """Return what lets the broker forget what was yielded; see the contract."""
+        return self._listener.confirmation()
 
     async def write(self, point: int, value: float) -> None:
         """Publish a command; see the contract."""
-        address: MqttPoint = self._points[point][1]
+        address = self._addresses[point]
         if not address.command_topic:
             raise DeviceRefused("the point has no command_topic")
-        if self._client is None:
-            raise DeviceSilent("the broker is not connected")
+        payload = address.payload(value)
+        if payload is None:
+            raise DeviceRefused(f"none of the point's values is {value:g}")
+        client = self._line.client
+        if client is None:
+            raise DeviceSilent(f"{self._line.connection} is not connected")
         try:
-            await self._client.publish(
-                address.command_topic,
-                address.command.format(value=value),
+            await client.publish(
+                self._topic(address.command_topic),
+                payload,
                 qos=self._settings.qos,
                 timeout=PUBLISH_S_MAX,
             )
         except (aiomqtt.MqttError, OSError) as error:
-            raise DeviceSilent(f"the broker {self._settings.host}: {error}") from None
+            raise DeviceSilent(f"{self._line.connection}: {error}") from None
+
+    # ---- a technician's look
 
     async def probe(self) -> Sequence[Probed]:
-        """Wait a while for one message of every point."""
+        """Wait a while for one message of every point, on a connection of its own.
+
+        The running agent's session is left alone: a second client with its id would end it.
+        """
         begun_ns = self._site.clock.monotonic_ns()
         found: dict[int, Probed] = {}
+        note = f"no message within {PROBE_S:g} s"
+        messages: asyncio.Queue[MQTTMessage] = asyncio.Queue(maxsize=PROBED_MAX)
+
+        def arrived(message: MQTTMessage) -> None:
+            with suppress(asyncio.QueueFull):
+                messages.put_nowait(message)
+
+        settings = self._line.connection
+        own_id = settings.client_id and f"{settings.client_id}-probe"
         try:
-            async with asyncio.timeout(PROBE_S), self._connection() as client:
-                for topic in dict.fromkeys(one.topic for _, one in self._points):
-                    await client.subscribe(topic, qos=self._settings.qos)
-                async for message in client.messages:
-                    elapsed_ns = self._site.clock.monotonic_ns() - begun_ns
-                    for one in self._probed(message, elapsed_ns):
-                        found.setdefault(one.point, one)
-                    if len(found) == len(self._points):
-                        break
-            note = ""
+            client = Client(replace(settings, session_s=0), arrived, own_id)
+            why = await client.enter()
+            if why:
+                return self._unheard(found, why)
+            try:
+                async with asyncio.timeout(PROBE_S):
+                    refused = await self._ask(client)
+                    while len(found) + len(refused) < len(self._fields):
+                        message = await messages.get()
+                        elapsed_ns = self._site.clock.monotonic_ns() - begun_ns
+                        for one in self._probed(message, elapsed_ns):
+                            found.setdefault(one.point, one)
+                    found |= refused
+            finally:
+                await client.leave()
         except TimeoutError:
-            note = f"no message within {PROBE_S:g} s"
+            pass
         except (aiomqtt.MqttError, OSError) as error:
             note = str(error)
-        silent = int(Quality.BAD_SILENT)
+        return self._unheard(found, note)
+
+    async def _ask(self, client: Client) -> dict[int, Probed]:
+        """Subscribe to every topic once; return the points whose topic the broker refuses."""
+        answers = {
+            topic: await client.ask_for(topic, qos)
+            for topic, qos in dict.fromkeys(self._topics.values())
+        }
+        return {
+            index: Probed(index, b"", math.nan, Quality.BAD_REFUSED, 0, answers[topic])
+            for index, (topic, _) in self._topics.items()
+            if answers[topic]
+        }
+
+    def _unheard(self, found: dict[int, Probed], note: str) -> Sequence[Probed]:
         return [
-            found.get(index) or Probed(index, b"", math.nan, silent, 0, note)
-            for index in range(len(self._points))
+            found.get(index) or Probed(index, b"", math.nan, Quality.BAD_SILENT, 0, note)
+            for index in range(len(self._fields))
         ]
 
-    def _connection(self) -> aiomqtt.Client:
-        settings = self._settings
-        version = aiomqtt.ProtocolVersion.V5
-        if settings.version == "3.1.1":
-            version = aiomqtt.ProtocolVersion.V311
-        password = None
-        if settings.password_file:
-            password = Path(settings.password_file).read_text(encoding="utf-8").strip()
-        return aiomqtt.Client(
-            settings.host,
-            settings.port,
-            username=settings.user or None,
-            password=password,
-            identifier=settings.client_id or None,
-            protocol=version,
-            keepalive=settings.keep_alive_s,
-            max_queued_incoming_messages=QUEUE_MAX,
-            tls_context=self._tls() if settings.tls else None,
-        )
-
-    def _tls(self) -> ssl.SSLContext:
-        settings = self._settings
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-        if settings.certificate_file:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
-        return context
-
-    def _batch(self, message: Any) -> Batch:
+    def _probed(self, message: MQTTMessage, elapsed_ns: int) -> list[Probed]:
         now_ns = self._site.clock.now_ns()
-        points, times, values, codes = [], [], [], []
-        for index, wildcard in enumerate(self._wildcards):
-            if not message.topic.matches(wildcard):
-                continue
-            value, time_ns, quality, _ = self._decoded(index, message.payload)
-            points.append(index)
-            times.append(now_ns if time_ns is None else time_ns)
-            values.append(value)
-            codes.append(quality)
-        return Batch.of(points, times, values, codes) if points else Batch.empty()
+        payload = Payload(bytes(message.payload))
+        topic = aiomqtt.Topic(message.topic)
+        probed = []
+        for index, (wanted, _) in self._topics.items():
+            if topic.matches(wanted):
+                arrival = Arrival(message.topic, payload.data, now_ns, message.retain)
+                _time_ns, value, quality, note = self._decoded(index, payload, arrival)
+                raw = payload.data[:RAW_BYTES_MAX]
+                note = note or _excerpt(raw)
+                probed.append(Probed(index, raw, value, quality, elapsed_ns, note))
+        return probed
 
-    def _probed(self, message: Any, elapsed_ns: int) -> list[Probed]:
-        return [
-            Probed(index, bytes(message.payload)[:200], value, quality, elapsed_ns, note)
-            for index, wildcard in enumerate(self._wildcards)
-            if message.topic.matches(wildcard)
-            for value, _, quality, note in [self._decoded(index, message.payload)]
-        ]
+    # ---- messages to samples
 
-    def _decoded(self, index: int, payload: Any) -> tuple[float, int | None, int, str]:
-        """Return (value, time, quality, note) of one point in a message."""
-        data = payload if isinstance(payload, bytes) else str(payload or "").encode()
+    def _missing(self, lost: Lost | None) -> Batch:
+        """Return samples that say that some are missing: a full queue cost messages."""
+        if lost is None:
+            return Batch.empty()
+        _log.warning("mqtt.messages_lost", device=self._name, messages=lost.messages,
+                     in_all=self._listener.in_all_lost)  # fmt: skip
+        points = sorted(lost.marks - {_ONLINE})
+        values = [math.nan] * len(points)
+        return Batch.of(points, lost.time_ns, values, Quality.BAD_OVERFLOW)
+
+    def _batch(self, heard: Heard) -> Batch:
+        arrival, payload = heard.arrival, Payload(heard.arrival.payload)
+        if _ONLINE in heard.marks and self._says_offline(payload):
+            self._is_offline = True
+            every = range(len(self._fields))
+            values = [math.nan] * len(every)
+            return Batch.of(every, arrival.time_ns, values, Quality.BAD_SILENT)
+        points = sorted({mark for mark in heard.marks if mark != _ONLINE})
+        if _ONLINE in heard.marks or (points and not arrival.is_late):
+            self._is_offline = False
+        rows = [(point, *self._decoded(point, payload, arrival)[:3]) for point in points]
+        return Batch.of(*zip(*rows, strict=True)) if rows else Batch.empty()
+
+    def _says_offline(self, payload: Payload) -> bool:
         try:
-            value, time_ns = self._fields[index].decode(data)
-            if isinstance(value, str):
-                if self._points[index][0].kind != Kind.TEXT:
-                    raise DeviceMalformed(f"{value[:40]!r} is not a number")
-                return float(self._site.intern(value)), time_ns, Quality.GOOD, value
+            said, _ = self._online.decode(payload)
+        except DeviceMalformed:
+            return False
+        return said == self._settings.offline
+
+    def _decoded(
+        self, index: int, payload: Payload, arrival: Arrival
+    ) -> tuple[int, float, int, str]:
+        """Return (time, value, quality, note) of one point in a message."""
+        now_ns = arrival.time_ns
+        try:
+            value, time_ns = self._fields[index].decode(payload)
+            note = value if isinstance(value, str) else ""
+            number = float(self._site.intern(note)) if isinstance(value, str) else value
         except DeviceMalformed as error:
-            return math.nan, None, Quality.BAD_MALFORMED, str(error)
-        quality = Quality.BAD_NOT_A_NUMBER if math.isnan(value) else Quality.GOOD
-        return value, time_ns, quality, ""
+            return now_ns, math.nan, Quality.BAD_MALFORMED, str(error)
+        except StoreFull as error:
+            return now_ns, math.nan, Quality.BAD_OUT_OF_RANGE, str(error)
+        quality = Quality.BAD_NOT_A_NUMBER if math.isnan(number) else Quality.GOOD
+        if time_ns is not None:
+            return time_ns, number, quality, note
+        if arrival.is_late:
+            # Whoever reads it must not take it for what the device measures now.
+            if self._is_offline:
+                return now_ns, math.nan, Quality.BAD_SILENT, note
+            if quality == Quality.GOOD:
+                quality = Quality.UNCERTAIN_STALE
+        return now_ns, number, quality, note
 
 
-class _MqttType:
-    """The entry point ``mqtt``."""
+def _excerpt(raw: bytes) -> str:
+    """Return the beginning of what people can read without a table of codes; else nothing."""
+    text = raw.decode("utf-8", "replace")[:EXCERPT_CHARS_MAX]
+    return text if text.isprintable() and "\ufffd" not in text else ""
 
-    device_settings = MqttDevice
-    point_settings = MqttPoint
+
+class MqttType:
+    """The entry point ``mqtt``; see :class:`citytwin.adapter.AdapterType`."""
+
+    device_settings: type[msgspec.Struct] = MqttDevice
+    point_settings: type[msgspec.Struct] = MqttPoint
 
     def build(self, settings: MqttDevice, bindings: Sequence[Binding], site: Site) -> Mqtt:
-        """Return the adapter; touches no network."""
-        return Mqtt(settings, bindings, site)
+        """Return an adapter; touches no network.
+
+        Raises:
+            ConfigError: a point does not fit, or another device uses the same broker in the same
+                name with other settings.
+        """
+        fields = []
+        for point, address in bindings:
+            try:
+                fields.append(address.field(point, settings))
+            except ValueError as error:
+                raise ConfigError(f"point {point.id}: {error}") from None
+        connection = settings.connection()
+        # Jitter is no secret.
+        line: Line = site.line(connection.key, lambda: Line(connection, site.clock, Random()))  # noqa: S311
+        if line.connection != connection:
+            name = f'client_id "{settings.client_id}"' if settings.client_id else "its user"
+            raise ConfigError(
+                f"device {bindings[0].point.device} and another device use {connection} with "
+                f"{name}, but differ in {connection.differences(line.connection)}; one connection "
+                "has one set of settings (or give each a client_id of its own)"
+            )
+        return Mqtt(settings, bindings, fields, line, site)
 
 
-MQTT: Final = _MqttType()
+MQTT: Final = MqttType()

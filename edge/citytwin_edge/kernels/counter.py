@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from citytwin.batch import SECOND_NS, Batch
+from citytwin.batch import SECOND_NS, Batch, Float64, Int64
 from citytwin.point import Point, Source
 from citytwin.quality import Quality, Severity, severity
 from citytwin_edge.kernels.settings import CounterSettings
@@ -23,7 +24,11 @@ class CounterFlow:
     A reading lower than the one before is a roll-over when the difference modulo ``modulus`` gives
     a flow that can be (RFC 2578, Counter32: from 4294967290 to 5 are 11), else a reset or exchange:
     the count begins anew and no flow is given for that step, marked uncertain at the next. Readings
-    of bad quality are passed over, so the flow after a gap is the mean over the gap.
+    of bad quality are passed over, so the flow after a gap is the mean over the gap; after one in
+    which the counter could have gone round as a whole, it is uncertain.
+
+    A reading that is not later than the one before is late or repeated and says nothing, unless it
+    is higher: then a clock was set back, and the count begins anew.
     """
 
     replaces = False
@@ -66,19 +71,32 @@ class CounterFlow:
         with np.errstate(invalid="ignore"):
             step = batch.value - last
             wraps = (step < 0) & (self._modulus[point] > 0)
-            step = np.where(wraps, step + self._modulus[point], step)
+            # In this order a 64-bit counter's last digits survive.
+            step = np.where(wraps, self._modulus[point] - last + batch.value, step)
             flow = step / seconds * self._factor[point]
             possible = (step >= 0) & (flow <= self._most[point])
+            round_s = self._modulus[point] / self._most[point] * self._factor[point]
+            set_back = known & (batch.time_ns < since) & (batch.value > last)
+            set_back &= ~self._could_precede(batch, last, since)
         given = known & later & possible
-        quality = np.where(
-            state["doubt"][point] > 0, np.uint8(Quality.UNCERTAIN_RATE), batch.quality
-        ).astype(np.uint8)
-        taken = later | ~known
-        state["doubt"][point[taken]] = (known & ~possible)[taken]
+        doubtful = (state["doubt"][point] > 0) | ((round_s > 0) & (seconds >= round_s))
+        quality = np.where(doubtful, np.uint8(Quality.UNCERTAIN_RATE), batch.quality)
+        taken = later | ~known | set_back
+        state["doubt"][point[taken]] = (known & ~(possible & later))[taken]
         state["count"][point[taken]] = batch.value[taken]
         state["time"][point[taken]] = batch.time_ns[taken]
         numbers = (point + len(self.inputs)).astype(np.int32)
-        return Batch(numbers[given], batch.time_ns[given], flow[given], quality[given])
+        return Batch(
+            numbers[given], batch.time_ns[given], flow[given], quality[given].astype(np.uint8)
+        )
+
+    def _could_precede(self, batch: Batch, last: Float64, since: Int64) -> npt.NDArray[np.bool_]:
+        """Tell which readings, though higher than the last, can be from before a roll-over."""
+        modulus = self._modulus[batch.point]
+        seconds = np.maximum(since - batch.time_ns, 1) / SECOND_NS
+        flow = (modulus - batch.value + last) / seconds * self._factor[batch.point]
+        possible: npt.NDArray[np.bool_] = (modulus > 0) & (flow <= self._most[batch.point])
+        return possible
 
     def snapshot(self) -> bytes:
         """Return the state; see the contract."""

@@ -12,13 +12,15 @@ from citytwin.point import Point
 from citytwin_edge.kernels.settings import PointRules
 from citytwin_edge.kernels.state import load, rounds, save
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class Deadband:
     """A filter; every dropped sample is within ``deadband`` of the last one that passed.
 
-    A change of quality always passes, and so does a sample ``silence_s_max`` after the last one.
+    A change of quality always passes, and so does a sample ``silence_s_max`` after the last one, a
+    late one, and the first that is later than all before it: whoever sorts by time sees the band
+    kept there too.
     """
 
     replaces = True
@@ -32,6 +34,7 @@ class Deadband:
         self._columns = {
             "value": np.full(len(points), np.nan),
             "time": np.zeros(len(points), np.int64),
+            "top": np.zeros(len(points), np.int64),  # the latest one, while a late one counts
             "quality": np.full(len(points), 255, np.uint8),
         }
 
@@ -49,10 +52,14 @@ class Deadband:
                 moved &= ~(np.isnan(value) & np.isnan(last))
             changed = batch.quality[rows] != state["quality"][point]
             due = (elapsed >= self._silence[point]) | (elapsed < 0)
+            top = np.where(elapsed < 0, state["time"][point], 0)
+            top = np.maximum(state["top"][point], top)
+            due |= (state["time"][point] < top) & (top <= time_ns)
             now = moved | changed | due
             passes[rows] = now
             state["value"][point[now]] = value[now]
             state["time"][point[now]] = time_ns[now]
+            state["top"][point] = top
             state["quality"][point[now]] = batch.quality[rows][now]
         return batch.select(passes)
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import msgspec
 
 from citytwin.errors import UnitError
 from citytwin.units import unit
+
+DURATION_S_MAX: Final = 366 * 86_400.0
+"""A year: a longer time is a mistake, and nanoseconds must fit into 64 bits."""
 
 
 class CounterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,8 +35,9 @@ class CounterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             unit(self.flow_unit)
         except UnitError as error:
             raise ValueError(str(error)) from None
-        if self.factor <= 0 or self.flow_max <= 0 or self.modulus < 0:
-            raise ValueError("factor and flow_max must be above 0, modulus not below")
+        finite = math.isfinite(self.factor + self.flow_max + self.modulus)
+        if not finite or self.factor <= 0 or self.flow_max <= 0 or self.modulus < 0:
+            raise ValueError("factor and flow_max must be above 0, modulus not below; all finite")
 
 
 class PointRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +65,13 @@ class PointRules(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse what makes no sense (ValueError)."""
         for name in ("rate_per_s_max", "flatline_s_max", "deadband", "swinging_door"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} must be above 0")
-        if not self.silence_s_max > 0 or self.alarm_delay_s < 0:
-            raise ValueError("silence_s_max must be above 0, alarm_delay_s not below")
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} must be above 0 and finite")
+        for name in ("flatline_s_max", "silence_s_max", "alarm_delay_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 <= seconds <= DURATION_S_MAX:
+                raise ValueError(f"{name} must not be below 0 or above a year")
+        if not self.silence_s_max > 0:
+            raise ValueError("silence_s_max must be above 0")
         if self.deadband is not None and self.swinging_door is not None:
             raise ValueError("deadband and swinging_door exclude each other; choose one")

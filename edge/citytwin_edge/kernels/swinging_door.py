@@ -21,7 +21,7 @@ from citytwin.point import Point
 from citytwin_edge.kernels.settings import PointRules
 from citytwin_edge.kernels.state import load, rounds, save
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 Mask = npt.NDArray[np.bool_]
 
@@ -29,8 +29,10 @@ Mask = npt.NDArray[np.bool_]
 class SwingingDoor:
     """A filter that holds back the newest sample until the next one decides about it.
 
-    A change of quality, a sample that is not a number, a clock set back and ``silence_s_max`` end a
-    line: the sample held back and the new one both pass.
+    A change of quality, a sample that is not a number, a late one, the first that is later again
+    than all before it, and ``silence_s_max`` end a line: the sample held back and the new one both
+    pass. The bound holds for what comes in order of time; what is late lies between samples that
+    have been dropped already.
     """
 
     replaces = True
@@ -47,6 +49,7 @@ class SwingingDoor:
             "anchor_time": np.zeros(count, np.int64),
             "held": np.full(count, np.nan),
             "held_time": np.zeros(count, np.int64),
+            "top": np.zeros(count, np.int64),  # the latest sample, while a line began late
             "holds": np.zeros(count, np.uint8),
             "quality": np.full(count, 255, np.uint8),
             "low": np.full(count, -np.inf),
@@ -63,6 +66,11 @@ class SwingingDoor:
         breaks = (
             (batch.quality != state["quality"][point])
             | ~np.isfinite(value)
+            | ~np.isfinite(state["anchor"][point])
+            | (
+                (state["anchor_time"][point] < state["top"][point])
+                & (state["top"][point] <= time_ns)
+            )
             | (time_ns <= np.maximum(state["anchor_time"][point], state["held_time"][point]))
             | (elapsed >= self._silence[point])
         )
@@ -92,6 +100,9 @@ class SwingingDoor:
 
     def _anchor_at_new(self, batch: Batch, breaks: Mask) -> None:
         state, point = self._columns, batch.point[breaks]
+        before = np.maximum(state["anchor_time"][point], state["held_time"][point])
+        is_late = batch.time_ns[breaks] < before
+        state["top"][point] = np.maximum(state["top"][point], np.where(is_late, before, 0))
         state["anchor"][point] = batch.value[breaks]
         state["anchor_time"][point] = batch.time_ns[breaks]
         state["held_time"][point] = batch.time_ns[breaks]

@@ -16,7 +16,7 @@ from pymodbus.framer import FramerType
 
 from citytwin.adapter import Binding, Probes, Reads, Writes
 from citytwin.errors import ConfigError, DeviceRefused
-from citytwin.point import Point
+from citytwin.point import Kind, Point
 from citytwin.quality import Quality
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.modbus import MODBUS
@@ -237,6 +237,62 @@ def test_two_settings_for_one_line_are_refused(tmp_path: Path) -> None:
 def test_a_point_that_does_not_fit_names_itself() -> None:
     with pytest.raises(ConfigError, match="point gw/dev/p1: address -1 is outside 0 to 65535"):
         build(new_site(), holding(1, 0), host="a", one_based=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Kind.ANALOG, {"type": "string", "length": 2}),
+        (Kind.TEXT, {"type": "uint16"}),
+        (Kind.TEXT, {}),
+    ],
+)
+def test_the_number_of_a_text_is_no_measurement(kind: Kind, fields: dict[str, Any]) -> None:
+    settings = msgspec.convert({"host": "a"}, ModbusDevice)
+    address = msgspec.convert({"table": "holding", "address": 1, **fields}, ModbusPoint)
+    binding = Binding(Point(id="gw/dev/name", kind=kind), address)
+    with pytest.raises(ConfigError, match='point gw/dev/name: type = "string" and kind = "text"'):
+        MODBUS.build(settings, [binding], new_site())
+
+
+NUMBERS = {
+    "uint16": (">H", 0xABCD), "int16": (">h", -12_345), "uint32": (">I", 0xDEADBEEF),
+    "int32": (">i", -123_456_789), "uint64": (">Q", 2**53 - 1), "int64": (">q", -(2**52) - 1),
+    "float32": (">f", -1.5e-7), "float64": (">d", math.pi), "bcd16": (">H", 1234),
+    "bcd32": (">I", 12345678), "bcd64": (">Q", 1234567890123456),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("order", ["ABCD", "CDAB", "BADC", "DCBA"])
+async def test_every_type_in_every_order_comes_from_a_real_device(order: str) -> None:
+    """The bytes are made here, by the order's definition, not by our own encoder."""
+    held: list[int] = []
+    points: list[dict[str, Any]] = []
+    for name, (layout, number) in NUMBERS.items():
+        written = int(str(number), 16) if name.startswith("bcd") else number
+        data = struct.pack(layout, written)
+        pairs = [data[place : place + 2] for place in range(0, len(data), 2)]
+        if order in {"CDAB", "DCBA"}:
+            pairs.reverse()
+        if order in {"BADC", "DCBA"}:
+            pairs = [pair[::-1] for pair in pairs]
+        points += holding(len(held), type=name, order=order)
+        held += [int.from_bytes(pair, "big") for pair in pairs]
+    # Bits and bit fields of the first register, whichever way its bytes stand.
+    first = 0xABCD
+    points += holding(0, type="bool", bits=[2], order=order)
+    points += holding(0, type="bit", bits=[1], order=order)
+    points += holding(0, type="uint16", bits=[4, 11], order=order)
+    points += holding(0, type="uint16", sentinel=[first], order=order)
+    async with tcp_server(device(1, [(0, held)])) as port:
+        async with opened(build(new_site(), points, host="127.0.0.1", port=port)) as adapter:
+            assert adapter.requests == 1
+            batch = await adapter.read()
+    single = struct.unpack(">f", struct.pack(">f", -1.5e-7))[0]
+    numbers = [single if name == "float32" else n for name, (_, n) in NUMBERS.items()]
+    assert batch.value[:-1].tolist() == [*numbers, 1.0, 0.0, 0xBC]
+    assert batch.quality[:-1].tolist() == [Quality.GOOD] * (len(numbers) + 3)
+    assert (math.isnan(batch.value[-1]), batch.quality[-1]) == (True, Quality.BAD_NOT_A_NUMBER)
 
 
 def test_the_entry_point_leads_here() -> None:

@@ -1,212 +1,278 @@
-"""MQTT against a real mosquitto: both versions, passwords, TLS, wildcards, loss and return."""
+"""MQTT devices on a real mosquitto: what becomes of messages, commands, probes and settings."""
 
 import asyncio
-import datetime
-import ipaddress
-import subprocess
+import json
+import math
+from pathlib import Path
 
 import aiomqtt
-import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from citytwin import Kind, Point, Quality, SystemClock
-from citytwin.adapter import Binding, Site
-from citytwin.errors import DeviceRefused, DeviceSilent
+from citytwin import Kind, Quality
+from citytwin.adapter import Confirms, Listens, Probes, Writes
+from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent, StoreFull
 from citytwin.testing import check_adapter
-from citytwin_edge.adapters.mqtt import MQTT, MqttDevice, MqttPoint
+from citytwin_edge.adapters import mqtt
+from citytwin_edge.config import load
+from tests.edge.mqtt_devices import bound, device, hearing, new_site, wait_for
 from tests.servers import free_port, mosquitto
 
-TOPICS = [
-    ("pm25", Kind.ANALOG, {"topic": "air/+/state", "path": "$.pm25", "time_path": "$.time"}),
-    ("mode", Kind.TEXT, {"topic": "air/27/mode"}),
-    ("fan", Kind.STATE, {"topic": "air/27/fan", "command_topic": "air/27/fan/set"}),
-]
+NOON = 1_767_268_800 * 10**9
+POINTS = {
+    "pm25": {"topic": "air/+/state", "path": "$.pm25", "time_path": "$.time", "unit": "ug/m3"},
+    "mode": {"topic": "air/27/mode", "kind": "text"},
+    "fan": {"topic": "air/27/fan", "command_topic": "air/27/fan/set", "kind": "state"},
+}
+STATE = '{"pm25": 35.5, "time": "2026-01-01T12:00:00Z"}'
 
 
-def bindings():
-    return [
-        Binding(Point(id=f"g/air/{name}", kind=kind), msgspec.convert(fields, MqttPoint))
-        for name, kind, fields in TOPICS
-    ]
-
-
-def build(port, **settings):
-    device = msgspec.convert({"host": "127.0.0.1", "port": port, **settings}, MqttDevice)
-    texts = {}
-    site = Site(SystemClock(), lambda text: texts.setdefault(text, len(texts) + 1))
-    return MQTT.build(device, bindings(), site)
-
-
-async def heard(adapter, client, messages, count):
-    """Publish until the adapter has given so many batches; return them."""
-    batches = []
-
-    async def listen():
-        async for batch in adapter.listen():
-            batches.append(batch)
-            if len(batches) >= count:
-                return
-
-    listening = asyncio.ensure_future(listen())
-    async with asyncio.timeout(15):
-        while not listening.done():
-            for topic, payload in messages:
-                await client.publish(topic, payload)
-            await asyncio.wait({listening}, timeout=0.1)
-    await listening
-    return batches
+def air(port, site=None, **settings):
+    return device(site or new_site(), port, "air", POINTS, **settings)
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
 async def test_messages_become_samples(tmp_path, version):
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
-        state = '{"pm25": 35.5, "time": "2026-01-01T12:00:00Z"}'
-        (batch,) = await heard(build(port, version=version), client, [("air/27/state", state)], 1)
-        assert batch.point.tolist() == [0]
-        assert batch.value.tolist() == [35.5]
-        assert batch.time_ns.tolist() == [1_767_268_800 * 10**9]
-        (mode,) = await heard(build(port, version=version), client, [("air/27/mode", "auto")], 1)
-        assert (mode.point.tolist(), mode.value.tolist()) == ([1], [1.0])
+        async with hearing(air(port, version=version)) as (ear,):
+            await ear.connected()
+            await client.publish("air/27/state", STATE, qos=1)
+            await client.publish("air/27/mode", "1", qos=1)
+            await client.publish("air/27/fan", "ON", qos=1)
+            await client.publish("air/27/nothing", "5", qos=1)
+            await ear.until(lambda ear: len(ear.samples) == 3)
+    assert [sample[:3] for sample in ear.samples] == [
+        (0, 35.5, Quality.GOOD),
+        (1, 1.0, Quality.GOOD),  # the number of the text "1"
+        (2, 1.0, Quality.GOOD),
+    ]
+    assert ear.samples[0][3] == NOON
+    assert ear.samples[1][3] > NOON
+    assert not ear.errors
 
 
 async def test_garbage_is_bad_and_the_next_message_counts(tmp_path):
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
-        good = '{"pm25": 1, "time": 1767268800}'
-        messages = [("air/1/state", "{"), ("air/2/state", "x" * 70_000), ("air/3/state", good)]
-        first = (await heard(build(port), client, messages, 3))[:3]
-        assert {int(batch.quality[0]) for batch in first} == {Quality.BAD_MALFORMED, 0}
+        async with hearing(air(port)) as (ear,):
+            await ear.connected()
+            bombs = ("{", "x" * 70_000, "[" * 60_000, '{"pm25": 1' + "0" * 4000 + "}", b"\xff\xfe")
+            for payload in (*bombs, '{"pm25": NaN, "time": 1767268800}', STATE):
+                await client.publish("air/1/state", payload, qos=1)
+            await ear.until(lambda ear: len(ear.samples) == 7)
+    assert ear.qualities() == [
+        *[Quality.BAD_MALFORMED] * 5, Quality.BAD_NOT_A_NUMBER, Quality.GOOD,
+    ]  # fmt: skip
+    assert all(math.isnan(value) for value in ear.values()[:-1])
+    assert not ear.errors
+
+
+async def test_one_wildcard_for_several_devices(tmp_path):
+    """The level that names the device is written once, as ``{device}``."""
+    point = {"pm25": {"topic": "air/{device}/state", "path": "$.pm25"}}
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        site = new_site()
+        posts = [device(site, port, name, point) for name in ("27", "30")]
+        posts.append(device(site, port, "skat-1", point, topic_name="SKAT_1"))
+        async with hearing(*posts) as ears:
+            for ear in ears:
+                await ear.connected()
+            for number, level in enumerate(("27", "30", "SKAT_1", "31")):
+                await client.publish(f"air/{level}/state", json.dumps({"pm25": number}), qos=1)
+            for number, ear in enumerate(ears):
+                await ear.until(lambda ear: ear.samples)
+                assert ear.values() == [number]
+
+
+# ---- late data never looks live
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_what_was_retained_never_looks_live(tmp_path, version):
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        await client.publish("air/27/state", STATE, retain=True)
+        await client.publish("air/27/fan", "1", retain=True)
+        async with hearing(air(port, version=version)) as (ear,):
+            await ear.until(lambda ear: len(ear.samples) == 2)
+            await client.publish("air/27/fan", "0", retain=True)
+            await ear.until(lambda ear: len(ear.samples) == 3)
+    retained = {point: (value, code) for point, value, code, _ in ear.samples[:2]}
+    assert retained == {0: (35.5, Quality.GOOD), 2: (1.0, Quality.UNCERTAIN_STALE)}
+    assert ear.samples[0][3] == NOON or ear.samples[1][3] == NOON
+    assert ear.samples[2][:3] == (2, 0.0, Quality.GOOD), "published now, so it is live"
+
+
+async def test_a_last_will_silences_the_device_at_once(tmp_path):
+    point = {"v": {"topic": "d/{device}/v"}, "t": {"topic": "d/{device}/t"}}
+    own = {"online_topic": "d/{device}/state", "online_path": "$.state"}
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        await client.publish("d/d1/v", "3", retain=True)
+        async with hearing(device(new_site(), port, "d1", point, **own)) as (ear,):
+            await ear.until(lambda ear: ear.qualities() == [Quality.UNCERTAIN_STALE])
+            will = aiomqtt.Will("d/d1/state", '{"state": "offline"}', qos=1, retain=True)
+            async with aiomqtt.Client("127.0.0.1", port, will=will) as thing:
+                await thing.publish("d/d1/state", '{"state": "online"}', qos=1)
+                await thing.publish("d/d1/v", "4", qos=1)
+                await ear.until(lambda ear: ear.qualities()[1:] == [Quality.GOOD])
+                cable = thing._client.socket()
+                assert cable is not None
+                cable.close()  # cut: no farewell
+                await ear.until(lambda ear: len(ear.samples) == 4)
+                thing._disconnected.set_result(None)
+            assert ear.qualities()[2:] == ear.qualities(1) == [Quality.BAD_SILENT]
+        async with hearing(device(new_site(), port, "d1", point, **own)) as (ear,):
+            # All that is retained says: offline; so an old value says nothing of now.
+            await ear.until(lambda ear: Quality.BAD_SILENT in ear.qualities(1))
+            await client.publish("d/d1/v", "5", qos=1)
+            await ear.until(lambda ear: ear.values()[-1:] == [5.0])
+            assert ear.qualities()[-1] == Quality.GOOD
+            await client.publish("d/d1/state", "not JSON", qos=1)
+            await client.publish("d/d1/v", "6", qos=1)
+            await ear.until(lambda ear: ear.values()[-1:] == [6.0])
+    assert not ear.errors
+
+
+# ---- commands, probes
+
+
+async def test_commands_are_published(tmp_path):
+    valve = {
+        "valve": {
+            "topic": "v/1", "values": {"open": 1, "closed": 0}, "kind": "state",
+            "command_topic": "v/{device}/set", "command": '{{"state": "{word}"}}',
+        }
+    }  # fmt: skip
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("#")
+        site = new_site()
+        adapter, valves = air(port, site), device(site, port, "v1", valve)
+        with pytest.raises(DeviceSilent, match="not connected"):
+            await adapter.write(2, 1.0)
+        async with hearing(adapter, valves) as (ear, _):
+            await ear.connected()
+            await adapter.write(2, 1.0)
+            await valves.write(0, 0.0)
+            said = [await anext(client.messages) for _ in range(2)]
+            assert [(str(one.topic), one.payload) for one in said] == [
+                ("air/27/fan/set", b"1"),
+                ("v/v1/set", b'{"state": "closed"}'),
+            ]
+            with pytest.raises(DeviceRefused, match="no command_topic"):
+                await adapter.write(0, 1.0)
+            with pytest.raises(DeviceRefused, match=r"none of the point's values is 0\.5"):
+                await valves.write(0, 0.5)
 
 
 async def test_conformance(tmp_path):
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
-        for topic, payload in (
-            ("air/27/state", '{"pm25": 1, "time": 1767268800}'),
-            ("air/27/mode", "auto"),
-            ("air/27/fan", "1"),
-        ):
-            await client.publish(topic, payload, retain=True)
-        batch = await check_adapter(lambda: build(port), bindings())
+        for topic, payload in (("27/state", STATE), ("27/mode", "auto"), ("27/fan", "1")):
+            await client.publish(f"air/{topic}", payload, retain=True)
+        adapter = air(port)
+        batch = await check_adapter(lambda: air(port), bound("air", POINTS))
         assert len(batch)
+        for capability in (Listens, Writes, Probes, Confirms):
+            assert isinstance(adapter, capability)
 
 
-async def test_commands_are_published(tmp_path):
+async def test_a_probe_shows_bytes_and_leaves_the_session_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(mqtt, "PROBE_S", 1.0)
+    kept = {"client_id": "gw-1", "session_s": 60}
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
-        await client.subscribe("air/27/fan/set")
-        adapter = build(port)
-        with pytest.raises(DeviceSilent):
-            await adapter.write(2, 1.0)
-        listening = asyncio.ensure_future(anext(aiter(adapter.listen())))
-        async with asyncio.timeout(10):
-            while adapter._client is None:
-                await asyncio.sleep(0.01)
-            await adapter.write(2, 1.0)
-            message = await anext(aiter(client.messages))
-        assert message.payload == b"1"
-        with pytest.raises(DeviceRefused):
-            await adapter.write(0, 1.0)
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        await client.publish("air/27/state", STATE, retain=True)
+        async with hearing(air(port, **kept)) as (ear,):
+            await ear.connected()
+            probed = await air(port, **kept).probe()
+            assert not ear.errors, "the running agent was thrown out"
+        assert [(one.point, one.raw, one.value, one.quality) for one in probed[:1]] == [
+            (0, STATE.encode(), 35.5, Quality.GOOD)
+        ]
+        assert probed[0].note == STATE, "what people can read is not in hexadecimal only"
+        assert [(one.quality, one.note) for one in probed[1:]] == [
+            (Quality.BAD_SILENT, "no message within 1 s")
+        ] * 2
+    nobody = await air(free_port()).probe()
+    assert [(one.quality, one.note) for one in nobody] == [
+        (Quality.BAD_SILENT, "Connection refused")
+    ] * 3
 
 
-async def test_a_broker_that_goes_and_comes_back(tmp_path):
-    port = free_port()
-    async with mosquitto(tmp_path, port=port):
-        adapter = build(port)
-        listening = asyncio.ensure_future(anext(aiter(adapter.listen())))
-        async with asyncio.timeout(10):
-            while adapter._client is None:
-                await asyncio.sleep(0.01)
-    with pytest.raises(DeviceSilent, match="broker"):
-        await asyncio.wait_for(listening, 10)
-    with pytest.raises(DeviceSilent, match="broker"):
-        await anext(aiter(adapter.listen()))
-    probed = await adapter.probe()
-    assert [one.quality for one in probed] == [Quality.BAD_SILENT] * 3
-    async with mosquitto(tmp_path, port=port), aiomqtt.Client("127.0.0.1", port) as client:
-        assert len(await heard(adapter, client, [("air/27/fan", "1")], 1)) == 1
+async def test_a_full_dictionary_of_texts_ends_nothing(tmp_path):
+    def full(text):
+        raise StoreFull("no more texts")
+
+    site = new_site()
+    full_site = type(site)(site.clock, full)
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        async with hearing(air(port, full_site)) as (ear,):
+            await ear.connected()
+            await client.publish("air/27/mode", "auto", qos=1)
+            await client.publish("air/27/fan", "1", qos=1)
+            await ear.until(lambda ear: len(ear.samples) == 2)
+    assert ear.qualities(1) == [Quality.BAD_OUT_OF_RANGE]
+    assert not ear.errors
 
 
-async def test_passwords(tmp_path):
-    passwords, secret = tmp_path / "passwords", tmp_path / "secret"
-    command = ["mosquitto_passwd", "-b", "-c", str(passwords), "gw", "water"]
-    await asyncio.to_thread(subprocess.run, command, check=True)
-    passwords.chmod(0o644)
-    secret.write_text("water\n")
-    demands = ("allow_anonymous false", f"password_file {passwords}", "user root")
-    async with mosquitto(tmp_path, *demands) as port:
-        async with aiomqtt.Client("127.0.0.1", port, username="gw", password="water") as client:
-            adapter = build(port, user="gw", password_file=str(secret))
-            assert await heard(adapter, client, [("air/27/fan", "1")], 1)
-        with pytest.raises(DeviceSilent, match=r"[Nn]ot authori"):
-            await anext(aiter(build(port).listen()))
+# ---- configuration
 
 
-def certificates(folder):
-    """Make an authority and a certificate for 127.0.0.1, which serves both sides."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
+def test_what_the_guide_shows_is_a_configuration(tmp_path):
+    guide = Path(__file__).parents[3] / "docs/guides/mqtt.md"
+    shown = guide.read_text(encoding="utf-8").partition("```toml")[2].partition("```")[0]
+    (tmp_path / "edge.toml").write_text(f'[gateway]\nname = "g"\n{shown}', encoding="utf-8")
+    config = load(tmp_path / "edge.toml")
+    assert [one.point.name for one in config.points] == ["pm25", "valve", "battery"]
+
+
+def test_a_word_without_a_number_is_shown(tmp_path):
+    (tmp_path / "edge.toml").write_text(
+        '[gateway]\nname = "g"\n[[device]]\nname = "d"\nadapter = "mqtt"\nhost = "b"\n'
+        '[[device.point]]\nname = "p"\ntopic = "t"\nvalues = { open = 1, shut = "0" }\n'
     )
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "edge.toml")
+    assert str(caught.value).endswith(
+        'edge.toml:10: device "d", point "p", table "values": expected a table '
+        '{ name = a number, … }, got { open = 1, shut = the text "0" }'
     )
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    return str(folder / "key.pem"), str(folder / "cert.pem")
-
-
-# paho leaves its socket to the garbage collector when a handshake fails.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_tls_with_a_client_certificate(tmp_path):
-    key, certificate = certificates(tmp_path)
-    demands = (
-        "allow_anonymous true", f"cafile {certificate}", f"certfile {certificate}",
-        f"keyfile {key}", "require_certificate true", "user root",
-    )  # fmt: skip
-    own = {"tls": True, "ca_file": certificate, "certificate_file": certificate, "key_file": key}
-    async with mosquitto(tmp_path, *demands) as port:
-        tls = aiomqtt.TLSParameters(ca_certs=certificate, certfile=certificate, keyfile=key)
-        async with aiomqtt.Client("127.0.0.1", port, tls_params=tls) as client:
-            assert await heard(build(port, **own), client, [("air/27/fan", "1")], 1)
-        with pytest.raises(DeviceSilent):
-            await anext(aiter(build(port, tls=True, ca_file=certificate).listen()))
-        with pytest.raises(DeviceSilent):
-            await anext(aiter(build(port, tls=True).listen()))
 
 
 @pytest.mark.parametrize(
-    ("kind", "fields", "words"),
+    ("settings", "says"),
     [
-        (MqttDevice, {"host": ""}, "must name the broker"),
-        (MqttDevice, {"host": "b", "key_file": "k"}, "go together"),
-        (MqttDevice, {"host": "b", "ca_file": "k"}, "tls = true"),
-        (MqttDevice, {"host": "b", "password_file": "k"}, "needs user"),
-        (MqttPoint, {"topic": "a/#/b"}, "not a topic"),
-        (MqttPoint, {"topic": "a", "path": "$["}, "not a JSON path"),
-        (MqttPoint, {"topic": "a", "command_topic": "a/+"}, "without wildcards"),
-        (MqttPoint, {"topic": "a", "command": "{x}"}, "template"),
+        ({"keep_alive_s": 60}, "differ in keep_alive_s; one connection has one set"),
+        ({"version": "3.1.1", "connect_timeout_s": 1}, "differ in version, connect_timeout_s"),
     ],
 )
-def test_settings_that_cannot_work(kind, fields, words):
-    with pytest.raises(msgspec.ValidationError, match=words):
-        msgspec.convert(fields, kind)
+def test_devices_of_one_broker_must_agree(settings, says):
+    site = new_site()
+    air(1883, site)
+    with pytest.raises(ConfigError, match=rf"device air .*its user, but {says}"):
+        air(1883, site, **settings)
+
+
+def test_devices_of_one_client_id_must_agree_even_about_the_user():
+    site = new_site()
+    air(1883, site, client_id="gw-1", user="a")
+    with pytest.raises(ConfigError, match='client_id "gw-1", but differ in user'):
+        air(1883, site, client_id="gw-1", user="b")
+
+
+def test_devices_of_different_users_have_their_own_connections():
+    site = new_site()
+    first, second = air(1883, site, user="a"), air(1883, site, user="b")
+    third = air(1883, site, user="a", qos=0)
+    assert first._line is third._line is not second._line
+
+
+def test_a_point_that_does_not_fit_is_named():
+    with pytest.raises(ConfigError, match='point g/d/p: kind = "text" has neither values'):
+        device(new_site(), 1883, "d", {"p": {"topic": "t", "kind": Kind.TEXT, "values": {"a": 1}}})
+
+
+async def test_closing_ends_a_listener_that_waits(tmp_path):
+    async with mosquitto(tmp_path) as port:
+        adapter = air(port)
+        listening = asyncio.ensure_future(anext(aiter(adapter.listen()), None))
+        await wait_for(lambda: adapter._line.client is not None)
+        await adapter.close()
+        async with asyncio.timeout(10):
+            assert await listening is None
+        assert adapter._line.client is None

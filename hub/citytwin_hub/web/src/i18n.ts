@@ -49,6 +49,7 @@ export const TEXTS = {
   "quality.out_of_range": ["мүмкін емес мән", "невозможное значение", "impossible value"],
   "quality.not_a_number": ["құрылғыда мән жоқ", "прибор не даёт значения", "device has no value"],
   "quality.refused": ["құрылғы бас тартты", "прибор отказал", "device refused"],
+  "quality.overflow": ["өлшемдердің бір бөлігі жоғалды", "часть отсчётов потеряна", "some samples were lost"],
   "quality.unknown": ["сапасы белгісіз", "качество неизвестно", "unknown quality"],
   "source.measured": ["өлшенген", "измерено", "measured"],
   "source.derived": ["есептелген", "вычислено", "derived"],

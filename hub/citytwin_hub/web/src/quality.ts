@@ -19,6 +19,7 @@ const REASONS: Record<number, string> = {
   0x84: "not_a_number",
   0x85: "refused",
   0x86: "stale",
+  0x87: "overflow",
 };
 
 export function reasonOf(quality: number): string {

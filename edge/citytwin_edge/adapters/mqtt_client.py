@@ -1,0 +1,204 @@
+"""An MQTT client for one connection: what aiomqtt does not show of paho, and nothing else.
+
+aiomqtt (2.5) keeps back two things that a gateway must have: whether a message is one sent again
+(DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. Both are
+reached through aiomqtt's own paho client, here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import aiomqtt
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from citytwin_edge.adapters.mqtt_settings import Connection
+
+PACKET_BYTES_MAX: Final = 1024 * 1024
+"""MQTT 5 lets a client say so; a broker keeps larger messages to itself."""
+UNKEPT_MAX: Final = 1000
+"""Messages without a receipt at one time, in a kept session. Before MQTT 5 the broker decides."""
+FAILED: Final = 0x80
+_CLOSED: Final = "Unspecified error"  # paho's word for a connection that is closed without one
+_IDENTIFIERS: Final = 268_435_455
+_CLOSE_S_MAX: Final = 0.9
+_PROPERTIES: Final[Callable[[int], Any]] = Properties  # which has no types
+
+
+class Client(aiomqtt.Client):
+    """One connection; hands every message over at the moment it comes."""
+
+    def __init__(
+        self, connection: Connection, arrived: Callable[[MQTTMessage], None], client_id: str
+    ) -> None:
+        """Read the files that are named; touches no network.
+
+        Raises:
+            OSError: a file cannot be read, or is no certificate or key (ssl.SSLError).
+        """
+        self._is_5 = connection.version == "5"
+        self.is_kept = connection.session_s > 0
+        self.is_resumed = False
+        self._log = _Remembered()
+        super().__init__(
+            connection.host,
+            connection.port,
+            username=connection.user or None,
+            password=_password(connection.password_file),
+            identifier=client_id or None,
+            protocol=aiomqtt.ProtocolVersion.V5 if self._is_5 else aiomqtt.ProtocolVersion.V311,
+            keepalive=connection.keep_alive_s,
+            timeout=connection.connect_timeout_s,
+            clean_session=None if self._is_5 else not self.is_kept,
+            clean_start=not self.is_kept if self._is_5 else MQTT_CLEAN_START_FIRST_ONLY,
+            properties=self._wishes(connection) if self._is_5 else None,
+            tls_context=_tls(connection) if connection.tls else None,
+            logger=self._log,
+        )
+        self._client.connect_timeout = connection.connect_timeout_s
+        self._client.on_message = lambda _client, _userdata, message: arrived(message)
+        if self.is_kept:
+            self._client.manual_ack_set(True)
+
+    def _wishes(self, connection: Connection) -> Properties:
+        wishes: Properties = _PROPERTIES(PacketTypes.CONNECT)
+        wishes.MaximumPacketSize = PACKET_BYTES_MAX
+        if self.is_kept:
+            wishes.SessionExpiryInterval = connection.session_s
+            wishes.ReceiveMaximum = UNKEPT_MAX
+        return wishes
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        self.is_resumed = flags.session_present
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
+    ) -> None:
+        if not self._connected.done():  # aiomqtt would wait for an answer that cannot come
+            said = f" ({self._log.last})" if self._log.last else ""
+            error = aiomqtt.MqttError(f"it closed the connection before it answered{said}")
+            self._connected.set_exception(error)
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    async def enter(self) -> str:
+        """Connect; return why that failed, empty if it did not. Not to be cancelled."""
+        try:
+            await self.__aenter__()
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            await self._let_go()
+            return _why(error)
+        return ""
+
+    async def leave(self) -> None:
+        """Disconnect, within a second."""
+        try:
+            async with asyncio.timeout(_CLOSE_S_MAX):
+                await self.__aexit__(None, None, None)
+        except (TimeoutError, aiomqtt.MqttError):
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Close what is left of a connection that failed: paho would keep its socket."""
+        self._client.disconnect()
+        while self._client.socket() is not None and self._client.want_write():
+            if self._client.loop_write():
+                break
+        await asyncio.sleep(0)
+
+    async def lost(self) -> str:
+        """Wait until the connection is lost; return why."""
+        try:
+            await anext(self.messages)  # never gives one: they are handed over before
+        except aiomqtt.MqttError as error:
+            return _why(error.__cause__ or error)
+        raise AssertionError("a message was left to aiomqtt")
+
+    async def ask_for(self, topic: str, qos: int) -> str:
+        """Subscribe; return why the broker refuses, empty if it does not.
+
+        Raises:
+            MqttError: the connection is lost.
+        """
+        properties = None
+        if self._is_5:
+            properties = _PROPERTIES(PacketTypes.SUBSCRIBE)
+            properties.SubscriptionIdentifier = identifier(topic)
+        answers = await self.subscribe(topic, qos, None, properties)
+        answer: int | ReasonCode = answers[0]
+        if isinstance(answer, ReasonCode):
+            return str(answer) if answer.is_failure else ""
+        return f"code {answer}" if answer >= FAILED else ""
+
+    def receipt(self, message_id: int) -> None:
+        """Tell the broker that it may forget a message of QoS 1."""
+        self._client.ack(message_id, 1)
+
+
+class _Remembered(logging.Logger):
+    """Takes what paho logs, of which the last error alone says why a connection was lost."""
+
+    def __init__(self) -> None:
+        super().__init__("mqtt", logging.ERROR)
+        self.last = ""
+
+    def handle(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()
+
+
+def identifier(topic: str) -> int:
+    """Return the number by which MQTT 5 says which subscription a message is for.
+
+    The same for the same filter in every run, since a kept session remembers it.
+    """
+    return zlib.crc32(topic.encode()) % _IDENTIFIERS + 1
+
+
+def identifiers(message: MQTTMessage) -> set[int]:
+    """Return the numbers that a message came with; none where the broker names none."""
+    properties = message.properties
+    return set(getattr(properties, "SubscriptionIdentifier", ())) if properties else set()
+
+
+def _password(path: str) -> str | None:
+    if not path:
+        return None
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise OSError(f"{path} is not a text in UTF-8") from None
+
+
+def _tls(connection: Connection) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=connection.ca_file or None)
+    except OSError as error:
+        raise OSError(f"ca_file {connection.ca_file}: {error.strerror or error}") from None
+    if connection.certificate_file:
+        try:
+            context.load_cert_chain(connection.certificate_file, connection.key_file)
+        except OSError as error:
+            raise OSError(
+                f"certificate_file {connection.certificate_file} with key_file "
+                f"{connection.key_file}: {error.strerror or error}"
+            ) from None
+    return context
+
+
+def _why(error: BaseException) -> str:
+    """Return why, without the number that stands before it."""
+    text = str(error) or type(error).__name__
+    if text.endswith(_CLOSED):
+        return "it closed the connection without a reason (a second client with this client_id?)"
+    return text.partition("] ")[2] if text.startswith(("[code:", "[Errno")) else text

@@ -1,0 +1,263 @@
+"""An MQTT line: one connection to a broker, and the devices that are heard through it.
+
+Every device has a listener with a bounded queue of its own, so that one which is not attended to
+costs the others nothing. The connection is kept by one task for as long as somebody listens; when
+it is lost every listener is told, once, and it is made anew with a pause that grows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any, Final
+
+import aiomqtt
+import structlog
+from paho.mqtt.client import MQTTMessage
+from paho.mqtt.matcher import MQTTMatcher
+
+from citytwin.clock import Clock
+from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
+from citytwin_edge.adapters.mqtt_client import Client, identifier, identifiers
+from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
+from citytwin_edge.adapters.mqtt_settings import Connection
+from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX
+
+PAUSE_S_MIN: Final = 1.0
+PAUSE_S_MAX: Final = 30.0
+UNWANTED_MAX: Final = 100
+"""Topics that nobody asked for and that are named in the log, for each connection."""
+NOTHING: Final = "citytwin/nothing"
+"""A topic nobody has asked for: to end asking for it changes nothing and is answered."""
+
+_CLOSE_S_MAX: Final = 0.9
+_MATCHER: Final[Callable[[], Any]] = MQTTMatcher  # which has no types
+_log = structlog.get_logger(__name__)
+
+
+class _Filter:
+    """One topic filter and who wants what comes through it, each under marks of his own."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic, self.qos, self.identifier = topic, 0, identifier(topic)
+        self.users: dict[Listener, list[int]] = {}
+
+
+class Line:
+    """One broker as one client; devices ``join`` before anybody listens."""
+
+    def __init__(self, connection: Connection, clock: Clock, random: Random) -> None:
+        """Make a line; touches no network. ``random`` gives the jitter of its pauses."""
+        self.connection = connection
+        self.client: Client | None = None
+        self._live: Client | None = None  # from the first message on, which may come early
+        self._clock, self._random = clock, random
+        self._filters: dict[str, _Filter] = {}
+        self._matcher = _MATCHER()
+        self._listeners: list[Listener] = []
+        self._attending: set[Listener] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._entering: asyncio.Task[str] | None = None
+        self._failures = 0
+        self._owing: deque[Arrival] = deque()
+        self._owed_before: dict[int, Arrival] = {}
+        self._is_catching_up = False
+        self._kept_count = 0
+        self._settled = asyncio.Event()
+        self._unwanted: set[str] = set()
+
+    def join(self, name: str, topics: Mapping[int, tuple[str, int]]) -> Listener:
+        """Return the ear of a device: ``topics`` are filter and QoS, by the device's own marks."""
+        listener = Listener(name, self.give_receipts)
+        self._listeners.append(listener)
+        for mark, (topic, qos) in topics.items():
+            if topic not in self._filters:
+                self._filters[topic] = self._matcher[topic] = _Filter(topic)
+            wanted = self._filters[topic]
+            wanted.qos = max(wanted.qos, qos)
+            wanted.users.setdefault(listener, []).append(mark)
+        return listener
+
+    def attend(self, listener: Listener) -> None:
+        """Connect, if nobody has yet, and stay connected while somebody attends."""
+        listener.open()
+        self._attending.add(listener)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._keep())
+            self._task.add_done_callback(self._ended)
+
+    async def forsake(self, listener: Listener) -> None:
+        """Attend no more; the last one to do so closes the connection."""
+        listener.close()
+        self._attending.discard(listener)
+        if not self._attending and self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            ending = {task} if self._entering is None else {task, self._entering}
+            await asyncio.wait(ending, timeout=_CLOSE_S_MAX)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Let an error that nobody foresaw reach those who listen."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            for listener in self._listeners:
+                listener.tell(DeviceError(f"{self.connection} failed: {error!r}"))
+            _log.error("mqtt.line_failed", broker=str(self.connection), exc_info=error)
+
+    # ---- the connection
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause_s())
+            why = await self._connected()
+            self._failures += 1
+            for listener in self._listeners:
+                listener.tell(DeviceSilent(f"{self.connection}: {why}"))
+
+    def _pause_s(self) -> float:
+        """Return how long to wait: longer with each failure, with jitter; nothing at first."""
+        if not self._failures:
+            return 0.0
+        pause_s = min(PAUSE_S_MIN * 2.0 ** min(self._failures - 1, 10), PAUSE_S_MAX)
+        return pause_s * (0.5 + self._random.random() / 2)
+
+    async def _connected(self) -> str:
+        """Connect, subscribe and stay; return why that came to an end."""
+        connection = self.connection
+        try:
+            client = Client(connection, self.arrived, connection.client_id)
+        except OSError as error:
+            return str(error)
+        self._live, self._is_catching_up = client, client.is_kept
+        try:
+            why = await self._enter(client)
+            if why:
+                return why
+            try:
+                await self._subscribe(client)
+                return await self._stay(client)
+            finally:
+                await client.leave()
+        except aiomqtt.MqttError as error:
+            return str(error.__cause__ or error)
+        finally:
+            self.client = self._live = None
+            self._owed_before |= {one.message_id: one for one in self._owing}
+            self._owing.clear()
+
+    async def _enter(self, client: Client) -> str:
+        """Connect; one attempt at a time, since a thread that makes one cannot be stopped."""
+        if self._entering is not None:
+            await asyncio.wait([self._entering])
+        entering = self._entering = asyncio.create_task(client.enter())
+        try:
+            while True:
+                timeout_s = 2 * self.connection.connect_timeout_s
+                done, _ = await asyncio.wait([entering], timeout=timeout_s)
+                if done:
+                    return entering.result()
+                for listener in self._listeners:
+                    listener.tell(DeviceSilent(f"{self.connection}: no answer in time"))
+        except asyncio.CancelledError:
+            self._entering = asyncio.create_task(_undone(client, entering))
+            raise
+
+    async def _subscribe(self, client: Client) -> None:
+        if client.is_kept and not client.is_resumed:
+            self._is_catching_up = False
+            self._owed_before.clear()
+        refusals: list[tuple[_Filter, str]] = []
+        for one in self._filters.values():
+            why = await client.ask_for(one.topic, one.qos)
+            if why:
+                refusals.append((one, why))
+        self.client, self._failures = client, 0
+        self._unwanted.clear()
+        for listener in self._listeners:
+            listener.well()
+        for one, why in refusals:
+            for listener in one.users:
+                text = f"{self.connection} refuses the topic {one.topic}: {why}"
+                listener.tell(DeviceRefused(text))
+
+    async def _stay(self, client: Client) -> str:
+        """Wait for the end; meanwhile find out when a resumed session has caught up.
+
+        It has when every message is paid for with its receipt and a round trip brings no other.
+        """
+        lost = asyncio.ensure_future(client.lost())
+        try:
+            self.give_receipts()
+            while self._is_catching_up and not lost.done():
+                settled = asyncio.ensure_future(self._settled.wait())
+                await asyncio.wait([lost, settled], return_when=asyncio.FIRST_COMPLETED)
+                settled.cancel()
+                self._settled.clear()
+                if not lost.done():
+                    before = self._kept_count
+                    await client.unsubscribe(NOTHING)
+                    self._is_catching_up = self._kept_count != before
+            return await lost
+        finally:
+            lost.cancel()
+
+    # ---- messages
+
+    def arrived(self, message: MQTTMessage) -> None:
+        """Hand a message to the listeners that asked for it; called by the client."""
+        is_owed = message.qos > 0 and self.connection.session_s > 0
+        self._kept_count += message.qos > 0
+        arrival = Arrival(
+            _topic(message),
+            bytes(message.payload[: PAYLOAD_BYTES_MAX + 1]),
+            self._clock.now_ns(),
+            message.retain or message.dup or self._is_catching_up,
+            message.mid if is_owed else 0,
+        )
+        before = self._owed_before.pop(message.mid, None) if message.dup else None
+        if before and (before.topic, before.payload) == (arrival.topic, arrival.payload):
+            arrival = before  # sent again because its receipt was lost; we have it
+        else:
+            self._route(arrival, identifiers(message))
+        if is_owed:
+            self._owing.append(arrival)
+            if not arrival.owed:
+                self.give_receipts()
+
+    def _route(self, arrival: Arrival, through: set[int]) -> None:
+        found: dict[Listener, list[int]] = {}
+        matching: list[Any] = list(self._matcher.iter_match(arrival.topic))
+        for one in matching:
+            # Where two filters overlap a broker may send a copy for each, and MQTT 5 says which.
+            if not through or one.identifier in through:
+                for listener, marks in one.users.items():
+                    found.setdefault(listener, []).extend(marks)
+        arrival.owed = len(found)
+        for listener, marks in found.items():
+            listener.put(Heard(arrival, tuple(marks)))
+        if not found and arrival.topic not in self._unwanted and len(self._unwanted) < UNWANTED_MAX:
+            self._unwanted.add(arrival.topic)
+            _log.warning("mqtt.unwanted", broker=str(self.connection), topic=arrival.topic,
+                         remedy="it kept an old subscription; change client_id")  # fmt: skip
+
+    def give_receipts(self) -> None:
+        """Acknowledge what is safe, in the order in which it came (MQTT 5, 4.6)."""
+        while self._live is not None and self._owing and self._owing[0].owed <= 0:
+            self._live.receipt(self._owing.popleft().message_id)
+        if not self._owing:
+            self._settled.set()
+
+
+def _topic(message: MQTTMessage) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return ""  # which no filter wants
+
+
+async def _undone(client: Client, entering: asyncio.Task[str]) -> str:
+    """End a connection that nobody waits for any more, as soon as it is made."""
+    if not await entering:
+        await client.leave()
+    return ""

@@ -1,0 +1,172 @@
+"""The client: who may connect, what a failure is called, and that nothing of it is left."""
+
+import asyncio
+import contextlib
+import subprocess
+
+import aiomqtt
+import msgspec
+import pytest
+
+from citytwin_edge.adapters.mqtt_client import Client, identifier
+from citytwin_edge.adapters.mqtt_settings import MqttDevice
+from tests.edge.mqtt_devices import PATIENCE_S, certificate, wait_for
+from tests.servers import free_port, mosquitto, peer
+
+# paho leaves its socket to the garbage collector when a handshake fails.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+def connection(port, **settings):
+    device = msgspec.convert({"host": "127.0.0.1", "port": port, **settings}, MqttDevice)
+    return device.connection()
+
+
+async def trial(port, **settings):
+    """Connect, hear one message of one's own, and leave; return why that failed."""
+    said: asyncio.Queue[bytes] = asyncio.Queue(maxsize=10)
+    made = connection(port, **settings)
+    try:
+        client = Client(
+            made, lambda message: said.put_nowait(bytes(message.payload)), made.client_id
+        )
+    except OSError as error:
+        return str(error)
+    why = await client.enter()
+    if why:
+        assert client._client.socket() is None, "the socket is left open"
+        return why
+    try:
+        why = await client.ask_for("echo", 1)
+        if not why:
+            await client.publish("echo", "hello", qos=1)
+            async with asyncio.timeout(PATIENCE_S):
+                assert await said.get() == b"hello"
+    finally:
+        await client.leave()
+    assert client._client.socket() is None, "the socket is left open"
+    return why
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_passwords(tmp_path, version):
+    passwords, secret, wrong = tmp_path / "passwords", tmp_path / "secret", tmp_path / "wrong"
+    command = ["mosquitto_passwd", "-b", "-c", str(passwords), "gw", "water"]
+    await asyncio.to_thread(subprocess.run, command, check=True)
+    passwords.chmod(0o644)
+    secret.write_text("water\n")
+    wrong.write_bytes(b"\xff\xfe")
+    demands = ("allow_anonymous false", f"password_file {passwords}", "user root")
+    async with mosquitto(tmp_path, *demands) as port:
+
+        def asked(path, user="gw"):
+            return trial(port, version=version, user=user, password_file=str(path))
+
+        assert await asked(secret) == ""
+        assert "ot authori" in await asked(secret, "somebody")
+        assert "ot authori" in await trial(port, version=version)
+        assert await asked(wrong) == f"{wrong} is not a text in UTF-8"
+        assert str(tmp_path / "none") in await asked(tmp_path / "none")
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_certificates(tmp_path, version):
+    authority_key, authority, signer = certificate(tmp_path, "authority")
+    key, own, _ = certificate(tmp_path, "own", signer)
+    foreign_key, foreign, _ = certificate(tmp_path, "foreign")
+    demands = (
+        "allow_anonymous true", f"cafile {authority}", f"certfile {authority}",
+        f"keyfile {authority_key}", "require_certificate true", "user root",
+    )  # fmt: skip
+    async with mosquitto(tmp_path, *demands) as port:
+
+        def asked(**settings):
+            return trial(port, version=version, tls=True, **settings)
+
+        named = {"certificate_file": own, "key_file": key}
+        assert await asked(ca_file=authority, **named) == ""
+        none = await asked(ca_file=authority)
+        assert "closed the connection before it answered" in none
+        assert "certificate required" in none
+        strange = await asked(ca_file=authority, certificate_file=foreign, key_file=foreign_key)
+        assert "closed the connection before it answered" in strange
+        assert "unknown ca" in strange
+        assert "certificate verify failed" in await asked(**named)
+        assert "certificate verify failed" in await asked(ca_file=foreign, **named)
+        plain = await trial(port, version=version, connect_timeout_s=2)
+        assert plain, "a broker that speaks TLS is not connected to without"
+        mixed = await asked(ca_file=authority, certificate_file=own, key_file=foreign_key)
+        assert mixed.startswith(f"certificate_file {own} with key_file {foreign_key}: ")
+        lost = await asked(ca_file=str(tmp_path / "none"))
+        assert lost == f"ca_file {tmp_path / 'none'}: No such file or directory"
+
+
+async def test_a_broker_that_is_not_there():
+    assert await trial(free_port()) == "Connection refused"
+
+
+async def test_a_broker_that_accepts_and_says_nothing():
+    gone = asyncio.Event()
+
+    async def stall(reader, writer):
+        while await reader.read(1000):
+            pass
+        gone.set()
+
+    async with peer(stall) as port:
+        assert "timed out" in await trial(port, connect_timeout_s=0.2)
+        async with asyncio.timeout(PATIENCE_S):
+            await gone.wait()
+
+
+async def test_a_lost_connection_is_told_with_its_reason(tmp_path):
+    async with mosquitto(tmp_path) as port:
+        first = Client(connection(port, client_id="g"), lambda _: None, "g")
+        assert not await first.enter()
+        losing = asyncio.ensure_future(first.lost())
+        second = Client(connection(port, client_id="g"), lambda _: None, "g")
+        assert not await second.enter()
+        async with asyncio.timeout(PATIENCE_S):
+            assert "a second client with this client_id?" in await losing
+        await first.leave()
+        await second.leave()
+
+
+async def test_receipts_are_given_when_told_to_and_the_session_remembers(tmp_path):
+    kept = {"client_id": "g", "session_s": 60}
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as sender:
+        heard = []
+        client = Client(connection(port, **kept), heard.append, "g")
+        assert not await client.enter()
+        assert not client.is_resumed
+        assert not await client.ask_for("t", 1)
+        for number in range(200):
+            await sender.publish("t", str(number), qos=1)
+        await wait_for(lambda: len(heard) == 200)  # no receipt was needed for more
+        client.receipt(heard[0].mid)
+        client.receipt(heard[1].mid)
+        await client.leave()
+        again = []
+        client = Client(connection(port, **kept), again.append, "g")
+        assert not await client.enter()
+        assert client.is_resumed
+        await wait_for(lambda: len(again) == 198)
+        assert [message.payload for message in again] == [b"%d" % n for n in range(2, 200)]
+        assert all(message.dup for message in again)
+        await client.leave()
+
+
+def test_a_filter_has_the_same_number_in_every_run():
+    assert identifier("air/+/state") == 131969900
+    assert len({identifier(f"air/{n}/state") for n in range(1000)}) == 1000
+
+
+async def test_leaving_a_broker_that_has_died_takes_no_time_at_all(tmp_path):
+    async with mosquitto(tmp_path) as port:
+        client = Client(connection(port), lambda _: None, "")
+        assert not await client.enter()
+    with contextlib.suppress(aiomqtt.MqttError):
+        await client.lost()
+    async with asyncio.timeout(PATIENCE_S):
+        await client.leave()
+    assert client._client.socket() is None

@@ -1,0 +1,85 @@
+"""MQTT settings: what fits together is taken, what does not is refused in words that help."""
+
+import msgspec
+import pytest
+
+from citytwin import Point
+from citytwin.point import Kind
+from citytwin_edge.adapters.mqtt_settings import Connection, MqttDevice, MqttPoint
+from citytwin_edge.wire.payload import Payload
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        (MqttDevice, {"host": ""}, "must name the broker"),
+        (MqttDevice, {"host": "b", "key_file": "k"}, "go together"),
+        (MqttDevice, {"host": "b", "ca_file": "k"}, "tls = true"),
+        (MqttDevice, {"host": "b", "password_file": "k"}, "needs user"),
+        (MqttDevice, {"host": "b", "session_s": 60}, "session_s needs client_id"),
+        (
+            MqttDevice,
+            {"host": "b", "session_s": 60, "client_id": "g", "qos": 2},
+            "session_s needs qos = 1",
+        ),
+        (MqttDevice, {"host": "b", "topic_name": "a/b"}, "one level"),
+        (MqttDevice, {"host": "b", "online_path": "$.s"}, "needs online_topic"),
+        (MqttDevice, {"host": "b", "online_topic": "a#"}, "not a topic"),
+        (MqttDevice, {"host": "b", "online_topic": "a", "online_path": "$["}, "not a JSON path"),
+        (MqttDevice, {"host": "b", "utc_offset_h": 15}, "<= 14"),
+        (MqttPoint, {"topic": "a/#/b"}, "not a topic"),
+        (MqttPoint, {"topic": "$share/g/a"}, "a part of the messages only"),
+        (MqttPoint, {"topic": "a", "path": "$["}, "not a JSON path"),
+        (MqttPoint, {"topic": "a", "time_path": "$.t"}, "time_path goes with path"),
+        (MqttPoint, {"topic": "a", "command_topic": "a/+"}, "without wildcards"),
+        (MqttPoint, {"topic": "a", "command": "{x}"}, "template"),
+        (MqttPoint, {"topic": "a", "command": "{word}"}, "which there are none of"),
+        (MqttPoint, {"topic": "a", "byte": 2}, "need type"),
+        (MqttPoint, {"topic": "a", "sentinel": [1]}, "are no_value"),
+        (MqttPoint, {"topic": "a", "type": "uint8", "path": "$.d"}, "hex or base64"),
+        (MqttPoint, {"topic": "a", "type": "uint8", "values": {"a": 1}}, "has sentinel"),
+        (MqttPoint, {"topic": "a", "type": "uint16", "length": 3}, "length is for type string"),
+        (MqttPoint, {"topic": "a", "type": "uint24"}, "Invalid enum value 'uint24'"),
+    ],
+)
+def test_settings_that_cannot_work(kind, fields, words):
+    with pytest.raises(msgspec.ValidationError, match=words):
+        msgspec.convert(fields, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "words"),
+    [
+        (Kind.TEXT, {"type": "uint8"}, "neither values, no_value nor a type"),
+        (Kind.ANALOG, {"type": "string", "length": 2}, 'goes with kind = "text"'),
+    ],
+)
+def test_a_kind_that_does_not_fit_its_payload(kind, fields, words):
+    address = msgspec.convert({"topic": "a", **fields}, MqttPoint)
+    with pytest.raises(ValueError, match=words):
+        address.field(Point(id="g/d/p", kind=kind), MqttDevice(host="b"))
+
+
+def test_a_field_knows_the_unit_and_the_offset_of_its_point_and_device():
+    address = MqttPoint(topic="a", path="$.v", time_path="$.t")
+    field = address.field(Point(id="g/d/p", unit="Cel"), MqttDevice(host="b", utc_offset_h=5))
+    payload = Payload(b'{"v": "21 \xc2\xb0C", "t": "2026-01-01T17:00:00"}')
+    assert field.decode(payload) == (21.0, 1_767_268_800 * 10**9)
+
+
+def test_the_default_payload_of_a_command_is_the_number_and_words_are_found():
+    assert MqttPoint(topic="a").payload(2.5) == "2.5"
+    valve = MqttPoint(topic="a", values={"open": 1, "shut": 0}, command="<{word}>")
+    assert [valve.payload(value) for value in (1.0, 0.0, 0.5)] == ["<open>", "<shut>", None]
+
+
+def test_what_makes_two_devices_share_a_connection():
+    def connection(**settings) -> Connection:
+        return msgspec.convert({"host": "b", **settings}, MqttDevice).connection()
+
+    assert connection().key == connection(qos=2, topic_name="x", keep_alive_s=60).key
+    assert connection().key != connection(user="u").key
+    assert connection().key != connection(port=1884).key
+    assert connection(client_id="g", user="u").key == connection(client_id="g").key
+    assert connection().differences(connection(tls=True, keep_alive_s=9)) == "tls, keep_alive_s"
+    assert str(connection()) == "the broker b:1883"
