@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import signal
 from urllib.parse import urlsplit
 
 import pytest
@@ -174,42 +175,37 @@ async def a_telephone_is_wide_enough(browser):
         await page.context.close()
 
 
-async def test_the_hub_goes_and_comes_and_the_page_says_so(tmp_path):
+async def test_the_hub_and_the_token_go_and_the_page_says_so(tmp_path):
     demo = Demo(tmp_path / "demo")
     async with demo, browser_on(demo) as browser:
-        page = await browser.operator()
+        page = await browser.operator(locale="en")
         await page.fill(".search input", "pl-111")
         await page.keyboard.press("Enter")
         await page.wait_for_selector(".trend canvas")
         demo.child("citytwin_hub.cli").kill()
         await page.wait_for_selector(".live.off")
         assert await page.get_attribute("html", "data-live") == "false"
-        await demo.says("starting it again")
         await page.wait_for_selector(".live.on", timeout=60_000)
         await the_trend_grows(page)
         # The whole demo ends and starts again; the page that was open finds back by itself.
-        await demo.end(2)
+        assert await demo.end(signal.SIGINT) == (0, "")
         await page.wait_for_selector(".live.off")
         async with Demo(tmp_path / "demo", offset=demo.offset, port=demo.port) as again:
             assert again.url == demo.url
             await page.wait_for_selector(".live.on", timeout=60_000)
             await page.reload()
             await page.wait_for_selector(".live.on")
+            await a_token_that_has_ended_leads_to_the_sign_in(page, again)
 
 
-async def test_a_token_that_has_ended_leads_to_the_sign_in(tmp_path):
-    async with Demo(tmp_path / "demo") as demo, browser_on(demo) as browser:
-        page = await browser.page(locale="en")
-        await page.goto(f"{demo.address}/#token=wrong")
-        await page.wait_for_selector("text=The token is not valid")
-        await page.fill("input[name=token]", demo.token)
-        await page.keyboard.press("Enter")
-        await page.wait_for_selector(".live.on")
-        # Somebody gives the user a new token; the hub restarts, and the old one is refused.
-        renewed = await demo.renew_token()
-        demo.child("citytwin_hub.cli").kill()
-        await page.wait_for_selector("text=The token is not valid", timeout=60_000)
-        await page.fill("input[name=token]", renewed)
-        await page.keyboard.press("Enter")
-        await page.wait_for_selector(".live.on")
-        await page.wait_for_selector("#map canvas")
+async def a_token_that_has_ended_leads_to_the_sign_in(page, demo):
+    renewed = await demo.renew_token()
+    demo.child("citytwin_hub.cli").kill()
+    await page.wait_for_selector("text=The token is not valid", timeout=60_000)
+    await page.fill("input[name=token]", "wrong")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector("text=The token is not valid")
+    await page.fill("input[name=token]", renewed)
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".live.on")
+    await page.wait_for_selector("#map canvas")

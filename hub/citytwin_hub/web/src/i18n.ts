@@ -36,6 +36,7 @@ export const TEXTS = {
   "state.good": ["қалыпты", "норма", "normal"],
   "state.low": ["нормадан төмен", "ниже нормы", "below normal"],
   "state.high": ["нормадан жоғары", "выше нормы", "above normal"],
+  "state.limit": ["нормадан тыс", "вне нормы", "outside normal"],
   "state.stale": ["ескірген", "устарело", "out of date"],
   "state.uncertain": ["сенімсіз", "недостоверно", "uncertain"],
   "state.bad": ["дерек жоқ (ақау)", "нет данных (отказ)", "no good data"],

@@ -66,6 +66,7 @@ export class CityMap {
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ unit: "metric" }), "bottom-left");
     this.attribute();
+    this.map.setMissingStyleImageResolver((name) => this.drawMark(name));
     this.map.on("style.load", () => this.addOwnLayers());
     for (const layer of ["devices", "gateways"] as const) this.listen(layer);
     const box = bounds([...store.devices.values()].map((device) => device.place));
@@ -155,9 +156,6 @@ export class CityMap {
   }
 
   private addOwnLayers(): void {
-    for (const state of STATES) this.image(`device-${state}`, deviceMark(state));
-    this.image("gateway-true", gatewayMark(true));
-    this.image("gateway-false", gatewayMark(false));
     const empty = { type: "FeatureCollection" as const, features: [] };
     for (const id of ["gateways", "devices"]) this.map.addSource(id, { type: "geojson", data: empty });
     const dark = this.theme === "dark";
@@ -200,8 +198,14 @@ export class CityMap {
     this.refresh(this.store.nowMs());
   }
 
-  private image(name: string, data: ImageData): void {
-    if (!this.map.hasImage(name)) this.map.addImage(name, data, { pixelRatio: 2 });
+  /**
+   * Draws a mark when the map first asks for it. A change of style forgets all marks, and tiles of
+   * the old style may still ask for theirs before the new one has loaded.
+   */
+  private drawMark(name: string): void {
+    const state = STATES.find((one) => name === `device-${one}`);
+    const mark = state ? deviceMark(state) : gatewayMark(name === "gateway-true");
+    if (!this.map.hasImage(name)) this.map.addImage(name, mark, { pixelRatio: 2 });
   }
 
   private listen(layer: "devices" | "gateways"): void {

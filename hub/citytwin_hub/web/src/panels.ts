@@ -33,7 +33,7 @@ export function alarmList(
           <li class=${alarm.state} data-alarm=${alarm.id}>
             <button class="point" @click=${() => actions.show(alarm)}>
               ${unsafeHTML(markSvg(alarmState(store, alarm, nowMs)))}
-              <span class="name">${label(alarm.text, language, alarm.point ?? alarm.gateway)}</span>
+              <span class="name">${alarmTitle(store, alarm, language, nowMs)}</span>
               <span class="fine">
                 ${known("alarm", alarm.state, language)} · ${dateTime(alarm.since_ms, language)} ·
                 ${age(nowMs - alarm.since_ms, language)}
@@ -72,6 +72,16 @@ export function alarmState(store: Store, alarm: Alarm, nowMs: number): State {
   const origin = store.origin(alarm);
   const state = origin ? store.pointState(origin, nowMs) : "high";
   return state === "good" ? "high" : state;
+}
+
+/** Returns what an alarm is about; which limit it is, as long as its point is beyond one. */
+export function alarmTitle(store: Store, alarm: Alarm, language: Language, nowMs: number): string {
+  const origin = alarm.kind === "limit" ? store.origin(alarm) : undefined;
+  if (!origin) return label(alarm.text, language, alarm.point ?? alarm.gateway);
+  const about = `${label(origin.device_label, language, origin.device)}: ${label(origin.label, language, origin.name)}`;
+  if (alarm.state === "returned") return about;
+  const state = store.pointState(origin, nowMs);
+  return `${about} ${t(state === "low" ? "state.low" : state === "high" ? "state.high" : "state.limit", language)}`;
 }
 
 function valueNow(store: Store, alarm: Alarm, language: Language): unknown {

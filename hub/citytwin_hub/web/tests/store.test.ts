@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { alarmState, find, inOrder } from "../src/panels";
+import { alarmState, alarmTitle, find, inOrder } from "../src/panels";
 import { AWAY_MS, STALE_MS, stateOf, worst } from "../src/quality";
 import { Store, type Device } from "../src/store";
 import type { Alarm, Gateway, PointInfo } from "../src/types";
@@ -107,9 +107,15 @@ test("an alarm shows how its point is now", () => {
   put(0.5);
   expect(store.origin(alarm)?.row).toBe(0);
   expect(alarmState(store, alarm, 1000)).toBe("low");
+  expect(alarmTitle(store, alarm, "ru", 1000)).toBe("Насосная: Расход ниже нормы");
   put(7);
   expect(alarmState(store, alarm, 1000)).toBe("high");
+  expect(alarmTitle(store, alarm, "ru", 1000)).toBe("Насосная: Расход выше нормы");
+  put(3);
+  expect(alarmTitle(store, alarm, "en", 1000)).toBe("Насосная: Расход outside normal");
   expect(alarmState(store, { ...alarm, state: "returned" }, 1000)).toBe("good");
+  expect(alarmTitle(store, { ...alarm, state: "returned" }, "ru", 1000)).toBe("Насосная: Расход");
+  expect(alarmTitle(store, { ...alarm, kind: "gateway", text: { ru: "Нет связи" } }, "ru", 1)).toBe("Нет связи");
   expect(alarmState(store, { ...alarm, kind: "device" }, 1000)).toBe("bad");
 });
 
