@@ -74,10 +74,10 @@ class Child:
         pause_s = 1.0
         while True:
             await self._wanted.wait()
-            assert self.process is not None
-            since_s = loop.time()
-            code = await self.process.wait()
-            if not self._wanted.is_set():
+            process, since_s = self.process, loop.time()
+            assert process is not None
+            code = await process.wait()
+            if not self._wanted.is_set() or process is not self.process:
                 continue
             if loop.time() - since_s > SETTLED_S:
                 pause_s = 1.0

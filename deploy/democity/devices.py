@@ -18,6 +18,7 @@ from democity.places import position
 from democity.truth import SECOND_NS, WaterTruth
 from democity.usual import Span, usual_day
 
+WRITE_SINGLE: Final = 6
 BAR_PER_M: Final = 0.0980665
 VALVES: Final = ("189", "125", "187", "133", "131")
 """Pipes with a valve; closing any one of them leaves every node with water."""
@@ -75,7 +76,7 @@ class Device:
 
     async def _access(
         self,
-        _function: int,
+        function: int,
         _start: int,
         address: int,
         _count: int,
@@ -85,6 +86,9 @@ class Device:
         if self.silent:
             # The server then answers nothing at all, as a device without power does.
             raise NoSuchIdException
+        if function == WRITE_SINGLE and not values:
+            # The server asks for what its reply shall echo: what was written, come of it what may.
+            return None
         if values:
             target = next((one for one in self.registers if one.address == address), None)
             if target is None or target.write is None:

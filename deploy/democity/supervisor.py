@@ -214,6 +214,8 @@ bind = "127.0.0.1:{LINK_PORT + self._offset}"
 enrol_bind = "127.0.0.1:{ENROL_PORT + self._offset}"
 [http]
 bind = "127.0.0.1:{self._http}"
+[alarms]
+device_bad_s = 10.0
 [city]
 map = "{self.state / "city.geojson"}"
 """,

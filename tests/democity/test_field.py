@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pymodbus.client import AsyncModbusTcpClient as ModbusTcpClient
 
 from citytwin.adapter import Site
 from citytwin.clock import SystemClock
@@ -106,6 +107,18 @@ async def test_a_silenced_device_answers_nothing_and_the_others_go_on(tmp_path, 
         city.order(["answer", names[0]])
         again = await read_all(city, tmp_path, only=names[0])
         assert {row["quality"] for row in again.values()} == {"good"}
+
+
+async def test_a_write_is_echoed_even_if_the_station_does_otherwise(tmp_path):
+    async with field(tmp_path) as city:
+        endpoint = city.endpoints["ps-335"]
+        tank_low = city.truth.level_m("1") < 5.2
+        assert tank_low, "so the station's own logic keeps this pump running"
+        async with ModbusTcpClient(endpoint["host"], port=endpoint["port"]) as client:
+            reply = await client.write_register(0, 0)
+            assert reply.registers == [0], "a reply to a write repeats the write"
+            reading = await client.read_holding_registers(0, count=1)
+        assert reading.registers == [1], "and a reading says how it is"
 
 
 async def test_orders_reach_the_truth_and_nonsense_is_named(tmp_path, capsys):
