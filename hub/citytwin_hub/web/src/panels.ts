@@ -7,7 +7,7 @@ import { known, label, t, type Key, type Language } from "./i18n";
 import { markSvg } from "./marks";
 import { STATES, type State } from "./quality";
 import type { Device, Store } from "./store";
-import type { Alarm } from "./types";
+import type { Alarm, PointInfo } from "./types";
 import { symbolIn } from "./units";
 
 const FOUND_MAX = 12;
@@ -70,8 +70,16 @@ export function alarmState(store: Store, alarm: Alarm, nowMs: number): State {
   if (alarm.state === "returned") return "good";
   if (alarm.kind !== "limit") return "bad";
   const origin = store.origin(alarm);
-  const state = origin ? store.pointState(origin, nowMs) : "high";
-  return state === "good" ? "high" : state;
+  if (!origin) return "high";
+  const state = store.pointState(origin, nowMs);
+  return state === "good" ? nearerLimit(origin, store.latest(origin.row).value) : state;
+}
+
+/** An alarm returns only when its value is well inside; until then it is near the limit it broke. */
+function nearerLimit(point: PointInfo, value: number): State {
+  const [low, high] = point.normal ?? [null, null];
+  if (low === null || high === null) return high === null ? "low" : "high";
+  return value - low < high - value ? "low" : "high";
 }
 
 /** Returns what an alarm is about; which limit it is, as long as its point is beyond one. */

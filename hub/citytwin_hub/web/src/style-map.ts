@@ -96,7 +96,13 @@ export function mapStyle(
     text("river-names", "river", 11, { "symbol-placement": "line" }),
     text("street-names", "street", 11, { "symbol-placement": "line" }),
     text("place-names", "label", 12, { "text-offset": [0, 0.8] }),
-    text("district-names", "district", 14, { "text-letter-spacing": 0.06, "text-max-width": 8 }, "areas"),
+    text("district-names", "district", 14, {
+      "text-letter-spacing": 0.06,
+      "text-max-width": 8,
+      // Part of the ground: it gives way to nothing, and nothing gives way to it.
+      "text-allow-overlap": true,
+      "text-ignore-placement": true,
+    }, "areas"),
   ];
   return {
     version: 8,

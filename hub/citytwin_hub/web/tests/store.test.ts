@@ -111,7 +111,10 @@ test("an alarm shows how its point is now", () => {
   put(7);
   expect(alarmState(store, alarm, 1000)).toBe("high");
   expect(alarmTitle(store, alarm, "ru", 1000)).toBe("Насосная: Расход выше нормы");
-  put(3);
+  put(1.01);
+  expect(alarmState(store, alarm, 1000)).toBe("low");
+  put(4.9);
+  expect(alarmState(store, alarm, 1000)).toBe("high");
   expect(alarmTitle(store, alarm, "en", 1000)).toBe("Насосная: Расход outside normal");
   expect(alarmState(store, { ...alarm, state: "returned" }, 1000)).toBe("good");
   expect(alarmTitle(store, { ...alarm, state: "returned" }, "ru", 1000)).toBe("Насосная: Расход");
