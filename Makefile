@@ -33,7 +33,7 @@ help: ## list what can be done
 
 .PHONY: demo
 demo: $(VENV)/.demo $(WEB)/dist/index.html ## start the demo city and its page (FAULT=burst|silent-device|broker-down|hub-down)
-	@PYTHONPATH=deploy exec $(BIN)/python -m democity $(if $(FAULT),--fault $(FAULT))
+	@PYTHONPATH=deploy exec $(BIN)/python -m democity $(if $(FAULT),--fault $(FAULT)) $(ARGS)
 
 .PHONY: test
 test: $(VENV)/.dev $(WEB)/dist/index.html ## run the tests (ARGS='tests/edge -k outbox' for some of them)

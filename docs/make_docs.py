@@ -56,7 +56,9 @@ def examples() -> None:
 def demo_city() -> Iterator[str]:
     """Run a demo city of its own and give the address that it prints."""
     with tempfile.TemporaryDirectory() as state:
-        command = [sys.executable, "-m", "democity", "--state", state]
+        # A main bursts, so that the picture has alarms to show.
+        fault = ["--fault", "burst", "--fault-after", "5"]
+        command = [sys.executable, "-m", "democity", "--state", state, *fault]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "deploy")}
         city = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True

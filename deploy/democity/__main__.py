@@ -9,8 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from democity.supervisor import HTTP_PORT, DemoError, Supervisor
-
+HTTP_PORT = 8080
 FAULTS = ("burst", "silent-device", "broker-down", "hub-down")
 
 
@@ -19,34 +18,44 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="democity", description="A demo city on this machine.")
     parser.add_argument("--fault", choices=FAULTS, default="", help="inject a trouble")
     parser.add_argument(
+        "--fault-after", type=float, metavar="S", help="seconds from the start to the trouble"
+    )
+    parser.add_argument("--fault-lasts", type=float, metavar="S", help="seconds that it lasts")
+    parser.add_argument(
         "--state", type=Path, default=Path(os.environ.get("CITYTWIN_DEMO_STATE", ".demo"))
     )
     parser.add_argument("--port", type=int, default=HTTP_PORT, help="of the page")
     parser.add_argument("--port-offset", type=int, default=0, help="moves every other port")
-    options = parser.parse_args()
     try:
-        return asyncio.run(_run(options))
-    except DemoError as error:
-        print(f"democity: {error}", file=sys.stderr)
-        return 1
+        return asyncio.run(_run(parser.parse_args()))
+    except KeyboardInterrupt:
+        # It came while the libraries were being loaded: nothing has been started yet.
+        return 0
 
 
 async def _run(options: argparse.Namespace) -> int:
+    # Loading EPANET takes a second, and mistakes on the command line are told without it.
+    from democity.child import DemoError
+    from democity.faults import AFTER_S, LASTS_S, inject
+    from democity.supervisor import Supervisor
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     city = Supervisor(options.state.resolve(), http_port=options.port, offset=options.port_offset)
+    troubles = []
+    if options.fault:
+        after_s = AFTER_S if options.fault_after is None else options.fault_after
+        lasts_s = options.fault_lasts or LASTS_S[options.fault]
+        troubles.append(lambda: inject(city, options.fault, after_s, lasts_s))
     try:
-        starting = asyncio.ensure_future(city.start())
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            starting.cancel()
-            return 0
-        await starting
-        print(f"{city.address}/#token={city.token}", flush=True)
-        await city.run(options.fault, stop)
+        if await city.start_unless(stop):
+            print(city.url, flush=True)
+            await city.run(stop, troubles)
+    except DemoError as error:
+        print(f"democity: {error}", file=sys.stderr)
+        return 1
     finally:
         await city.stop()
     return 0

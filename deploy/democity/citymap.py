@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from citytwin.point import Label
-from democity.places import DISTRICTS, RIVERS, STREETS, outline, position
+from democity.outlines import ring
+from democity.places import DISTRICTS, RIVERS, STREETS, position
 from democity.truth import Network
+
+ATTRIBUTION: Final = {
+    "kk": "© OpenStreetMap қатысушылары (ODbL); құбырлар — EPANET Net3",
+    "ru": "© участники OpenStreetMap (ODbL); трубы — EPANET Net3",
+    "en": "© OpenStreetMap contributors (ODbL); pipes: EPANET Net3",
+}
 
 
 def write_map(path: Path, network: Network) -> None:
-    """Write the map of districts (sketched), streets, rivers and pipes."""
+    """Write the map of districts (as their outlines are typed), streets, rivers and pipes."""
     features = [
-        _feature("district", "Polygon", [outline(district)], district.label)
+        _feature("district", "Polygon", [ring(district.id)], district.label)
         for district in DISTRICTS
     ]
     for layer, lines in (("street", STREETS), ("river", RIVERS)):
@@ -23,7 +30,8 @@ def write_map(path: Path, network: Network) -> None:
     for name, (_, _, _, vertices) in network.links.items():
         path_of = [list(position(*vertex)) for vertex in vertices]
         features.append(_feature("network", "LineString", path_of, None, id=name))
-    text = json.dumps({"type": "FeatureCollection", "features": features}, ensure_ascii=False)
+    collection = {"type": "FeatureCollection", "attribution": ATTRIBUTION, "features": features}
+    text = json.dumps(collection, ensure_ascii=False)
     path.write_text(text, encoding="utf-8")
 
 

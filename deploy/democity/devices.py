@@ -10,12 +10,15 @@ from random import Random
 from typing import Any, Final
 
 from pymodbus.constants import ExcCodes
+from pymodbus.exceptions import NoSuchIdException
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from citytwin.point import Label
 from democity.places import position
-from democity.truth import WaterTruth
+from democity.truth import SECOND_NS, WaterTruth
+from democity.usual import Span, usual_day
 
+WRITE_SINGLE: Final = 6
 BAR_PER_M: Final = 0.0980665
 VALVES: Final = ("189", "125", "187", "133", "131")
 """Pipes with a valve; closing any one of them leaves every node with water."""
@@ -73,7 +76,7 @@ class Device:
 
     async def _access(
         self,
-        _function: int,
+        function: int,
         _start: int,
         address: int,
         _count: int,
@@ -81,7 +84,11 @@ class Device:
         values: list[int] | list[bool] | None,
     ) -> ExcCodes | None:
         if self.silent:
-            return ExcCodes.GATEWAY_NO_RESPONSE
+            # The server then answers nothing at all, as a device without power does.
+            raise NoSuchIdException
+        if function == WRITE_SINGLE and not values:
+            # The server asks for what its reply shall echo: what was written, come of it what may.
+            return None
         if values:
             target = next((one for one in self.registers if one.address == address), None)
             if target is None or target.write is None:
@@ -128,18 +135,26 @@ def _spread(names: list[str], count: int) -> list[str]:
     return [names[index * len(names) // count] for index in range(count)]
 
 
-def _pressure(name: str, label: Label, address: int, read: Callable[[], float]) -> Register:
+def _pressure(name: str, label: Label, address: int, truth: WaterTruth, node: str) -> Register:
+    low, high = usual_day()[0].get(node, (0.0, 0.0))
+    normal = None
+    if node in truth.network.junctions:
+        normal = (max(round(low * BAR_PER_M, 1), 0.1), round(high * BAR_PER_M, 1))
     return Register(
-        name, label, "bar", address, lambda: max(read(), 0.0) * BAR_PER_M, scale=0.01,
-        noise=0.01, valid=(0.0, 16.0), normal=(2.0, 9.0),
+        name, label, "bar", address, lambda: max(truth.pressure_m(node), 0.0) * BAR_PER_M,
+        scale=0.01, noise=0.01, valid=(0.0, 16.0), normal=normal,
     )  # fmt: skip
+
+
+def _usual_flow(link: str) -> Span:
+    low, high = usual_day()[1][link]
+    return round(low), round(high)
 
 
 def _logger(truth: WaterTruth, node: str) -> Device:
     lon, lat = position(*truth.network.nodes[node])
     registers = [
-        _pressure("pressure", Label("Қысым", "Давление", "Pressure"), 0,
-                  lambda: truth.pressure_m(node)),
+        _pressure("pressure", Label("Қысым", "Давление", "Pressure"), 0, truth, node),
         Register("battery", Label("Батарея", "Батарея", "Battery"), "V", 1, lambda: 3.6,
                  scale=0.01, noise=0.005, valid=(0.0, 5.0), normal=(3.2, 4.0),
                  extra="deadband = 0.05"),
@@ -150,17 +165,21 @@ def _logger(truth: WaterTruth, node: str) -> Device:
 
 def _meter(truth: WaterTruth, pipe: str) -> Device:
     lon, lat = _middle(truth, pipe)
-    total = [1000.0 * (zlib.crc32(pipe.encode()) % 900)]
+    total_m3 = 1000.0 * (zlib.crc32(pipe.encode()) % 900)
+    seen_ns = truth.time_ns
 
     def counted() -> float:
-        # The polls come about once a second; each adds what has flowed since the last one.
-        total[0] += abs(truth.flow_m3h(pipe)) / 3600.0
-        return total[0]
+        # Whoever reads, and how often: what has flowed since the last reading is added once.
+        nonlocal total_m3, seen_ns
+        total_m3 += abs(truth.flow_m3h(pipe)) * (truth.time_ns - seen_ns) / SECOND_NS / 3600.0
+        seen_ns = truth.time_ns
+        return total_m3
 
     registers = [
         Register("flow", Label("Шығын", "Расход", "Flow"), "m3/h", 0,
                  lambda: truth.flow_m3h(pipe), type="float32", noise=0.5,
-                 valid=(-5000.0, 5000.0), extra="swinging_door = 2.0\nsilence_s_max = 30.0"),
+                 valid=(-5000.0, 5000.0), normal=_usual_flow(pipe),
+                 extra="swinging_door = 2.0\nsilence_s_max = 30.0"),
         Register("total", Label("Жиынтық көлем", "Объём", "Volume"), "m3", 2, counted,
                  kind="counter", type="uint32", scale=0.1,
                  extra='counter = { flow_unit = "m3/h", factor = 3600.0, flow_max = 9000.0 }'),
@@ -177,9 +196,9 @@ def _valve(truth: WaterTruth, pipe: str) -> Device:
                  lambda: float(truth.is_open(pipe)), kind="state", valid=(0.0, 1.0),
                  writable=(0.0, 1.0), write=lambda value: truth.set_open(pipe, value >= 0.5)),
         _pressure("upstream", Label("Дейінгі қысым", "Давление до", "Pressure upstream"), 1,
-                  lambda: truth.pressure_m(first)),
+                  truth, first),
         _pressure("downstream", Label("Кейінгі қысым", "Давление после", "Pressure downstream"), 2,
-                  lambda: truth.pressure_m(last)),
+                  truth, last),
         Register("flow", Label("Шығын", "Расход", "Flow"), "m3/h", 3,
                  lambda: truth.flow_m3h(pipe), type="int16", noise=0.3, valid=(-5000.0, 5000.0)),
     ]  # fmt: skip

@@ -57,6 +57,7 @@ class Field:
                 framer=FramerType.RTU,
                 port=str(line.ends[0]),
                 baudrate=19200,
+                ignore_missing_devices=True,
             )
             await server.serve_forever(background=True)
             self._servers.append(server)
@@ -92,9 +93,9 @@ class Field:
         match words:
             case ["burst", node, coefficient]:
                 self.truth.burst(node, float(coefficient))
-            case ["silence", name]:
+            case ["silence", name] if name in self.devices:
                 self.devices[name].silent = True
-            case ["answer", name]:
+            case ["answer", name] if name in self.devices:
                 self.devices[name].silent = False
             case _:
                 print(f"democity.field: not an order: {' '.join(words)}", file=sys.stderr)
@@ -102,7 +103,9 @@ class Field:
     async def _start_tcp(self, device: Device) -> None:
         port = self._port
         self._port += 1
-        server = ModbusTcpServer(device.simulated(), address=("127.0.0.1", port))
+        server = ModbusTcpServer(
+            device.simulated(), address=("127.0.0.1", port), ignore_missing_devices=True
+        )
         await server.serve_forever(background=True)
         self._servers.append(server)
         self.endpoints[device.name] = {"host": "127.0.0.1", "port": port, "unit": device.unit}

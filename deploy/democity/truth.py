@@ -33,6 +33,7 @@ HEAD_BEARING_DEG: Final = 107.0
 # EPANET 2.2 toolkit codes (EN_*), from epanet2_enums.h.
 _ELEVATION, _DEMAND, _HEAD, _PRESSURE, _EMITTER = 0, 9, 10, 11, 3
 _FLOW, _STATUS, _SETTING = 8, 11, 12
+_CONTROLS = 5
 _DURATION, _HYDRAULIC_STEP, _PATTERN_START, _REPORT_STEP = 0, 1, 4, 5
 
 
@@ -82,6 +83,7 @@ class WaterTruth:
         self._engine.ENopenH()
         self._engine.ENinitH(0)
         self._time_ns = now_ns
+        self._speeds: dict[str, float] = {}
         self._solve()
 
     def close(self) -> None:
@@ -106,6 +108,11 @@ class WaterTruth:
             behind_s -= stepped_s
             self._time_ns += stepped_s * SECOND_NS
             self._solve()
+
+    @property
+    def time_ns(self) -> int:
+        """The moment that the model has come to, UTC nanoseconds."""
+        return self._time_ns
 
     def pressure_m(self, node: str) -> float:
         """Return the pressure at a junction in metres of water."""
@@ -132,13 +139,28 @@ class WaterTruth:
         return self._get_link(link, _STATUS) > 0
 
     def set_open(self, link: str, is_open: bool) -> None:
-        """Open or close a pipe's valve, or start or stop a pump; effective at once."""
+        """Open or close a pipe's valve, or start or stop a pump; effective at once.
+
+        A pump starts at the speed that was set last.
+        """
         self._engine.ENsetlinkvalue(self._link[link], _STATUS, 1.0 if is_open else 0.0)
+        if is_open and link in self._speeds:
+            self._engine.ENsetlinkvalue(self._link[link], _SETTING, self._speeds[link])
         self._solve()
 
     def set_speed(self, pump: str, ratio: float) -> None:
-        """Set a pump's speed as a ratio of its rated one (0 to 1.2); effective at once."""
-        self._engine.ENsetlinkvalue(self._link[pump], _SETTING, float(np.clip(ratio, 0.0, 1.2)))
+        """Set a pump's speed as a ratio of its rated one (0 to 1.2); it starts no pump."""
+        speed, link = float(np.clip(ratio, 0.0, 1.2)), self._link[pump]
+        self._speeds[pump] = speed
+        # A control by tank level starts its pump at the speed that it holds itself.
+        for number in range(1, self._engine.ENgetcount(_CONTROLS) + 1):
+            held: dict[str, Any] = self._engine.ENgetcontrol(number)
+            if held["linkindex"] == link and held["setting"] > 0:
+                self._engine.ENsetcontrol(
+                    number, held["type"], link, speed, held["nodeindex"], held["level"]
+                )
+        if self.is_open(pump):
+            self._engine.ENsetlinkvalue(link, _SETTING, speed)
         self._solve()
 
     def speed(self, pump: str) -> float:

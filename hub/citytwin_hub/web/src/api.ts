@@ -1,5 +1,5 @@
 // Talks to the hub: REST with a bearer token, every wait bounded.
-import type { Alarm, Command, Gateway, Me, PointInfo, Trend } from "./types";
+import type { Alarm, City, Command, Gateway, Me, PointInfo, Trend } from "./types";
 
 const TIMEOUT_MS = 15_000;
 const PAGE = 1000;
@@ -20,7 +20,7 @@ export class Api {
     return this.get("me");
   }
 
-  city(): Promise<GeoJSON.FeatureCollection> {
+  city(): Promise<City> {
     return this.get("city");
   }
 

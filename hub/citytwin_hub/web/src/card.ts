@@ -1,12 +1,13 @@
 // The card of a device: its points, their latest values, a trend, and the commands it takes.
 import { html, nothing, type TemplateResult } from "lit";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
-import { age, number, time } from "./format";
+import { age, isSwitch, number, switchWords, time, valueText } from "./format";
 import { known, label, t, type Language } from "./i18n";
 import { markSvg } from "./marks";
 import { reasonOf } from "./quality";
 import type { Device, Store } from "./store";
-import type { Command, PointInfo } from "./types";
+import type { Command, PointInfo, Span } from "./types";
+import { symbolIn } from "./units";
 
 export interface CardActions {
   close(): void;
@@ -25,18 +26,6 @@ export interface CardState {
 
 const FINAL = new Set(["settled", "contradicted", "unverified", "refused", "expired", "failed"]);
 
-function isSwitch(point: PointInfo): boolean {
-  return point.writable?.[0] === 0 && point.writable[1] === 1 && point.kind === "state";
-}
-
-export function valueText(point: PointInfo, value: number, language: Language): string {
-  if (isSwitch(point) || point.kind === "alarm") {
-    if (point.kind === "alarm") return t(value > 0 ? "alarm.raised" : "state.good", language);
-    return t(value > 0 ? "value.on" : "value.off", language);
-  }
-  return `${number(value, language)} ${point.symbol}`.trim();
-}
-
 export function card(
   store: Store,
   device: Device,
@@ -49,11 +38,11 @@ export function card(
   return html`
     <section class="card panel" aria-label=${label(device.label, language, device.name)}>
       <header>
-        ${unsafeHTML(markSvg(store.deviceState(device)))}
+        ${unsafeHTML(markSvg(store.deviceState(device, nowMs)))}
         <div>
           <h2>${label(device.label, language, device.name)}</h2>
           <p class="fine">
-            ${known("state", store.deviceState(device), language)} · ${device.id}
+            ${known("state", store.deviceState(device, nowMs), language)} · ${device.id}
             ${feeds ? html`<br />${t("card.feeds", language)}: ${feeds}` : nothing}
           </p>
         </div>
@@ -78,10 +67,11 @@ function pointRow(
   const seen = latest.timeMs > 0;
   const shown = state.row === point.row;
   const quality = known("quality", reasonOf(latest.quality), language);
+  const pointState = store.pointState(point, nowMs);
   return html`
-    <li class=${shown ? "shown" : ""} data-point=${point.id}>
+    <li class=${shown ? "shown" : ""} data-point=${point.id} data-point-state=${pointState}>
       <button class="point" aria-expanded=${shown} @click=${() => actions.trend(point.row)}>
-        ${unsafeHTML(markSvg(store.pointState(point)))}
+        ${unsafeHTML(markSvg(pointState))}
         <span class="name">
           ${label(point.label, language, point.name)}
           ${point.source === "measured" ? nothing : html`<em>${known("source", point.source, language)}</em>`}
@@ -89,13 +79,14 @@ function pointRow(
         <span class="value">${seen && Number.isFinite(latest.value) ? valueText(point, latest.value, language) : "—"}</span>
         <span class="fine">
           ${seen
-            ? html`${quality} · ${t("card.age", language)} ${age(nowMs - latest.timeMs, language)}`
+            ? html`${pointState === "low" || pointState === "high" ? html`<strong>${known("state", pointState, language)}</strong> · ` : nothing}${quality} ·
+                <span class=${pointState === "stale" ? "old" : ""}>${t("card.age", language)} ${age(nowMs - latest.timeMs, language)}</span>`
             : t("state.none", language)}
         </span>
       </button>
       ${shown
         ? html`<div class="fine caption">
-              ${t("card.trend", language)}
+              ${t("card.trend", language)}${point.symbol ? `, ${symbolIn(point.symbol, language)}` : ""}
               ${point.normal ? html` · ${t("card.normal", language)} ${spanText(point.normal, point.symbol, language)}` : nothing}
             </div>
             ${state.trend}`
@@ -105,10 +96,10 @@ function pointRow(
   `;
 }
 
-function spanText(span: [number | null, number | null], symbol: string, language: Language): string {
+function spanText(span: Span, symbol: string, language: Language): string {
   const end = (value: number | null, infinite: string): string =>
     value === null ? infinite : number(value, language);
-  return `${end(span[0], "−∞")} … ${end(span[1], "∞")} ${symbol}`.trim();
+  return `${end(span[0], "−∞")} … ${end(span[1], "∞")} ${symbolIn(symbol, language)}`.trim();
 }
 
 function commandBox(
@@ -122,8 +113,8 @@ function commandBox(
   const last = store.lastCommand(point.id);
   const form = isSwitch(point)
     ? html`
-        <button @click=${() => actions.ask(point, 1)}>${t("command.open", language)}</button>
-        <button @click=${() => actions.ask(point, 0)}>${t("command.close", language)}</button>
+        <button @click=${() => actions.ask(point, 1)}>${t(switchWords(point).do[1], language)}</button>
+        <button @click=${() => actions.ask(point, 0)}>${t(switchWords(point).do[0], language)}</button>
       `
     : html`
         <form
@@ -135,34 +126,40 @@ function commandBox(
           }}
         >
           <input name="value" inputmode="decimal" autocomplete="off" aria-label=${t("command.set", language)} />
-          <span>${point.symbol}</span>
+          <span>${symbolIn(point.symbol, language)}</span>
           <button>${t("command.set", language)}</button>
-          <span class="fine">${t("command.range", language)} ${spanText(point.writable as never, point.symbol, language)}</span>
+          <span class="fine">${t("command.range", language)} ${spanText(point.writable as Span, point.symbol, language)}</span>
         </form>
       `;
   return html`
     <div class="command">
       ${asking
-        ? html`<div class="confirm" role="alertdialog">
+        ? html`<div class="confirm" role="alertdialog" aria-label=${t("command.confirm", language)}>
             <p>
-              ${t("command.confirm", language)}<br /><strong>${label(point.label, language, point.name)}: ${valueText(point, asking.value, language)}</strong>
+              ${t("command.confirm", language)}<br /><strong>${label(point.label, language, point.name)}: ${valueText(point, asking.value, language)}</strong><br />
+              <span class="fine">
+                ${t("card.reported", language)} ${t("command.now", language)}: ${valueText(point, store.latest(point.row).value, language)}
+                ${isSwitch(point) ? nothing : html` · ${t("command.range", language)} ${spanText(point.writable as Span, point.symbol, language)}`}
+              </span>
             </p>
             <button class="go" @click=${actions.confirm}>${t("command.yes", language)}</button>
             <button @click=${actions.cancel}>${t("command.no", language)}</button>
           </div>`
         : form}
       ${state.problem && state.row === point.row ? html`<p class="problem" role="alert">${state.problem}</p>` : nothing}
-      ${last ? progress(last, point, language) : nothing}
+      ${last ? progress(store, last, point, language) : nothing}
     </div>
   `;
 }
 
-function progress(command: Command, point: PointInfo, language: Language): TemplateResult {
+function progress(store: Store, command: Command, point: PointInfo, language: Language): TemplateResult {
   const kind = command.state === "settled" ? "done" : FINAL.has(command.state) ? "problem" : "busy";
   return html`
     <p class="progress ${kind}" data-command=${command.id} data-state=${command.state}>
       <span class="fine">${t("card.desired", language)} (${command.issued_by}, ${time(command.issued_ms)}):</span>
-      ${valueText(point, command.value, language)} — <strong>${known("command", command.state, language)}</strong>
+      ${valueText(point, command.value, language)} — <strong>${known("command", command.state, language)}</strong><br />
+      <span class="fine">${t("card.reported", language)} ${t("command.now", language)}:</span>
+      ${valueText(point, store.latest(point.row).value, language)}
       ${command.reason ? html`<br /><span class="fine">${command.reason}</span>` : nothing}
     </p>
   `;

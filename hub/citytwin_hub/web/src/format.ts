@@ -1,6 +1,8 @@
 // Numbers, dates and ages in three languages. The browser's own Intl is wrong for Kazakh, so the
 // few forms that the page needs are made here.
 import { type Language, type Key, t } from "./i18n";
+import type { PointInfo } from "./types";
+import { symbolIn } from "./units";
 
 const ALMATY_OFFSET_MS = 5 * 3600 * 1000;
 
@@ -51,4 +53,24 @@ export function bytes(count: number | null, language: Language): string {
   const units: Key[] = ["unit.B", "unit.KB", "unit.MB", "unit.GB"];
   const power = Math.min(3, count < 1 ? 0 : Math.floor(Math.log2(count) / 10));
   return `${number(Math.round((count / 1024 ** power) * 10) / 10, language)} ${t(units[power] as Key, language)}`;
+}
+
+/** Tells whether a point takes two values only. */
+export function isSwitch(point: PointInfo): boolean {
+  return point.writable?.[0] === 0 && point.writable[1] === 1 && point.kind === "state";
+}
+
+/** Returns the words of a switch, [for 0, for 1]: a valve opens and closes, the rest goes on and off. */
+export function switchWords(point: PointInfo): { is: [Key, Key]; do: [Key, Key] } {
+  return /:valve:/i.test(point.feeds)
+    ? { is: ["value.closed", "value.open"], do: ["command.close", "command.open"] }
+    : { is: ["value.off", "value.on"], do: ["command.off", "command.on"] };
+}
+
+/** Returns a value with its unit, or in words where it has two states; "—" where there is none. */
+export function valueText(point: PointInfo, value: number, language: Language): string {
+  if (!Number.isFinite(value)) return "—";
+  if (point.kind === "alarm") return t(value > 0 ? "alarm.raised" : "state.good", language);
+  if (isSwitch(point)) return t(switchWords(point).is[value > 0 ? 1 : 0], language);
+  return `${number(value, language)} ${symbolIn(point.symbol, language)}`.trim();
 }

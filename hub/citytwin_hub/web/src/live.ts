@@ -3,7 +3,7 @@ import { decodeFrame, type Samples } from "./frames";
 import type { Alarm, Command, Gateway } from "./types";
 
 export type LiveMessage =
-  | { type: "hello" }
+  | { type: "hello"; now_ms: number }
   | { type: "alarms"; alarms: Alarm[] }
   | { type: "gateways"; gateways: Gateway[] }
   | { type: "command"; command: Command };
@@ -13,10 +13,14 @@ const RETRY_MS_MAX = 15_000;
 /** The hub speaks at least this often (a gateways message); longer silence is a dead line. */
 const SILENCE_MS_MAX = 30_000;
 
+const POLICY_VIOLATION = 1008;
+
 export interface LiveHandlers {
   samples(samples: Samples): void;
   message(message: LiveMessage): void;
   state(connected: boolean): void;
+  /** The hub does not take the token (any longer); the stream has ended. */
+  refused(): void;
 }
 
 export class Live {
@@ -40,7 +44,7 @@ export class Live {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ token: this.token }));
     socket.onmessage = (event) => this.receive(event.data);
-    socket.onclose = () => this.lost(socket);
+    socket.onclose = (event) => this.lost(socket, event.code);
     this.watch(socket);
   }
 
@@ -70,9 +74,11 @@ export class Live {
     this.silence = window.setTimeout(() => socket.close(), SILENCE_MS_MAX);
   }
 
-  private lost(socket: WebSocket): void {
+  private lost(socket: WebSocket, code: number): void {
     if (this.stopped || socket !== this.socket) return;
     this.handlers.state(false);
+    if (code === POLICY_VIOLATION) this.handlers.refused();
+    if (this.stopped) return;
     window.clearTimeout(this.silence);
     this.timer = window.setTimeout(() => this.start(), this.retryMs);
     this.retryMs = Math.min(RETRY_MS_MAX, this.retryMs * 2);

@@ -9,12 +9,12 @@ import "@fontsource/noto-sans/cyrillic-ext-600.css";
 import "./style.css";
 import { Api, ApiError } from "./api";
 import { card, type CardState } from "./card";
-import { age, time } from "./format";
+import { age, time, valueText } from "./format";
 import { label, LANGUAGES, known, t, type Language } from "./i18n";
 import { Live, type LiveMessage } from "./live";
 import { CityMap } from "./map";
-import { alarmList, find, gatewayList, legend, searchResults, signIn } from "./panels";
-import { Store } from "./store";
+import { alarmList, find, gatewayList, inOrder, legend, searchResults, signIn, waiting } from "./panels";
+import { Store, type Device } from "./store";
 import type { Theme } from "./style-map";
 import { TrendView } from "./trend";
 import type { Alarm, PointInfo } from "./types";
@@ -24,6 +24,7 @@ const LANGUAGE_KEY = "citytwin.language";
 const THEME_KEY = "citytwin.theme";
 const DRAW_MS = 500;
 const RELOAD_MS = 3000;
+const RETRY_MS = 3000;
 
 const LANGUAGE_NAMES: Record<Language, string> = { kk: "Қаз", ru: "Рус", en: "Eng" };
 
@@ -38,6 +39,12 @@ function preferredTheme(): Theme {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
+function isRefusal(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 401 || error.status === 403);
+}
+
+type Tab = "alarms" | "gateways" | "legend";
+
 class Page {
   private readonly root = document.getElementById("app") as HTMLElement;
   private readonly mapElement = document.createElement("div");
@@ -47,16 +54,42 @@ class Page {
   private api: Api | null = null;
   private live: Live | null = null;
   private map: CityMap | null = null;
-  private tab: "alarms" | "gateways" | null = innerWidth > 700 ? "alarms" : null;
+  private tab: Tab | null = innerWidth > 700 ? "alarms" : null;
   private typed = "";
   private shown: string | null = null;
   private cardState: CardState = { row: null, trend: null, asking: null, problem: "" };
   private trend: TrendView | null = null;
   private reloading = 0;
+  private alarmProblem = "";
+  /** The places of the alarms while somebody points at them. */
+  private held: ReadonlyMap<Alarm["id"], number> | null = null;
+  private greeted = false;
 
   constructor() {
     this.mapElement.id = "map";
     window.setInterval(() => this.draw(), DRAW_MS);
+    document.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  /** "/" goes to the search, Escape closes what is open, innermost first. */
+  private key(event: KeyboardEvent): void {
+    const typing = event.target instanceof HTMLInputElement;
+    const search = this.root.querySelector<HTMLInputElement>(".search input");
+    if (event.key === "/" && !typing) {
+      event.preventDefault();
+      search?.focus();
+    } else if (event.key === "Escape") {
+      if (this.cardState.asking) this.cardState = { ...this.cardState, asking: null };
+      else if (this.typed) this.typed = "";
+      else if (this.shown !== null) this.close();
+      if (event.target === search) search?.blur();
+      this.draw();
+    }
+  }
+
+  private close(): void {
+    this.shown = null;
+    this.showTrend(null);
   }
 
   async start(): Promise<void> {
@@ -76,40 +109,37 @@ class Page {
     this.api = null;
     sessionStorage.removeItem(TOKEN_KEY);
     document.documentElement.dataset["theme"] = this.theme;
+    document.documentElement.lang = this.language;
     render(signIn(this.language, problem, (token) => void this.enter(token)), this.root);
   }
 
   private async enter(token: string): Promise<void> {
     const api = new Api(token);
     try {
-      const [me, points, gateways, alarms, city] = await Promise.all([
-        api.me(),
-        api.points(),
-        api.gateways(),
-        api.alarms(),
-        api.city(),
-      ]);
+      const [me, city] = await Promise.all([api.me(), api.city(), this.load(api)]);
       this.store.me = me;
-      this.store.setPoints(points);
-      this.store.gateways = gateways;
-      this.store.alarms = alarms;
-      for (const command of await api.commands()) this.store.takeCommand(command);
       sessionStorage.setItem(TOKEN_KEY, token);
+      // Signed in again after the old token had ended: everything begins anew.
+      if (this.map) {
+        location.reload();
+        return;
+      }
       this.api = api;
       this.draw();
       this.map = new CityMap(this.mapElement, city, this.store, this, this.theme, this.language);
     } catch (error) {
-      const wrong = error instanceof ApiError && (error.status === 401 || error.status === 403);
-      const text = wrong ? t("signin.wrong", this.language) : `${t("error.load", this.language)}: ${(error as Error).message}`;
-      this.showSignIn(text);
+      if (isRefusal(error)) this.showSignIn(t("signin.wrong", this.language));
+      else if (error instanceof ApiError) this.showSignIn(`${t("error.load", this.language)}: ${error.message}`);
+      else this.await(token);
       return;
     }
     this.live = new Live(token, {
       samples: (samples) => {
-        this.store.heardMs = Date.now();
+        this.store.heardMs = this.store.nowMs();
         if (this.store.apply(samples)) this.reloadPoints();
       },
       message: (message) => this.take(message),
+      refused: () => void this.checkToken(api),
       state: (connected) => {
         this.store.connected = connected;
         this.draw();
@@ -118,10 +148,45 @@ class Page {
     this.live.start();
   }
 
+  /** Reads what the live stream tells changes of. */
+  private async load(api: Api): Promise<void> {
+    const [points, gateways, alarms, commands] = await Promise.all([
+      api.points(),
+      api.gateways(),
+      api.alarms(),
+      api.commands(),
+    ]);
+    this.store.setPoints(points);
+    this.store.setGateways(gateways);
+    this.store.alarms = alarms;
+    for (const command of commands) this.store.takeCommand(command);
+  }
+
+  /** Says that the hub is out of reach, and tries again: the token may well be good. */
+  private await(token: string): void {
+    render(waiting(this.language), this.root);
+    window.setTimeout(() => void this.enter(token), RETRY_MS);
+  }
+
+  /** The stream was refused: by a hub that knows the token no longer, or by one that is busy. */
+  private async checkToken(api: Api): Promise<void> {
+    try {
+      await api.me();
+    } catch (error) {
+      if (isRefusal(error)) this.showSignIn(t("signin.wrong", this.language));
+    }
+  }
+
   private take(message: LiveMessage): void {
-    this.store.heardMs = Date.now();
+    if (message.type === "hello") {
+      this.store.aheadMs = message.now_ms - Date.now();
+      // What happened while the stream was away is not told again.
+      if (this.greeted && this.api) this.load(this.api).catch((error: unknown) => console.warn("load", error));
+      this.greeted = true;
+    }
+    this.store.heardMs = this.store.nowMs();
     if (message.type === "alarms") this.store.alarms = message.alarms;
-    if (message.type === "gateways") this.store.gateways = message.gateways;
+    if (message.type === "gateways") this.store.setGateways(message.gateways);
     if (message.type === "command") this.store.takeCommand(message.command);
   }
 
@@ -156,18 +221,32 @@ class Page {
     }
     const device = this.store.devices.get(id);
     if (!device) return id;
-    return `${label(device.label, this.language, device.name)} — ${known("state", this.store.deviceState(device), this.language)}`;
+    return `${label(device.label, this.language, device.name)} — ${known("state", this.store.deviceState(device, this.store.nowMs()), this.language)} — ${this.value(id)}`;
+  }
+
+  value(id: string): string {
+    const device = this.store.devices.get(id);
+    const point = device && (this.alarming(device) ?? device.points.find((one) => one.kind !== "alarm"));
+    return point ? valueText(point, this.store.latest(point.row).value, this.language) : "";
+  }
+
+  /** Returns the point that gives a device its state, if that is worth a look. */
+  private alarming(device: Device): PointInfo | undefined {
+    const now = this.store.nowMs();
+    const state = this.store.deviceState(device, now);
+    if (state !== "low" && state !== "high") return undefined;
+    return device.points.find((one) => one.kind !== "alarm" && this.store.pointState(one, now) === state);
   }
 
   // ---- card
-  private open(id: string, fly: boolean): void {
+  private open(id: string, fly: boolean, row?: number): void {
     const device = this.store.devices.get(id);
     if (!device) return;
     this.shown = id;
     this.typed = "";
     if (fly) this.map?.flyTo(device.place);
-    const first = device.points.find((point) => point.kind !== "alarm");
-    this.showTrend(first ? first.row : null);
+    const first = this.alarming(device) ?? device.points.find((point) => point.kind !== "alarm");
+    this.showTrend(row ?? first?.row ?? null);
   }
 
   private showTrend(row: number | null): void {
@@ -193,6 +272,7 @@ class Page {
       this.cardState.problem = t("command.bad", this.language);
     }
     this.draw();
+    this.root.querySelector<HTMLButtonElement>(".confirm .go")?.focus();
   }
 
   private async send(): Promise<void> {
@@ -209,19 +289,24 @@ class Page {
     this.draw();
   }
 
+  private hold(): void {
+    this.held = new Map(inOrder(this.store.alarms, null).map((alarm, index) => [alarm.id, index]));
+  }
+
   private async acknowledge(alarm: Alarm): Promise<void> {
     try {
       await this.api?.acknowledge(alarm.id);
       if (this.api) this.store.alarms = await this.api.alarms();
+      this.alarmProblem = "";
     } catch (error) {
-      console.warn("acknowledge", error);
+      this.alarmProblem = `${t("alarms.ack.failed", this.language)}: ${(error as Error).message}`;
     }
     this.draw();
   }
 
   private showAlarm(alarm: Alarm): void {
-    const point = alarm.row === null ? undefined : this.store.points.get(alarm.row);
-    if (point) this.open(`${point.gateway}/${point.device}`, true);
+    const point = this.store.origin(alarm);
+    if (point) this.open(`${point.gateway}/${point.device}`, true, point.row);
     else if (alarm.point) this.open(alarm.point.split("/").slice(0, 2).join("/"), true);
     else this.gateway(alarm.gateway);
   }
@@ -247,7 +332,7 @@ class Page {
     document.documentElement.lang = language;
     document.documentElement.dataset["theme"] = this.theme;
     document.documentElement.dataset["live"] = String(this.store.connected);
-    const now = Date.now();
+    const now = this.store.nowMs();
     const device = this.shown === null ? undefined : this.store.devices.get(this.shown);
     const active = this.store.alarms.filter((alarm) => alarm.state !== "returned").length;
     render(
@@ -263,13 +348,15 @@ class Page {
               ${t("gateways", language)}
               <b class="count none">${this.store.gateways.filter((one) => one.connected).length}/${this.store.gateways.length}</b>
             </button>
+            <button class="phone" aria-pressed=${this.tab === "legend"} @click=${() => this.toggle("legend")}>${t("legend", language)}</button>
           </nav>
+          ${this.tab === "legend" ? html`<div class="panel list phone">${legend(language)}</div>` : nothing}
           ${this.tab === "alarms"
-            ? html`<div class="panel list">
+            ? html`<div class="panel list" @pointerenter=${() => this.hold()} @pointerleave=${() => (this.held = null)}>
                 ${alarmList(this.store, language, now, {
                   show: (alarm) => this.showAlarm(alarm),
                   acknowledge: (alarm) => void this.acknowledge(alarm),
-                })}
+                }, this.alarmProblem, this.held)}
               </div>`
             : nothing}
           ${this.tab === "gateways"
@@ -282,10 +369,7 @@ class Page {
               device,
               this.cardState,
               {
-                close: () => {
-                  this.shown = null;
-                  this.showTrend(null);
-                },
+                close: () => this.close(),
                 trend: (row) => this.showTrend(this.cardState.row === row ? null : row),
                 ask: (point, value) => this.ask(point, value),
                 confirm: () => void this.send(),
@@ -302,7 +386,7 @@ class Page {
       `,
       this.root,
     );
-    this.map?.refresh();
+    this.map?.refresh(now);
   }
 
   private header(now: number): unknown {
@@ -323,7 +407,6 @@ class Page {
             @keydown=${(event: KeyboardEvent) => {
               const first = find(this.store, this.typed)[0];
               if (event.key === "Enter" && first) this.open(first.id, true);
-              if (event.key === "Escape") this.typed = "";
             }}
           />
           ${this.typed.trim()
@@ -336,6 +419,7 @@ class Page {
             : `${t("live.off", language)} ${this.store.heardMs ? age(now - this.store.heardMs, language) : "—"}`}
         </span>
         <time title="UTC+5">${time(now)}</time>
+        <span class="tools">
         <span class="languages" role="group" aria-label=${t("language", language)}>
           ${LANGUAGES.map(
             (one) =>
@@ -347,11 +431,12 @@ class Page {
           sessionStorage.removeItem(TOKEN_KEY);
           location.reload();
         }}>⎋</button>
+        </span>
       </header>
     `;
   }
 
-  private toggle(tab: "alarms" | "gateways"): void {
+  private toggle(tab: Tab): void {
     this.tab = this.tab === tab ? null : tab;
     this.draw();
   }

@@ -11,33 +11,44 @@ import {
 } from "maplibre-gl";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import "maplibre-gl/dist/maplibre-gl.css";
-import { label, t, type Language } from "./i18n";
+import { label, type Language } from "./i18n";
 import { deviceMark, gatewayMark } from "./marks";
-import { STATES, type State } from "./quality";
+import { STATES } from "./quality";
 import type { Store } from "./store";
 import { FONT, mapStyle, type Theme } from "./style-map";
+import type { City } from "./types";
 
 // Under a bundler the map fails silently in its worker unless it is told where that lies.
 setWorkerUrl(new URL(workerUrl, location.href).href);
 
 const ALMATY: [number, number] = [76.92, 43.245];
 const FLY_ZOOM = 14;
+/** From here on a device shows its first value, from the next its name too. */
+const VALUE_ZOOM = 12;
+const NAME_ZOOM = 13;
+/** Values on the map change at most so often; states at once. */
+const VALUES_MS = 2000;
 
 export interface MapHandlers {
   device(id: string): void;
   gateway(name: string): void;
   describe(kind: "device" | "gateway", id: string): string;
+  /** The value that stands beside a device on the map. */
+  value(id: string): string;
 }
 
 export class CityMap {
   private readonly map: MapLibreMap;
   private readonly hover = new Popup({ closeButton: false, closeOnClick: false, offset: 14 });
   private drawn = "";
+  private valuesMs = 0;
+  private values = new Map<string, string>();
   private ready = false;
+  private attribution: AttributionControl | null = null;
 
   constructor(
     container: HTMLElement,
-    private readonly city: GeoJSON.FeatureCollection,
+    private readonly city: City,
     private readonly store: Store,
     private readonly handlers: MapHandlers,
     private theme: Theme,
@@ -54,14 +65,12 @@ export class CityMap {
     });
     this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-right");
     this.map.addControl(new ScaleControl({ unit: "metric" }), "bottom-left");
-    this.map.addControl(
-      new AttributionControl({ compact: true, customAttribution: t("attribution", language) }),
-      "bottom-left",
-    );
+    this.attribute();
+    this.map.setMissingStyleImageResolver((name) => this.drawMark(name));
     this.map.on("style.load", () => this.addOwnLayers());
     for (const layer of ["devices", "gateways"] as const) this.listen(layer);
     const box = bounds([...store.devices.values()].map((device) => device.place));
-    if (box) this.map.fitBounds(box, { padding: 60, animate: false, maxZoom: 14 });
+    if (box) this.map.fitBounds(box, { padding: free(false), animate: false, maxZoom: 14 });
   }
 
   /** Changes theme or language; the view stays. */
@@ -71,17 +80,20 @@ export class CityMap {
     this.ready = false;
     this.drawn = "";
     this.map.setStyle(mapStyle(this.city, theme, language), { diff: false });
+    this.attribute();
   }
 
-  /** Draws devices and gateways anew if any state has changed. */
-  refresh(): void {
+  /** Draws devices and gateways anew if any state has changed, and values now and then. */
+  refresh(nowMs: number): void {
     if (!this.ready) return;
+    this.readValues(nowMs);
     const devices = [...this.store.devices.values()].map((device) => ({
       type: "Feature" as const,
       geometry: { type: "Point" as const, coordinates: device.place },
       properties: {
         id: device.id,
-        state: this.store.deviceState(device),
+        state: this.store.deviceState(device, nowMs),
+        value: this.values.get(device.id) ?? "",
         name: label(device.label, this.language, device.name),
       },
     }));
@@ -108,7 +120,35 @@ export class CityMap {
   }
 
   flyTo(place: [number, number]): void {
-    this.map.flyTo({ center: place, zoom: Math.max(this.map.getZoom(), FLY_ZOOM), duration: 800 });
+    const zoom = Math.max(this.map.getZoom(), FLY_ZOOM);
+    const margin = free(true);
+    const offset: [number, number] = [(margin.left - margin.right) / 2, (margin.top - margin.bottom) / 2];
+    this.map.flyTo({ center: place, zoom, duration: 800, offset });
+  }
+
+  /** Reads the values that can be seen: of the devices in view, near enough to have room. */
+  private readValues(nowMs: number): void {
+    if (Math.abs(nowMs - this.valuesMs) < VALUES_MS) return;
+    this.valuesMs = nowMs;
+    this.values.clear();
+    if (this.map.getZoom() < VALUE_ZOOM) return;
+    const view = this.map.getBounds();
+    for (const device of this.store.devices.values()) {
+      if (view.contains(device.place)) this.values.set(device.id, this.handlers.value(device.id));
+    }
+  }
+
+  /** Says whom the map is owed to, where the map itself says so; always in sight. */
+  private attribute(): void {
+    if (this.attribution) this.map.removeControl(this.attribution);
+    const owed = this.city.attribution;
+    this.attribution = owed
+      ? new AttributionControl({
+          compact: false,
+          customAttribution: typeof owed === "string" ? owed : label(owed, this.language, ""),
+        })
+      : null;
+    if (this.attribution) this.map.addControl(this.attribution, "bottom-left");
   }
 
   private source(id: string): GeoJSONSource {
@@ -116,34 +156,31 @@ export class CityMap {
   }
 
   private addOwnLayers(): void {
-    for (const state of STATES) this.image(`device-${state}`, deviceMark(state));
-    this.image("gateway-true", gatewayMark(true));
-    this.image("gateway-false", gatewayMark(false));
     const empty = { type: "FeatureCollection" as const, features: [] };
     for (const id of ["gateways", "devices"]) this.map.addSource(id, { type: "geojson", data: empty });
     const dark = this.theme === "dark";
-    const text = {
-      "text-field": ["step", ["zoom"], "", 12.5, ["get", "name"]] as never,
+    const text = (near: unknown, nearest: unknown) => ({
+      "text-field": ["step", ["zoom"], "", VALUE_ZOOM, near, NAME_ZOOM, nearest] as never,
       "text-font": [FONT],
       "text-size": 11,
       "text-offset": [0, 1.1] as [number, number],
       "text-anchor": "top" as const,
       "text-optional": true,
-    };
+      "icon-allow-overlap": true,
+    });
     const paint = {
       "text-color": dark ? "#e6e9ed" : "#24272b",
       "text-halo-color": dark ? "#0d1013" : "#ffffff",
       "text-halo-width": 1.5,
     };
-    const common = { "icon-allow-overlap": true, ...text };
     this.map.addLayer({
       id: "gateways",
       type: "symbol",
       source: "gateways",
-      layout: { "icon-image": ["concat", "gateway-", ["to-string", ["get", "connected"]]], ...common },
+      layout: { "icon-image": ["concat", "gateway-", ["to-string", ["get", "connected"]]], ...text("", ["get", "name"]) },
       paint,
     });
-    const order: Record<State, number> = { none: 0, good: 1, uncertain: 2, limit: 3, bad: 4 };
+    const named = ["format", ["get", "value"], {}, "\n", {}, ["get", "name"], { "font-scale": 0.9 }];
     this.map.addLayer({
       id: "devices",
       type: "symbol",
@@ -151,17 +188,24 @@ export class CityMap {
       layout: {
         "icon-image": ["concat", "device-", ["get", "state"]],
         // The worst is drawn last, on top of the rest.
-        "symbol-sort-key": ["match", ["get", "state"], ...Object.entries(order).flat(), 0] as never,
-        ...common,
+        "symbol-sort-key": ["match", ["get", "state"], ...STATES.flatMap((state, index) => [state, index]), 0] as never,
+        ...text(["get", "value"], named),
       },
       paint,
     });
     this.ready = true;
-    this.refresh();
+    this.valuesMs = 0;
+    this.refresh(this.store.nowMs());
   }
 
-  private image(name: string, data: ImageData): void {
-    if (!this.map.hasImage(name)) this.map.addImage(name, data, { pixelRatio: 2 });
+  /**
+   * Draws a mark when the map first asks for it. A change of style forgets all marks, and tiles of
+   * the old style may still ask for theirs before the new one has loaded.
+   */
+  private drawMark(name: string): void {
+    const state = STATES.find((one) => name === `device-${one}`);
+    const mark = state ? deviceMark(state) : gatewayMark(name === "gateway-true");
+    if (!this.map.hasImage(name)) this.map.addImage(name, mark, { pixelRatio: 2 });
   }
 
   private listen(layer: "devices" | "gateways"): void {
@@ -177,6 +221,12 @@ export class CityMap {
       this.hover.remove();
     });
   }
+}
+
+/** The margins of the map that panels cover, in pixels: beside it, or below it on a phone. */
+function free(cardIsOpen: boolean): { top: number; right: number; bottom: number; left: number } {
+  if (innerWidth <= 700) return { top: 60, right: 30, bottom: cardIsOpen ? innerHeight * 0.55 : 70, left: 30 };
+  return { top: 50, right: cardIsOpen ? 410 : 60, bottom: 70, left: 370 };
 }
 
 function bounds(places: [number, number][]): [[number, number], [number, number]] | null {

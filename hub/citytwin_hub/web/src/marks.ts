@@ -4,7 +4,9 @@ import type { State } from "./quality";
 /** Okabe and Ito's palette, told apart with any kind of colour vision. */
 export const COLOURS: Record<State, string> = {
   good: "#009e73",
-  limit: "#e69f00",
+  low: "#56b4e9",
+  high: "#e69f00",
+  stale: "#6b7280",
   uncertain: "#cc79a7",
   bad: "#d55e00",
   none: "#8a8f98",
@@ -29,7 +31,12 @@ const SHAPES: Record<State, (pen: Pen) => void> = {
     pen.beginPath();
     pen.arc(MIDDLE, MIDDLE, 11, 0, 2 * Math.PI);
   },
-  limit: (pen) => polygon(pen, 3, 16, -Math.PI / 2),
+  low: (pen) => polygon(pen, 3, 16, Math.PI / 2),
+  high: (pen) => polygon(pen, 3, 16, -Math.PI / 2),
+  stale: (pen) => {
+    pen.beginPath();
+    pen.arc(MIDDLE, MIDDLE, 12, 0, 2 * Math.PI);
+  },
   uncertain: (pen) => polygon(pen, 4, 14, -Math.PI / 2),
   bad: (pen) => polygon(pen, 4, 16, Math.PI / 4),
   none: (pen) => {
@@ -57,6 +64,15 @@ export function deviceMark(state: State): ImageData {
     pen.lineWidth = 4;
     pen.fill();
     pen.stroke();
+    if (state === "stale") {
+      // The hands of a clock: this was so some time ago.
+      pen.beginPath();
+      pen.moveTo(MIDDLE, MIDDLE - 7);
+      pen.lineTo(MIDDLE, MIDDLE);
+      pen.lineTo(MIDDLE + 5, MIDDLE);
+      pen.lineWidth = 3;
+      pen.stroke();
+    }
     if (state === "bad") {
       pen.beginPath();
       pen.moveTo(MIDDLE - 6, MIDDLE - 6);
@@ -88,7 +104,9 @@ export function markSvg(state: State): string {
   const colour = COLOURS[state];
   const shapes: Record<State, string> = {
     good: `<circle cx="8" cy="8" r="5.5" fill="${colour}"/>`,
-    limit: `<path d="M8 1.5 15 14H1z" fill="${colour}"/>`,
+    low: `<path d="M8 14.5 15 2H1z" fill="${colour}"/>`,
+    high: `<path d="M8 1.5 15 14H1z" fill="${colour}"/>`,
+    stale: `<circle cx="8" cy="8" r="6" fill="${colour}"/><path d="M8 4v4h3" stroke="#fff" stroke-width="1.6" fill="none"/>`,
     uncertain: `<path d="M8 1 15 8 8 15 1 8z" fill="${colour}"/>`,
     bad: `<path d="M2 2h12v12H2z" fill="${colour}"/><path d="m5 5 6 6m0-6-6 6" stroke="#fff" stroke-width="2"/>`,
     none: `<circle cx="8" cy="8" r="5" fill="none" stroke="${colour}" stroke-width="2"/>`,

@@ -1,12 +1,14 @@
 // The panels beside the map: alarms, gateways, search, legend, sign-in.
 import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
-import { age, bytes, dateTime, number } from "./format";
+import { age, bytes, dateTime, number, valueText } from "./format";
 import { known, label, t, type Key, type Language } from "./i18n";
 import { markSvg } from "./marks";
-import { STATES } from "./quality";
+import { STATES, type State } from "./quality";
 import type { Device, Store } from "./store";
-import type { Alarm } from "./types";
+import type { Alarm, PointInfo } from "./types";
+import { symbolIn } from "./units";
 
 const FOUND_MAX = 12;
 const ALARMS_SHOWN = 100;
@@ -16,24 +18,27 @@ export function alarmList(
   language: Language,
   nowMs: number,
   actions: { show(alarm: Alarm): void; acknowledge(alarm: Alarm): void },
+  problem: string,
+  held: ReadonlyMap<Alarm["id"], number> | null,
 ): TemplateResult {
-  const order = { raised: 0, acknowledged: 1, returned: 2 };
-  const alarms = [...store.alarms]
-    .sort((a, b) => order[a.state] - order[b.state] || b.since_ms - a.since_ms)
-    .slice(0, ALARMS_SHOWN);
+  const alarms = inOrder(store.alarms, held);
   if (!alarms.length) return html`<p class="empty">${t("alarms.none", language)}</p>`;
   return html`
+    ${problem ? html`<p class="problem" role="alert">${problem}</p>` : nothing}
     <ul class="alarms">
-      ${alarms.map(
+      ${repeat(
+        alarms,
+        (alarm) => alarm.id,
         (alarm) => html`
           <li class=${alarm.state} data-alarm=${alarm.id}>
             <button class="point" @click=${() => actions.show(alarm)}>
-              ${unsafeHTML(markSvg(alarm.state === "returned" ? "good" : alarm.kind === "limit" || alarm.kind === "alarm" ? "limit" : "bad"))}
-              <span class="name">${label(alarm.text, language, alarm.point ?? alarm.gateway)}</span>
+              ${unsafeHTML(markSvg(alarmState(store, alarm, nowMs)))}
+              <span class="name">${alarmTitle(store, alarm, language, nowMs)}</span>
               <span class="fine">
                 ${known("alarm", alarm.state, language)} · ${dateTime(alarm.since_ms, language)} ·
                 ${age(nowMs - alarm.since_ms, language)}
                 ${alarm.acknowledged_by ? html` · ${alarm.acknowledged_by}` : nothing}
+                ${valueNow(store, alarm, language)}
               </span>
             </button>
             ${!alarm.acknowledged_by && alarm.state !== "acknowledged" && store.mayCommand()
@@ -44,6 +49,54 @@ export function alarmList(
       )}
     </ul>
   `;
+}
+
+/**
+ * Returns the alarms to show, the open and newest first. While somebody points at the list its rows
+ * keep the places they had (`held`), or the alarm under the finger would be another one.
+ */
+export function inOrder(alarms: readonly Alarm[], held: ReadonlyMap<Alarm["id"], number> | null): Alarm[] {
+  const order = { raised: 0, acknowledged: 1, returned: 2 };
+  const place = (alarm: Alarm): number => held?.get(alarm.id) ?? ALARMS_SHOWN;
+  return [...alarms]
+    .sort(
+      (a, b) => place(a) - place(b) || order[a.state] - order[b.state] || b.since_ms - a.since_ms,
+    )
+    .slice(0, ALARMS_SHOWN);
+}
+
+/** Returns the mark of an alarm: how its point is now, if that is still outside its span. */
+export function alarmState(store: Store, alarm: Alarm, nowMs: number): State {
+  if (alarm.state === "returned") return "good";
+  if (alarm.kind !== "limit") return "bad";
+  const origin = store.origin(alarm);
+  if (!origin) return "high";
+  const state = store.pointState(origin, nowMs);
+  return state === "good" ? nearerLimit(origin, store.latest(origin.row).value) : state;
+}
+
+/** An alarm returns only when its value is well inside; until then it is near the limit it broke. */
+function nearerLimit(point: PointInfo, value: number): State {
+  const [low, high] = point.normal ?? [null, null];
+  if (low === null || high === null) return high === null ? "low" : "high";
+  return value - low < high - value ? "low" : "high";
+}
+
+/** Returns what an alarm is about; which limit it is, as long as its point is beyond one. */
+export function alarmTitle(store: Store, alarm: Alarm, language: Language, nowMs: number): string {
+  const origin = alarm.kind === "limit" ? store.origin(alarm) : undefined;
+  if (!origin) return label(alarm.text, language, alarm.point ?? alarm.gateway);
+  const about = `${label(origin.device_label, language, origin.device)}: ${label(origin.label, language, origin.name)}`;
+  if (alarm.state === "returned") return about;
+  const state = store.pointState(origin, nowMs);
+  return `${about} ${t(state === "low" ? "state.low" : state === "high" ? "state.high" : "state.limit", language)}`;
+}
+
+function valueNow(store: Store, alarm: Alarm, language: Language): unknown {
+  const origin = alarm.kind === "limit" ? store.origin(alarm) : undefined;
+  if (!origin) return nothing;
+  const { value } = store.latest(origin.row);
+  return html` · ${t("command.now", language)} ${valueText(origin, value, language)}`;
 }
 
 export function gatewayList(
@@ -73,7 +126,7 @@ export function gatewayList(
               ${fact("gateway.points", number(gateway.points, language))}
               ${fact("gateway.samples", number(gateway.samples, language))}
               ${fact("gateway.backlog", gateway.outbox_entries === null ? "—" : `${number(gateway.outbox_entries, language)} (${bytes(gateway.outbox_bytes, language)})`)}
-              ${fact("gateway.clock", gateway.clock_offset_ms === null ? "—" : `${number(gateway.clock_offset_ms, language)} ms`)}
+              ${fact("gateway.clock", gateway.clock_offset_ms === null ? "—" : `${number(gateway.clock_offset_ms, language)} ${symbolIn("ms", language)}`)}
               ${fact("gateway.software", gateway.software || "—")}
             </dl>
           </li>
@@ -112,7 +165,7 @@ export function searchResults(
       ${found.map(
         (device) => html`<li>
           <button class="point" @click=${() => show(device.id)}>
-            ${unsafeHTML(markSvg(store.deviceState(device)))}
+            ${unsafeHTML(markSvg(store.deviceState(device, store.nowMs())))}
             <span class="name">${label(device.label, language, device.name)}</span>
             <span class="fine">${device.id}</span>
           </button>
@@ -151,4 +204,8 @@ export function signIn(language: Language, problem: string, enter: (token: strin
       </form>
     </main>
   `;
+}
+
+export function waiting(language: Language): TemplateResult {
+  return html`<main class="signin"><p role="status">CityTwin: ${t("error.retry", language)}…</p></main>`;
 }

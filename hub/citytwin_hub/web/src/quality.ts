@@ -1,10 +1,15 @@
 // Quality codes as the hub writes them (citytwin.quality), and what the map makes of a point.
 import type { PointInfo } from "./types";
 
-export type State = "good" | "limit" | "uncertain" | "bad" | "none";
+export type State = "good" | "low" | "high" | "stale" | "uncertain" | "bad" | "none";
 
 /** From harmless to worst; a device shows its worst point. */
-export const STATES: readonly State[] = ["none", "good", "uncertain", "limit", "bad"];
+export const STATES: readonly State[] = ["none", "good", "stale", "uncertain", "low", "high", "bad"];
+
+/** A gateway sends every value at least each 10 minutes; one that is older has not been renewed. */
+export const STALE_MS = 15 * 60_000;
+/** While its gateway is away a value says nothing of now; so much is allowed for a reconnection. */
+export const AWAY_MS = 15_000;
 
 const REASONS: Record<number, string> = {
   0x00: "good",
@@ -30,16 +35,30 @@ export function severityOf(quality: number): 0 | 1 | 2 {
   return Math.min(2, quality >> 6) as 0 | 1 | 2;
 }
 
+/** Tells whether a value is too old to speak of now. */
+export function isStale(ageMs: number, gatewayIsConnected: boolean): boolean {
+  return ageMs > (gatewayIsConnected ? STALE_MS : AWAY_MS);
+}
+
 /** What a point's latest sample means to an operator; NaN time: there has been none. */
-export function stateOf(point: PointInfo, timeMs: number, value: number, quality: number): State {
+export function stateOf(
+  point: PointInfo,
+  timeMs: number,
+  value: number,
+  quality: number,
+  stale = false,
+): State {
   if (!(timeMs > 0)) return "none";
   const severity = severityOf(quality);
   if (severity === 2) return "bad";
+  // An alarm point speaks only when something changes.
+  if (point.kind === "alarm") return value > 0 ? "high" : "good";
+  if (stale) return "stale";
   if (severity === 1) return "uncertain";
-  if (point.kind === "alarm") return value > 0 ? "limit" : "good";
   if (point.normal) {
     const [low, high] = point.normal;
-    if ((low !== null && value < low) || (high !== null && value > high)) return "limit";
+    if (low !== null && value < low) return "low";
+    if (high !== null && value > high) return "high";
   }
   return "good";
 }

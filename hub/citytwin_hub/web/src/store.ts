@@ -1,6 +1,6 @@
 // What the page knows: points, their latest samples in columns, devices, gateways, alarms, commands.
 import type { Samples } from "./frames";
-import { stateOf, worst, type State } from "./quality";
+import { isStale, stateOf, worst, type State } from "./quality";
 import type { Alarm, Command, Gateway, Label, Me, PointInfo } from "./types";
 
 const COMMANDS_KEPT = 200;
@@ -21,6 +21,9 @@ export interface Latest {
   quality: number;
 }
 
+/** A kernel puts its alarm point behind the point that it watches, with this at the end. */
+const withoutAlarm = (id: string): string => id.replace(/\.alarm$/, "");
+
 export class Store {
   me: Me = { name: "", role: "viewer" };
   points = new Map<number, PointInfo>();
@@ -30,10 +33,13 @@ export class Store {
   alarms: Alarm[] = [];
   commands = new Map<string, Command>();
   connected = false;
+  /** How far the hub's clock is ahead of this computer's, in milliseconds. */
+  aheadMs = 0;
   heardMs = 0;
   private timeMs = new Float64Array(0);
   private value = new Float64Array(0);
   private quality = new Uint8Array(0);
+  private connectedGateways = new Set<string>();
   private listeners: ((samples: Samples) => void)[] = [];
 
   /** Takes the list of points and groups them into devices; health points stay off the map. */
@@ -87,6 +93,11 @@ export class Store {
     return unknown;
   }
 
+  /** The time by the hub's clock: an age must not depend on how this computer's is set. */
+  nowMs(): number {
+    return Date.now() + this.aheadMs;
+  }
+
   latest(row: number): Latest {
     return {
       timeMs: this.timeMs[row] ?? 0,
@@ -95,13 +106,33 @@ export class Store {
     };
   }
 
-  pointState(point: PointInfo): State {
+  pointState(point: PointInfo, nowMs: number): State {
     const { timeMs, value, quality } = this.latest(point.row);
-    return stateOf(point, timeMs, value, quality);
+    return stateOf(point, timeMs, value, quality, this.stale(point, nowMs));
   }
 
-  deviceState(device: Device): State {
-    return worst(device.points.map((point) => this.pointState(point)));
+  /** Tells whether a point's value is too old to speak of now. */
+  stale(point: PointInfo, nowMs: number): boolean {
+    const age = nowMs - this.latest(point.row).timeMs;
+    return isStale(age, this.connected && this.connectedGateways.has(point.gateway));
+  }
+
+  deviceState(device: Device, nowMs: number): State {
+    const states = device.points
+      // What an alarm point behind a value says, the value itself says more exactly.
+      .filter((point) => point.kind !== "alarm" || !this.byId.has(withoutAlarm(point.id)))
+      .map((point) => this.pointState(point, nowMs));
+    return worst(states);
+  }
+
+  setGateways(gateways: Gateway[]): void {
+    this.gateways = gateways;
+    this.connectedGateways = new Set(gateways.filter((one) => one.connected).map((one) => one.name));
+  }
+
+  /** Returns the measured point that an alarm is about. */
+  origin(alarm: Alarm): PointInfo | undefined {
+    return alarm.point === null ? undefined : this.byId.get(withoutAlarm(alarm.point));
   }
 
   takeCommand(command: Command): void {

@@ -4,6 +4,7 @@ import cyrillicExt from "@fontsource/noto-sans/files/noto-sans-cyrillic-ext-400-
 import cyrillic from "@fontsource/noto-sans/files/noto-sans-cyrillic-400-normal.woff2?url";
 import latin from "@fontsource/noto-sans/files/noto-sans-latin-400-normal.woff2?url";
 import type { Language } from "./i18n";
+import { areaLabels } from "./labels";
 
 export const FONT = "Noto Sans Regular";
 
@@ -22,7 +23,7 @@ const PALETTES = {
   light: {
     ground: "#f3f1ec",
     district: "#e8e5dd",
-    border: "#b9b2a3",
+    border: "#a39a87",
     street: "#ffffff",
     casing: "#d6d0c4",
     water: "#9cc6e6",
@@ -34,7 +35,7 @@ const PALETTES = {
   dark: {
     ground: "#14181d",
     district: "#1b2128",
-    border: "#46505c",
+    border: "#66727f",
     street: "#323a44",
     casing: "#0d1013",
     water: "#1f4b70",
@@ -73,10 +74,10 @@ export function mapStyle(
   });
   const zoomed = (near: number, far: number): unknown =>
     ["interpolate", ["exponential", 1.5], ["zoom"], 10, far, 16, near];
-  const text = (id: string, layer: string, size: number, layout: object): unknown => ({
+  const text = (id: string, layer: string, size: number, layout: object, source = "city"): unknown => ({
     id,
     type: "symbol",
-    source: "city",
+    source,
     filter: of(layer),
     layout: { "text-field": named(language), "text-font": [FONT], "text-size": size, ...layout },
     paint: { "text-color": p.text, "text-halo-color": p.halo, "text-halo-width": 1.5 },
@@ -86,7 +87,7 @@ export function mapStyle(
     { id: "districts", type: "fill", source: "city", filter: of("district"), paint: { "fill-color": p.district } },
     { id: "parks", type: "fill", source: "city", filter: of("park"), paint: { "fill-color": p.park } },
     { id: "buildings", type: "fill", source: "city", filter: of("building"), paint: { "fill-color": p.border, "fill-opacity": 0.5 } },
-    line("district-borders", "district", p.border, 1, { "line-dasharray": [3, 2] }),
+    line("district-borders", "district", p.border, 1.2, { "line-dasharray": [3, 2] }),
     line("rivers", "river", p.water, zoomed(8, 1.5)),
     line("street-casings", "street", p.casing, zoomed(16, 2.5)),
     line("streets", "street", p.street, zoomed(12, 1.5)),
@@ -95,12 +96,21 @@ export function mapStyle(
     text("river-names", "river", 11, { "symbol-placement": "line" }),
     text("street-names", "street", 11, { "symbol-placement": "line" }),
     text("place-names", "label", 12, { "text-offset": [0, 0.8] }),
-    text("district-names", "district", 14, { "text-letter-spacing": 0.06, "text-max-width": 8 }),
+    text("district-names", "district", 14, {
+      "text-letter-spacing": 0.06,
+      "text-max-width": 8,
+      // Part of the ground: it gives way to nothing, and nothing gives way to it.
+      "text-allow-overlap": true,
+      "text-ignore-placement": true,
+    }, "areas"),
   ];
   return {
     version: 8,
     "font-faces": FONT_FACES(),
-    sources: { city: { type: "geojson", data: city } },
+    sources: {
+      city: { type: "geojson", data: city },
+      areas: { type: "geojson", data: areaLabels(city) },
+    },
     layers: layers as StyleSpecification["layers"],
   };
 }

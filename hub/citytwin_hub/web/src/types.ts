@@ -81,6 +81,9 @@ export interface Me {
   role: "viewer" | "operator" | "admin";
 }
 
+/** The base map; it may say whom it is owed to. */
+export type City = GeoJSON.FeatureCollection & { attribution?: Label | string };
+
 export interface Trend {
   timeMs: number[];
   value: (number | null)[];

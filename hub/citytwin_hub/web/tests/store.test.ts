@@ -1,8 +1,21 @@
 import { expect, test } from "vitest";
-import { find } from "../src/panels";
-import { stateOf, worst } from "../src/quality";
-import { Store } from "../src/store";
-import type { PointInfo } from "../src/types";
+import { alarmState, alarmTitle, find, inOrder } from "../src/panels";
+import { AWAY_MS, STALE_MS, stateOf, worst } from "../src/quality";
+import { Store, type Device } from "../src/store";
+import type { Alarm, Gateway, PointInfo } from "../src/types";
+
+const alarm: Alarm = {
+  id: 1, state: "raised", kind: "limit", row: 1, point: "g/d/p0.alarm", gateway: "g", since_ms: 1,
+  returned_ms: null, acknowledged_by: null, severity: "medium", text: {}, value: 0.5,
+};
+
+function gateway(name: string, connected: boolean): Gateway {
+  return {
+    name, connected, state: "enrolled", since_ms: 1, last_seen_ms: 1, software: "", address: "",
+    points: 1, place: null, label: {}, outbox_entries: 0, outbox_bytes: 0, clock_offset_ms: 0,
+    entries: 0, samples: 0, repeated: 0, refused: 0,
+  };
+}
 
 function point(row: number, changes: Partial<PointInfo> = {}): PointInfo {
   return {
@@ -30,11 +43,12 @@ function point(row: number, changes: Partial<PointInfo> = {}): PointInfo {
 test("a point's state follows quality first, then its normal span", () => {
   expect(stateOf(point(0), 0, 3, 0)).toBe("none");
   expect(stateOf(point(0), 1, 3, 0)).toBe("good");
-  expect(stateOf(point(0), 1, 6, 0)).toBe("limit");
+  expect(stateOf(point(0), 1, 6, 0)).toBe("high");
+  expect(stateOf(point(0), 1, 0.5, 0)).toBe("low");
   expect(stateOf(point(0), 1, 6, 0x41)).toBe("uncertain");
   expect(stateOf(point(0), 1, Number.NaN, 0x81)).toBe("bad");
   expect(stateOf(point(0, { normal: [null, 5] }), 1, -100, 0)).toBe("good");
-  expect(worst(["good", "bad", "limit"])).toBe("bad");
+  expect(worst(["good", "bad", "low"])).toBe("bad");
   expect(worst([])).toBe("none");
 });
 
@@ -52,7 +66,60 @@ test("samples are kept by row and survive a new list of points", () => {
   expect(store.latest(0)).toEqual({ timeMs: 10, value: 9, quality: 0 });
   expect(store.latest(5).timeMs).toBe(0);
   const device = store.devices.get("g/d");
-  expect(device && store.deviceState(device)).toBe("limit");
+  expect(device && store.deviceState(device, 10)).toBe("high");
+});
+
+test("a value is out of date when its gateway is away, or when it was not renewed", () => {
+  const store = new Store();
+  store.setPoints([point(0)]);
+  store.apply({
+    rows: Int32Array.of(0),
+    timeMs: Float64Array.of(1000),
+    value: Float64Array.of(9),
+    quality: Uint8Array.of(0),
+  });
+  const device = store.devices.get("g/d") as Device;
+  store.connected = true;
+  store.setGateways([gateway("g", true)]);
+  expect(store.deviceState(device, 1000 + STALE_MS)).toBe("high");
+  expect(store.deviceState(device, 1001 + STALE_MS)).toBe("stale");
+  store.setGateways([gateway("g", false)]);
+  expect(store.deviceState(device, 1000 + AWAY_MS)).toBe("high");
+  expect(store.deviceState(device, 1001 + AWAY_MS)).toBe("stale");
+  store.setGateways([gateway("g", true)]);
+  store.connected = false;
+  expect(store.deviceState(device, 1001 + AWAY_MS)).toBe("stale");
+  expect(stateOf(point(0), 1, Number.NaN, 0x81, true)).toBe("bad");
+});
+
+test("an alarm shows how its point is now", () => {
+  const store = new Store();
+  store.setPoints([point(0), point(1, { id: "g/d/p0.alarm", kind: "alarm", normal: null })]);
+  store.connected = true;
+  store.setGateways([gateway("g", true)]);
+  const put = (value: number): unknown =>
+    store.apply({
+      rows: Int32Array.of(0),
+      timeMs: Float64Array.of(1000),
+      value: Float64Array.of(value),
+      quality: Uint8Array.of(0),
+    });
+  put(0.5);
+  expect(store.origin(alarm)?.row).toBe(0);
+  expect(alarmState(store, alarm, 1000)).toBe("low");
+  expect(alarmTitle(store, alarm, "ru", 1000)).toBe("Насосная: Расход ниже нормы");
+  put(7);
+  expect(alarmState(store, alarm, 1000)).toBe("high");
+  expect(alarmTitle(store, alarm, "ru", 1000)).toBe("Насосная: Расход выше нормы");
+  put(1.01);
+  expect(alarmState(store, alarm, 1000)).toBe("low");
+  put(4.9);
+  expect(alarmState(store, alarm, 1000)).toBe("high");
+  expect(alarmTitle(store, alarm, "en", 1000)).toBe("Насосная: Расход outside normal");
+  expect(alarmState(store, { ...alarm, state: "returned" }, 1000)).toBe("good");
+  expect(alarmTitle(store, { ...alarm, state: "returned" }, "ru", 1000)).toBe("Насосная: Расход");
+  expect(alarmTitle(store, { ...alarm, kind: "gateway", text: { ru: "Нет связи" } }, "ru", 1)).toBe("Нет связи");
+  expect(alarmState(store, { ...alarm, kind: "device" }, 1000)).toBe("bad");
 });
 
 test("health points make no device on the map", () => {
@@ -79,4 +146,14 @@ test("the newest command to a point is the one shown, and only so many are kept"
   expect(store.commands.size).toBe(200);
   expect(store.lastCommand("g/d/p0")?.id).toBe("249");
   expect(store.lastCommand("g/d/p1")).toBeUndefined();
+});
+
+test("open and new alarms come first, but rows stay where they are while somebody points at them", () => {
+  const one = (id: number, since_ms: number, state: Alarm["state"]): Alarm => ({ ...alarm, id, since_ms, state });
+  const before = [one(1, 10, "raised"), one(2, 20, "returned"), one(3, 30, "raised")];
+  expect(inOrder(before, null).map(({ id }) => id)).toEqual([3, 1, 2]);
+  const held = new Map(inOrder(before, null).map(({ id }, index) => [id, index]));
+  const after = [one(4, 40, "raised"), ...before.map((old) => (old.id === 3 ? one(3, 30, "acknowledged") : old))];
+  expect(inOrder(after, held).map(({ id }) => id)).toEqual([3, 1, 2, 4]);
+  expect(inOrder(after, null).map(({ id }) => id)).toEqual([4, 1, 3, 2]);
 });

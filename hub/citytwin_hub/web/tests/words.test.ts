@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { age, bytes, dateTime, number, time } from "../src/format";
-import { known, label, TEXTS } from "../src/i18n";
+import { age, bytes, dateTime, number, switchWords, time, valueText } from "../src/format";
+import { known, label, t, TEXTS } from "../src/i18n";
+import type { PointInfo } from "../src/types";
 
 test("every word is there in all three languages, and Kazakh is not Russian copied", () => {
   for (const [key, words] of Object.entries(TEXTS)) {
@@ -41,4 +42,16 @@ test("labels and unknown words fall back", () => {
   expect(label({}, "kk", "p")).toBe("p");
   expect(known("state", "good", "en")).toBe("normal");
   expect(known("state", "strange", "en")).toBe("strange");
+});
+
+test("a valve is open, a pump is on, a value has its unit", () => {
+  const valve = { kind: "state", writable: [0, 1], feeds: "urn:ngsi-ld:Valve:189", symbol: "" } as unknown as PointInfo;
+  expect(valueText(valve, 0, "kk")).toBe("жабық");
+  expect(t(switchWords(valve).do[1], "ru")).toBe("Открыть");
+  const pump = { ...valve, feeds: "urn:ngsi-ld:Pump:10" };
+  expect(valueText(pump, 1, "ru")).toBe("включено");
+  expect(t(switchWords(pump).do[0], "en")).toBe("Switch off");
+  const flow = { ...valve, kind: "analog" as const, writable: null, symbol: "m³/h" };
+  expect(valueText(flow, 12.5, "kk")).toBe("12,5 м³/сағ");
+  expect(valueText(flow, Number.NaN, "kk")).toBe("—");
 });
