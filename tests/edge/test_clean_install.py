@@ -22,7 +22,6 @@ THIRD_PARTY = {
     "click-default-group",  # sqlite-utils
     "cryptography",
     "grpcio",
-    "msgpack",
     "msgspec",
     "numpy",
     "paho-mqtt",  # aiomqtt
