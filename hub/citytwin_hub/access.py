@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from citytwin.batch import SECOND_NS
 from citytwin.errors import CityTwinError, StoreError
 from citytwin.identity import segment
+from citytwin_hub.files import replace
 
 BUSY_S_MAX: Final = 5.0
 TOKEN_BYTES: Final = 24
@@ -123,11 +124,7 @@ class Access:
 def local_token(access: Access, path: Path) -> str:
     """Return the token of the machine's own administrator, new at each start of the hub."""
     token = access.add(LOCAL_ADMIN, Role.ADMIN)
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.chmod(0o600)
-    partial.write_text(token)
-    partial.rename(path)
+    replace(path, lambda file: file.write(token.encode()), mode=0o600)
     return token
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from citytwin.errors import EnrolmentError, StoreError
 from citytwin.identity import segment
+from citytwin_hub.files import replace
 from citytwin_protos.transport import SERVER_NAME
 
 AUTHORITY_DAYS: Final = 3650
@@ -243,10 +243,4 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file that only its owner reads, whole or not at all."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    replace(path, lambda file: file.write(data), mode=0o600)
