@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, durable on return; a folder that one process has to itself."""
+"""Files: written whole or not at all, durable on return; a folder that one hub has to itself."""
 
 from __future__ import annotations
 
