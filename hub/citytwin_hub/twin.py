@@ -135,7 +135,7 @@ class Twin:
         if not path.exists():
             return 0
         try:
-            with np.load(path, allow_pickle=False) as saved:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 columns = {name: saved[name] for name in ("row", "position", *_SAVED)}
             rows, position = columns["row"], int(columns["position"])
             if any(columns[name].shape != rows.shape for name in _SAVED):

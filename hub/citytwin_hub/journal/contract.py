@@ -53,7 +53,8 @@ class Journal(Protocol):
 
     The hub promises: ``append`` and ``trim`` come from one thread at a time. The journal promises:
     what ``append`` returned for survives kill -9 and power cut; a failed append leaves no part of
-    itself, or is found whole after a crash; records come back in the order in which they were appended. Positions only grow.
+    itself, or is found whole after a crash; records come back in the order in which they were
+    appended; positions only grow.
     """
 
     @property

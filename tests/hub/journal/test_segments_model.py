@@ -73,7 +73,8 @@ class JournalMachine(RuleBasedStateMachine):
             raise OSError(5, "Input/output error")
 
         before = self.journal.end
-        with mock.patch.object(os, "write" if at == "write" else "fdatasync", half if at == "write" else refuse):  # fmt: skip
+        name, instead = ("write", half) if at == "write" else ("fdatasync", refuse)
+        with mock.patch.object(os, name, instead):
             with pytest.raises(StoreError, match="cannot be written"):
                 self.journal.append(made)
             if at == "ftruncate":
