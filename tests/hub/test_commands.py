@@ -108,7 +108,7 @@ def test_what_is_not_sent_waits_for_its_gateway_and_expires(tmp_path):
     tracked = hub.submit(expires_s=60)
     assert tracked.state == "submitted"
     hub.connected = True
-    hub.commands.connected("g")
+    hub.commands.connected("g", NOW)
     assert (tracked.state, len(hub.sent)) == ("sent", 1)
     hub.commands.check(NOW + 100 * SECOND)
     assert tracked.state == "expired"
@@ -134,7 +134,7 @@ def test_a_restart_takes_up_what_is_open(tmp_path):
     followed = again.commands.find(executed.command.id)
     assert followed is not None
     assert followed.state == "settled"
-    again.commands.connected("g")
+    again.commands.connected("g", NOW)
     assert again.sent == [("g", sent.command.id)]
     shown = again.commands.described(followed)
     assert [step["state"] for step in shown["history"]] == [
