@@ -175,8 +175,10 @@ class ParquetHistory:
 
     def close(self) -> None:
         """Write out and release; see the contract."""
-        self.flush()
-        self._duck.close()
+        try:
+            self.flush()
+        finally:
+            self._duck.close()
 
     def _query(self, sql: str, points: Sequence[int], start_ns: int, end_ns: int) -> dict[str, Any]:
         rows = np.fromiter(points, np.int32)
