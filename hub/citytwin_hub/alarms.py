@@ -28,6 +28,7 @@ from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
 
 ALARMS_MAX: Final = 10_000
+UNSAVED_MAX: Final = 100_000
 KEPT_MAX: Final = 1_000_000
 """So many alarms are kept on disk, the newest."""
 REFUSED_NS: Final = 300 * SECOND_NS
@@ -129,7 +130,8 @@ class Alarms:
                 self._open[alarm.key] = alarm
 
     def close(self) -> None:
-        """Release the file."""
+        """Write what has changed and release the file."""
+        self.save()
         self._db.close()
 
     def active(self) -> list[Alarm]:
@@ -148,6 +150,7 @@ class Alarms:
         if not alarm.acknowledged_ns:
             alarm.acknowledged_ns, alarm.acknowledged_by = now_ns, user
             self._store(alarm)
+            self.save()
         return alarm
 
     def entry(self, entry: Entry) -> None:
@@ -199,8 +202,6 @@ class Alarms:
             now_ns: UTC nanoseconds.
             refused: when the latest entry of a gateway was refused.
         """
-        for alarm in list(self._unsaved.values()):
-            self._store(alarm)
         for gateway, at_ns in (refused or {}).items():
             key = f"refused:{gateway}"
             if now_ns - at_ns >= REFUSED_NS:
@@ -214,6 +215,7 @@ class Alarms:
             else:
                 self._return(key, now_ns)
         self._check_devices(connected, now_ns)
+        self.save()
 
     def _check_devices(self, connected: dict[str, int], now_ns: int) -> None:
         bad = self._bad_devices()
@@ -286,21 +288,32 @@ class Alarms:
         self.version += 1
         if alarm.returned_ns and alarm.acknowledged_ns and self._open.get(alarm.key) is alarm:
             del self._open[alarm.key]
+        # A flood of alarms must not wait for the disk one by one: see save.
+        if alarm.id in self._unsaved or len(self._unsaved) < UNSAVED_MAX:
+            self._unsaved[alarm.id] = alarm
+        else:
+            _log.error("alarms.unsaved", key=alarm.key, reason=f"{UNSAVED_MAX} wait for the disk")
+
+    def save(self) -> None:
+        """Write what has changed, together; what the disk refuses is tried again.
+
+        What a crash takes before that, journal and twin give again (``entry``, ``reconcile``).
+        """
+        if not self._unsaved:
+            return
         try:
-            self._db.execute(
-                f"INSERT OR REPLACE INTO alarms ({_FIELDS}) VALUES (?{', ?' * 10})",  # noqa: S608  # constants
-                dataclasses.astuple(alarm),
-            )
-            if alarm.id % 1000 == 0:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    f"INSERT OR REPLACE INTO alarms ({_FIELDS}) VALUES (?{', ?' * 10})",  # noqa: S608  # constants
+                    [dataclasses.astuple(alarm) for alarm in self._unsaved.values()],
+                )
                 self._forget()
         except sqlite3.Error as error:
-            # A full disk must not hide an alarm, nor end the hub: it is tried again.
-            if alarm.id not in self._unsaved:
-                _log.error("alarms.unsaved", key=alarm.key, reason=str(error))
-            if len(self._unsaved) < ALARMS_MAX:
-                self._unsaved[alarm.id] = alarm
+            # A full disk must not hide an alarm, nor end the hub.
+            _log.error("alarms.unsaved", alarms=len(self._unsaved), reason=str(error))
         else:
-            self._unsaved.pop(alarm.id, None)
+            self._unsaved.clear()
 
     def _forget(self) -> None:
         self._db.execute("DELETE FROM alarms WHERE id <= ?", (self._number - KEPT_MAX,))

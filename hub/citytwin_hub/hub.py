@@ -182,6 +182,7 @@ class Hub:
             await asyncio.sleep(CHECK_S)
 
     def _check_once(self, now_ns: int) -> None:
+        self.ingest.save_refusals()
         gateways, connections = self.registry.gateways(), self.ingest.connections
         # Nobody could be heard before the hub began.
         heard = {
@@ -205,6 +206,7 @@ class Hub:
             due = now_ns - written_ns >= settings.flush_s * SECOND_NS
             if recent < settings.flush_samples and not (due and recent):
                 continue
+            self.alarms.save()
             position, save = self.readers.position, self.readers.saving()
             try:
                 await loop.run_in_executor(self._compactor, save)
@@ -217,6 +219,7 @@ class Hub:
     def _close(self) -> None:
         self._disk.shutdown()
         self._compactor.shutdown()
+        self.ingest.save_refusals()
         stores = (self.journal, self.history, self.registry, self.access, self.alarms)
         try:
             self.readers.saving()()

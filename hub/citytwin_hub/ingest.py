@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import structlog
@@ -50,6 +50,14 @@ class Counters:
     repeated: int = 0
     bytes: int = 0
     connects: int = 0
+
+
+class Refusals(NamedTuple):
+    """Entries of one gateway that were refused and are not written down: how many, the latest."""
+
+    entries: int
+    reason: str
+    at_ns: int
 
 
 class Accepts(Protocol):
@@ -103,6 +111,7 @@ class Ingest:
         self.connections: dict[str, Connection] = {}
         self.counters: dict[str, Counters] = {}
         self.observers: list[Accepts] = []
+        self._refusals: dict[str, Refusals] = {}
 
     def send_command(self, gateway: str, command: Command) -> bool:
         """Send a command if it lives and its gateway is connected; return whether it was sent."""
@@ -168,10 +177,22 @@ class Ingest:
         """Keep that an entry was refused: the gateway may lose its line before it is told."""
         gateway = connection.gateway
         _log.warning("link.entry_refused", gateway=gateway, number=number, reason=reason)
-        try:
-            self._registry.refused(gateway, f"entry {number}: {reason}", self._clock.now_ns())
-        except StoreError as error:
-            _log.error("link.refusal_unsaved", gateway=gateway, number=number, reason=str(error))
+        before = self._refusals.get(gateway, Refusals(0, "", 0))
+        told = f"entry {number}: {reason}"
+        self._refusals[gateway] = Refusals(before.entries + 1, told, self._clock.now_ns())
+
+    def save_refusals(self) -> None:
+        """Write down what was refused since the last call; called about once a second.
+
+        A gateway that has thousands of bad entries must not make the others wait for the disk.
+        """
+        for gateway, refusals in list(self._refusals.items()):
+            try:
+                self._registry.refused(gateway, *refusals)
+            except StoreError as error:
+                _log.error("link.refusals_unsaved", gateway=gateway, reason=str(error))
+                return
+            del self._refusals[gateway]
 
     async def _hello(self, connection: Connection, hello: HelloReceived) -> None:
         gateway, session = connection.gateway, connection.session

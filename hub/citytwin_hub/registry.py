@@ -211,13 +211,13 @@ class Registry:
                 (software, address, now_ns, gateway),
             )
 
-    def refused(self, gateway: str, reason: str, now_ns: int) -> None:
-        """Note that an entry of a gateway was refused: the gateway may never hear of it."""
+    def refused(self, gateway: str, entries: int, reason: str, now_ns: int) -> None:
+        """Note that entries of a gateway were refused: the gateway may never hear of it."""
         with self._transaction():
             self._db.execute(
-                "UPDATE gateways SET refused = refused + 1, refused_ns = ?, refused_reason = ? "
+                "UPDATE gateways SET refused = refused + ?, refused_ns = ?, refused_reason = ? "
                 "WHERE name = ?",
-                (now_ns, reason, gateway),
+                (entries, now_ns, reason, gateway),
             )
 
     def gateways(self) -> list[Gateway]:

@@ -184,12 +184,12 @@ def test_what_is_known_of_a_gateway(tmp_path):
     registry = opened(tmp_path)
     registry.enrol("g-1", issued(registry), "a1", NOW)
     registry.seen("g-1", "edge 1", "ipv4:10.0.0.1:5", NOW + 1)
-    registry.refused("g-1", "entry 4: point number 3 was not announced", NOW + 2)
-    registry.refused("g-1", "entry 5: too large", NOW + 3)
+    registry.refused("g-1", 1, "entry 4: point number 3 was not announced", NOW + 2)
+    registry.refused("g-1", 2, "entry 5: too large", NOW + 3)
     registry.close()
     (gateway,) = opened(tmp_path).gateways()
     assert gateway[:7] == ("g-1", "a1", "enrolled", NOW, "edge 1", "ipv4:10.0.0.1:5", NOW + 1)
-    assert (gateway.refused, gateway.refused_ns) == (2, NOW + 3)
+    assert (gateway.refused, gateway.refused_ns) == (3, NOW + 3)
     assert gateway.refused_reason == "entry 5: too large"
 
 
@@ -243,7 +243,7 @@ def test_what_cannot_be_written_is_a_store_error_and_leaves_no_half(tmp_path, mo
         lambda: registry.text_numbers(["x"]),
         lambda: registry.revoke("g-1"),
         lambda: registry.seen("g-1", "", "", NOW),
-        lambda: registry.refused("g-1", "", NOW),
+        lambda: registry.refused("g-1", 1, "", NOW),
         lambda: issued(registry, "g-2"),
     ):
         with pytest.raises(StoreError, match="cannot be written: database is locked"):
