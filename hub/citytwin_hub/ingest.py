@@ -367,19 +367,26 @@ class Ingest:
             connection.session.bye("revoked", refusal)
 
     async def _leave(self, connection: Connection, sender: asyncio.Future[None]) -> None:
+        """Say what is still to be said, and forget the connection even when cancelled meanwhile.
+
+        gRPC cancels a call whose gateway has gone, at any moment.
+        """
         connection.wake.set()
         try:
-            # A Bye is worth a moment's wait; a peer that takes nothing is not.
-            async with asyncio.timeout(1.0):
-                await sender
+            if connection.session.closed is not None:
+                # A Bye is worth a moment's wait; a peer that takes nothing is not.
+                async with asyncio.timeout(1.0):
+                    await sender
         except TimeoutError:
+            pass
+        finally:
             sender.cancel()
+            if self.connections.get(connection.gateway) is connection:
+                del self.connections[connection.gateway]
+                self.counters[connection.gateway].repeated += connection.session.repeated
+                self._seen(connection)
+            connection.gone.set()
         await connection.line.close()
-        if self.connections.get(connection.gateway) is connection:
-            del self.connections[connection.gateway]
-            self.counters[connection.gateway].repeated += connection.session.repeated
-            self._seen(connection)
-        connection.gone.set()
 
     def _log_closed(self, connection: Connection, closed: Closed) -> None:
         _log.info(

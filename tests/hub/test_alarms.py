@@ -1,4 +1,4 @@
-"""Alarms: raised, acknowledged, returned; the same after a restart, and none hidden by a full disk."""
+"""Alarms: raised, acknowledged, returned; the same after a restart; a full disk hides none."""
 
 import sqlite3
 

@@ -100,9 +100,7 @@ async def test_what_comes_again_is_told_and_kept_once(desk):
     assert desk.history.recent_samples == 4
 
 
-async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_told_meanwhile(
-    desk, monkeypatch
-):
+async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_told_meanwhile(desk, monkeypatch):
     monkeypatch.setattr(module, "RETRY_S", 0.01)
     real, refuse = os.fdatasync, True
 

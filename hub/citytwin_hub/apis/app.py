@@ -44,6 +44,7 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.city, app.state.clients = city, live.Clients()
     city.commands.watch(app.state.clients.command)
