@@ -18,7 +18,8 @@
     ├── CommandError              a command may not be carried out; the reason is for people
     ├── EnrolmentError            a gateway may not join or may no longer connect
     └── StoreError                a durable store cannot keep its promise
-        └── StoreFull             its limit in bytes is reached
+        ├── StoreFull             its limit in bytes is reached
+        └── StoreLimit            more was asked for than one answer holds
 """
 
 from __future__ import annotations
@@ -90,3 +91,7 @@ class StoreError(CityTwinError):
 
 class StoreFull(StoreError):
     """A durable store has reached its limit in bytes."""
+
+
+class StoreLimit(StoreError):
+    """More was asked of a store than one answer holds; the text says how to ask for less."""

@@ -71,14 +71,20 @@ class HistoryStore(Protocol):
         """Return samples with start_ns <= time < end_ns, ordered by point, then time.
 
         Raises:
-            StoreError: there are more than ``samples_max``; the text says how to ask for less.
+            StoreLimit: there are more than ``samples_max``; the text says how to ask for less.
+            StoreError: they cannot be read.
         """
         ...
 
     def aggregate(
         self, points: Sequence[int], start_ns: int, end_ns: int, *, step_ns: int
     ) -> Aggregates:
-        """Return the same span summed up in steps of ``step_ns`` aligned to 1970-01-01 UTC."""
+        """Return the same span summed up in steps of ``step_ns`` aligned to 1970-01-01 UTC.
+
+        Raises:
+            StoreLimit: there are more steps than one answer holds.
+            StoreError: samples cannot be read.
+        """
         ...
 
     def close(self) -> None:

@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Literal
 
 import structlog
+from structlog.typing import Processor
 
 
 def configure(form: Literal["text", "json"], level: str = "info") -> None:
-    """Send every log line to standard error in one form; called once, by a command."""
-    renderer = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+    """Send every log line to standard error in one form; called once, by a command.
+
+    Libraries that use Python's own logging speak in the same form, of warnings and worse.
+    """
+    stamp: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.EventRenamer("event"),
+    ]
+    render: list[Processor] = (
+        [
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ]
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     )
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.EventRenamer("event"),
-            renderer,
-        ],
+        processors=[*stamp, *render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         # Asked for at each event: standard error may be another by then (under tests it is).
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(name)s: %(message)s")
+    root = logging.getLogger()
+    others = [handler for handler in root.handlers if not isinstance(handler, _Handler)]
+    root.handlers = [*others, _Handler(stamp, render)]
+
+
+class _Handler(logging.Handler):
+    """Python's own log records in our form."""
+
+    def __init__(self, stamp: Sequence[Processor], render: Sequence[Processor]) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=[structlog.stdlib.add_logger_name, *stamp],
+                processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            )
+        )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except (OSError, ValueError):
+            self.handleError(record)

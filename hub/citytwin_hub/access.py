@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from citytwin.batch import SECOND_NS
 from citytwin.errors import CityTwinError, StoreError
 from citytwin.identity import segment
+from citytwin_hub.files import replace
 
 BUSY_S_MAX: Final = 5.0
 TOKEN_BYTES: Final = 24
@@ -99,16 +100,21 @@ class Access:
         """Return whose token it is.
 
         Raises:
-            AccessError: 401 for no or a wrong token, 403 for too small a role, 429 after many
-                wrong ones.
+            AccessError: 401 for no or a wrong token, 403 for too small a role, 429 for a wrong one
+                after many wrong ones.
+            StoreError: the users cannot be read.
         """
-        if len(self._failures) == FAILURES_MAX and now_ns - self._failures[0] < FAILURES_NS:
-            raise AccessError(429, "too many wrong tokens; wait a minute")
         # Looking up a hash of a random token tells nothing by the time it takes.
-        found = self._db.execute(
-            "SELECT name, role FROM users WHERE hash = ?", (_hash(token),)
-        ).fetchone()
+        try:
+            found = self._db.execute(
+                "SELECT name, role FROM users WHERE hash = ?", (_hash(token),)
+            ).fetchone()
+        except sqlite3.Error as error:
+            raise StoreError(f"the users cannot be read: {error}") from error
         if found is None:
+            # A right token still opens: one script with an old one must not lock everybody out.
+            if len(self._failures) == FAILURES_MAX and now_ns - self._failures[0] < FAILURES_NS:
+                raise AccessError(429, "too many wrong tokens; wait a minute")
             if token:
                 self._failures.append(now_ns)
             raise AccessError(401, "a valid token is needed: Authorization: Bearer TOKEN")
@@ -123,11 +129,7 @@ class Access:
 def local_token(access: Access, path: Path) -> str:
     """Return the token of the machine's own administrator, new at each start of the hub."""
     token = access.add(LOCAL_ADMIN, Role.ADMIN)
-    partial = path.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    partial.chmod(0o600)
-    partial.write_text(token)
-    partial.rename(path)
+    replace(path, lambda file: file.write(token.encode()), mode=0o600)
     return token
 
 

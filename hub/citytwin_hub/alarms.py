@@ -1,22 +1,24 @@
 """Alarms: what is wrong now, since when, and who has seen it.
 
-Three sources: ALARM points that kernels on the gateways raise, devices that give no good value,
-and gateways that are silent. An alarm is raised, acknowledged by somebody, and returns; it is
-listed until both have happened.
+Four sources: ALARM points that kernels on the gateways raise, devices that give no good value,
+gateways that are silent, and entries that the hub refused. An alarm is raised, acknowledged by
+somebody, and returns; it is listed until both have happened.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
-from citytwin.batch import SECOND_NS
+from citytwin.batch import SECOND_NS, Int32
 from citytwin.errors import StoreError
 from citytwin.point import Kind, Point, Source
 from citytwin.quality import Severity, severity
@@ -26,9 +28,29 @@ from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
 
 ALARMS_MAX: Final = 10_000
+UNSAVED_MAX: Final = 100_000
+KEPT_MAX: Final = 1_000_000
+"""So many alarms are kept on disk, the newest."""
+REFUSED_NS: Final = 300 * SECOND_NS
+"""So long after the last refused entry its alarm returns."""
 BUSY_S_MAX: Final = 5.0
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS alarms (id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL, kind TEXT NOT NULL, gateway TEXT NOT NULL,
+    point TEXT NOT NULL, row INTEGER NOT NULL, since_ns INTEGER NOT NULL,
+    value REAL, returned_ns INTEGER NOT NULL, acknowledged_ns INTEGER NOT NULL,
+    acknowledged_by TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS alarms_key ON alarms (key);
+"""
+_FIELDS: Final = (
+    "id, key, kind, gateway, point, row, since_ns, value, returned_ns, acknowledged_ns, "
+    "acknowledged_by"
+)
 
 _log = structlog.get_logger(__name__)
+
+
+Ints = npt.NDArray[np.int_]
 
 
 @dataclass(slots=True)
@@ -36,8 +58,9 @@ class Alarm:
     """One alarm; times are UTC nanoseconds, 0 for not yet.
 
     Attributes:
-        key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``gateway:<name>``.
-        kind: limit, device or gateway.
+        key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``gateway:<name>``,
+            ``refused:<gateway>``.
+        kind: limit, device, gateway or refused.
     """
 
     id: int
@@ -59,6 +82,11 @@ class Alarm:
             return "returned"
         return "acknowledged" if self.acknowledged_ns else "raised"
 
+    @property
+    def moved(self) -> tuple[int, bool]:
+        """When it was last raised or returned, and whether it was returned."""
+        return max(self.since_ns, self.returned_ns), bool(self.returned_ns)
+
 
 class Alarms:
     """Active alarms in memory, their whole life in SQLite. Belongs to the event loop."""
@@ -77,30 +105,33 @@ class Alarms:
         self._device_bad_ns, self._gateway_silent_ns = device_bad_ns, gateway_silent_ns
         self._bad_since: dict[str, int] = {}
         self._open: dict[str, Alarm] = {}
+        self._last: dict[str, tuple[int, bool]] = {}
+        self._unsaved: dict[int, Alarm] = {}
+        self._devices: tuple[list[str], Int32, Ints] = ([], np.zeros(0, np.int32), np.zeros(0, int))
+        self._devices_of = -1
         self.version = 0
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS alarms (id INTEGER PRIMARY KEY AUTOINCREMENT, "
-                "key TEXT NOT NULL, kind TEXT NOT NULL, gateway TEXT NOT NULL, "
-                "point TEXT NOT NULL, row INTEGER NOT NULL, since_ns INTEGER NOT NULL, "
-                "value REAL, returned_ns INTEGER NOT NULL, acknowledged_ns INTEGER NOT NULL, "
-                "acknowledged_by TEXT NOT NULL) STRICT"
-            )
-            for row in self._db.execute(
-                "SELECT id, key, kind, gateway, point, row, since_ns, value, returned_ns, "
-                "acknowledged_ns, acknowledged_by FROM alarms "
-                "WHERE returned_ns = 0 OR acknowledged_ns = 0 ORDER BY id DESC LIMIT ?",
-                (ALARMS_MAX,),
-            ):
-                alarm = Alarm(*row)
-                self._open.setdefault(alarm.key, alarm)
+            self._db.executescript(_TABLE)
+            self._load()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the alarms in {path} cannot be read: {error}") from error
 
+    def _load(self) -> None:
+        (self._number,) = self._db.execute("SELECT ifnull(max(id), 0) FROM alarms").fetchone()
+        self._forget()
+        # An older alarm of the same key was replaced by the newer one: it does not come back.
+        newest = "id IN (SELECT max(id) FROM alarms GROUP BY key)"
+        for row in self._db.execute(f"SELECT {_FIELDS} FROM alarms WHERE {newest}"):  # noqa: S608  # constants
+            alarm = Alarm(*row)
+            self._last[alarm.key] = alarm.moved
+            if not (alarm.returned_ns and alarm.acknowledged_ns):
+                self._open[alarm.key] = alarm
+
     def close(self) -> None:
-        """Release the file."""
+        """Write what has changed and release the file."""
+        self.save()
         self._db.close()
 
     def active(self) -> list[Alarm]:
@@ -119,60 +150,114 @@ class Alarms:
         if not alarm.acknowledged_ns:
             alarm.acknowledged_ns, alarm.acknowledged_by = now_ns, user
             self._store(alarm)
+            self.save()
         return alarm
 
     def entry(self, entry: Entry) -> None:
-        """Take the transitions of ALARM points from a journal record."""
+        """Take the transitions of ALARM points from a journal record; known ones change nothing."""
+        batch, received_ns = entry.batch, entry.record.received_ns
         for row, value, time_ns in zip(
-            entry.batch.point.tolist(),
-            entry.batch.value.tolist(),
-            entry.batch.time_ns.tolist(),
+            batch.point.tolist(), batch.value.tolist(), batch.time_ns.tolist(), strict=True
+        ):
+            # As in the twin: a clock that is ahead must not hold an alarm until it is right.
+            self._transition(row, value, min(time_ns, received_ns))
+
+    def reconcile(self) -> None:
+        """Take up what the twin says of ALARM points; called once, when it is complete.
+
+        The journal gives transitions again only as far back as twin and history need them.
+        """
+        alarms = [row for row, point in self._registry.points.items() if point.kind == Kind.ALARM]
+        latest = self._twin.read(alarms)
+        known = (latest.time_ns > 0) & (severity(latest.quality) != Severity.BAD)
+        order = np.minimum(latest.time_ns, latest.received_ns)
+        for row, value, time_ns in zip(
+            latest.row[known].tolist(),
+            latest.value[known].tolist(),
+            order[known].tolist(),
             strict=True,
         ):
-            point = self._registry.points.get(row)
-            if point is None or point.kind != Kind.ALARM:
-                continue
-            key = f"point:{point.id}"
-            if value > 0:
-                self._raise(key, "limit", point.gateway, point.id, row, time_ns)
-            else:
-                self._return(key, time_ns)
+            self._transition(row, value, time_ns)
 
-    def check(self, connected: dict[str, int], now_ns: int) -> None:
+    def _transition(self, row: int, value: float, time_ns: int) -> None:
+        point = self._registry.points.get(row)
+        if point is None or point.kind != Kind.ALARM:
+            return
+        key, raised = f"point:{point.id}", value > 0
+        if (time_ns, not raised) <= self._last.get(key, (0, False)):
+            return
+        if raised:
+            self._raise(key, "limit", point.gateway, point.id, row, time_ns)
+        else:
+            self._return(key, time_ns)
+
+    def check(
+        self, connected: dict[str, int], now_ns: int, refused: Mapping[str, int] | None = None
+    ) -> None:
         """Look for devices without good values and silent gateways; called about once a second.
 
         Args:
             connected: last time each enrolled gateway was heard; its devices are only judged while
                 it is.
+            now_ns: UTC nanoseconds.
+            refused: when the latest entry of a gateway was refused.
         """
+        for gateway, at_ns in (refused or {}).items():
+            key = f"refused:{gateway}"
+            if now_ns - at_ns >= REFUSED_NS:
+                self._return(key, now_ns)
+            elif at_ns > self._last.get(key, (0, False))[0]:
+                self._raise(key, "refused", gateway, "", 0, at_ns)
         for gateway, heard_ns in connected.items():
             key = f"gateway:{gateway}"
             if now_ns - heard_ns > self._gateway_silent_ns:
                 self._raise(key, "gateway", gateway, "", 0, heard_ns)
             else:
                 self._return(key, now_ns)
-        silent = {key.removeprefix("gateway:") for key in self._open if key.startswith("gateway:")}
-        for device, bad in self._devices():
-            key, gateway = f"device:{device}", device.split("/")[0]
-            if not bad:
+        self._check_devices(connected, now_ns)
+        self.save()
+
+    def _check_devices(self, connected: dict[str, int], now_ns: int) -> None:
+        bad = self._bad_devices()
+        for key in [*self._bad_since, *(key for key in self._open if key.startswith("device:"))]:
+            if key.removeprefix("device:") not in bad:
                 self._bad_since.pop(key, None)
                 self._return(key, now_ns)
-            elif gateway in connected and gateway not in silent:
+        silent = {
+            key.removeprefix("gateway:")
+            for key, alarm in self._open.items()
+            if alarm.kind == "gateway" and not alarm.returned_ns
+        }
+        for device in bad:
+            key, gateway = f"device:{device}", device.split("/")[0]
+            if gateway in connected and gateway not in silent:
                 since_ns = self._bad_since.setdefault(key, now_ns)
                 if now_ns - since_ns >= self._device_bad_ns:
                     self._raise(key, "device", gateway, device, 0, since_ns)
 
-    def _devices(self) -> Iterable[tuple[str, bool]]:
-        """Yield (gateway/device, whether every measured point of it that has spoken is bad)."""
+    def _bad_devices(self) -> set[str]:
+        """Return the gateway/device of which every measured point that has spoken is bad."""
+        if self._devices_of != self._registry.version:
+            self._devices_of, self._devices = self._registry.version, self._grouped()
+        names, rows, starts = self._devices
+        if not names:
+            return set()
+        latest = self._twin.read(rows)
+        seen = latest.time_ns > 0
+        bad = severity(latest.quality) == Severity.BAD
+        spoken = np.logical_or.reduceat(seen, starts)
+        all_bad = np.logical_and.reduceat(bad | ~seen, starts)
+        return {names[index] for index in np.flatnonzero(spoken & all_bad)}
+
+    def _grouped(self) -> tuple[list[str], Int32, Ints]:
+        """Return devices, the rows of their measured points, and where in these each begins."""
         points: dict[str, list[int]] = {}
         for row, point in self._registry.points.items():
             if point.source == Source.MEASURED and point.kind != Kind.ALARM:
                 points.setdefault(f"{point.gateway}/{point.device}", []).append(row)
-        for device, rows in points.items():
-            latest = self._twin.read(rows)
-            seen = latest.time_ns > 0
-            bad = severity(latest.quality[seen]) == Severity.BAD
-            yield device, bool(len(bad)) and bool(np.all(bad))
+        rows = np.array([row for group in points.values() for row in group], np.int32)
+        sizes = [len(group) for group in points.values()]
+        return list(points), rows, np.cumsum([0, *sizes[:-1]])
 
     def _raise(
         self, key: str, kind: str, gateway: str, point: str, row: int, since_ns: int
@@ -180,18 +265,14 @@ class Alarms:
         present = self._open.get(key)
         if present is not None and not present.returned_ns:
             return
-        if len(self._open) >= ALARMS_MAX:
+        if present is None and len(self._open) >= ALARMS_MAX:
             _log.error("alarms.full", limit=ALARMS_MAX, dropped=key)
             return
         value = self._value_behind(point) if kind == "limit" else None
-        cursor = self._db.execute(
-            "INSERT INTO alarms (key, kind, gateway, point, row, since_ns, value, returned_ns, "
-            "acknowledged_ns, acknowledged_by) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, '')",
-            (key, kind, gateway, point, row, since_ns, value),
-        )
-        number = int(cursor.lastrowid or 0)
-        self._open[key] = Alarm(number, key, kind, gateway, point, row, since_ns, value)
-        self.version += 1
+        self._number += 1
+        alarm = Alarm(self._number, key, kind, gateway, point, row, since_ns, value)
+        self._open[key] = alarm
+        self._store(alarm)
         _log.warning("alarm.raised", key=key, kind=kind)
 
     def _return(self, key: str, now_ns: int) -> None:
@@ -203,14 +284,39 @@ class Alarms:
         _log.info("alarm.returned", key=key)
 
     def _store(self, alarm: Alarm) -> None:
-        self._db.execute(
-            "UPDATE alarms SET returned_ns = ?, acknowledged_ns = ?, acknowledged_by = ? "
-            "WHERE id = ?",
-            (alarm.returned_ns, alarm.acknowledged_ns, alarm.acknowledged_by, alarm.id),
-        )
+        self._last[alarm.key] = alarm.moved
         self.version += 1
-        if alarm.returned_ns and alarm.acknowledged_ns:
-            self._open.pop(alarm.key, None)
+        if alarm.returned_ns and alarm.acknowledged_ns and self._open.get(alarm.key) is alarm:
+            del self._open[alarm.key]
+        # A flood of alarms must not wait for the disk one by one: see save.
+        if alarm.id in self._unsaved or len(self._unsaved) < UNSAVED_MAX:
+            self._unsaved[alarm.id] = alarm
+        else:
+            _log.error("alarms.unsaved", key=alarm.key, reason=f"{UNSAVED_MAX} wait for the disk")
+
+    def save(self) -> None:
+        """Write what has changed, together; what the disk refuses is tried again.
+
+        What a crash takes before that, journal and twin give again (``entry``, ``reconcile``).
+        """
+        if not self._unsaved:
+            return
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany(
+                    f"INSERT OR REPLACE INTO alarms ({_FIELDS}) VALUES (?{', ?' * 10})",  # noqa: S608  # constants
+                    [dataclasses.astuple(alarm) for alarm in self._unsaved.values()],
+                )
+                self._forget()
+        except sqlite3.Error as error:
+            # A full disk must not hide an alarm, nor end the hub.
+            _log.error("alarms.unsaved", alarms=len(self._unsaved), reason=str(error))
+        else:
+            self._unsaved.clear()
+
+    def _forget(self) -> None:
+        self._db.execute("DELETE FROM alarms WHERE id <= ?", (self._number - KEPT_MAX,))
 
     def _value_behind(self, point_id: str) -> float | None:
         """Return the value of the point that an alarm point hangs behind."""
@@ -232,7 +338,7 @@ class Alarms:
             "since_ms": alarm.since_ns // 1_000_000,
             "returned_ms": alarm.returned_ns // 1_000_000 or None,
             "acknowledged_by": alarm.acknowledged_by or None,
-            "severity": "medium" if alarm.kind == "limit" else "high",
+            "severity": "medium" if alarm.kind in {"limit", "refused"} else "high",
             "text": alarm_text(alarm.kind, alarm.gateway, alarm.point, origin, alarm.value),
             "value": alarm.value,
         }

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -21,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from citytwin.errors import EnrolmentError, StoreError
 from citytwin.identity import segment
+from citytwin_hub.files import replace
 from citytwin_protos.transport import SERVER_NAME
 
 AUTHORITY_DAYS: Final = 3650
@@ -44,16 +44,19 @@ class Authority:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not (folder / "authority.pem").exists():
+                if (folder / "authority.key").exists():
+                    raise StoreError(
+                        f"{folder / 'authority.pem'} is missing; restore it from a backup (or "
+                        "remove authority.key, too: then every gateway must enrol anew)"
+                    )
                 self._create(now_ns)
             self._key = _load_key(folder / "authority.key")
-            self.certificate = x509.load_pem_x509_certificate(
-                (folder / "authority.pem").read_bytes()
-            )
+            self.certificate = _load_certificate(folder / "authority.pem")
             if self._server_due(now_ns, names):
                 self._issue_server(now_ns, names)
             self.server_key_pem = (folder / "server.key").read_bytes()
             self.server_pem = (folder / "server.pem").read_bytes()
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise StoreError(f"the hub's certificates in {folder}: {error}") from error
 
     @property
@@ -80,7 +83,7 @@ class Authority:
         except (ValueError, InvalidSignature, TypeError) as error:
             raise EnrolmentError(f"the signing request cannot be read: {error}") from None
         key = request.public_key()
-        if not valid or not isinstance(key, ec.EllipticCurvePublicKey):
+        if not valid or not _is_p256(key):
             raise EnrolmentError("the signing request is not signed by its own P-256 key")
         names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         if [name.value for name in names] != [gateway]:
@@ -119,7 +122,7 @@ class Authority:
         path = self._folder / "server.pem"
         if not path.exists():
             return True
-        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate = _load_certificate(path)
         left = certificate.not_valid_after_utc - _moment(now_ns)
         alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         same = list(alternative.value) == _server_names(names)
@@ -234,19 +237,27 @@ def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
+def _is_p256(key: object) -> TypeGuard[ec.EllipticCurvePublicKey]:
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+
+
 def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{path} is damaged; restore it from a backup ({error})") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise StoreError(f"{path} is not a P-256 key")
+        raise StoreError(f"{path} is not a P-256 key; restore it from a backup")
     return key
+
+
+def _load_certificate(path: Path) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except ValueError as error:
+        raise StoreError(f"{path} is damaged; restore it from a backup ({error})") from error
 
 
 def _write(path: Path, data: bytes) -> None:
     """Write a file that only its owner reads, whole or not at all."""
-    partial = path.with_suffix(path.suffix + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
+    replace(path, lambda file: file.write(data), mode=0o600)

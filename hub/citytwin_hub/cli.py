@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import csv
+import contextlib
+import functools
 import json
+import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,10 +18,14 @@ from citytwin.clock import SystemClock
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
+from citytwin_hub import tables
 
-STEP_OF_EXPORT_MS: Final = 3_600_000
-"""An export asks for an hour at a time: its memory does not grow with its length."""
+SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
+STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
 MS: Final = 1_000_000
+FAILED: Final = 70
+INTERRUPTED: Final = 130
+EXPIRES_MIN_MAX: Final = 7 * 24 * 60
 WAIT_S: Final = 0.5
 SETTLED_S_MAX: Final = 60.0
 """After a command has expired, its outcome and read-back may still be on their way."""
@@ -28,29 +34,39 @@ SETTLED_S_MAX: Final = 60.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     options = _parser().parse_args(arguments)
-    configure(options.log)
+    configure(options.log, "info" if options.do is _run else "error")
     try:
         options.config = configuration.load(options.config)
         code: int = options.do(options)
-    except CityTwinError as error:
-        print(f"citytwin-hub: {error}", file=sys.stderr)
-        return 1
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
+        # Whoever read our output has gone; nothing may be written at exit, either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CityTwinError, OSError) as error:
+        print(f"citytwin-hub: {error}", file=sys.stderr)
         return 1
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="citytwin-hub", description="The hub of a city.")
-    parser.add_argument("--config", type=Path, help="the hub's TOML file; without one, defaults")
-    parser.add_argument("--hub", default="", help="address of the hub, http://host:port")
-    parser.add_argument("--token", default="", help="API token (or CITYTWIN_TOKEN)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--log", choices=("text", "json"), default="text", help="form of the log")
+    parser.set_defaults(config=None, hub="", token="", json=False, log="text")
+    # Before and after the command: what is not given twice must not be reset by the second place.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    for one in (parser, common):
+        add_common = functools.partial(one.add_argument, default=argparse.SUPPRESS)
+        add_common("--config", type=Path, help="the hub's TOML file; without one, defaults")
+        add_common("--hub", help="address of the hub, http://host:port (or CITYTWIN_HUB)")
+        add_common("--token", help="API token (or CITYTWIN_TOKEN)")
+        add_common("--json", action="store_true", help="print JSON instead of a table")
+        add_common("--log", choices=("text", "json"), help="form of the log")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, do: Callable[[Any], int], words: str) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=words, description=words)
+        command = commands.add_parser(name, help=words, description=words, parents=[common])
         command.set_defaults(do=do)
         return command
 
@@ -69,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--last", help="samples of the last 90s, 15m, 2h or 3d")
     read.add_argument("--step", help="sums by step instead: 10s, 5m, 1h")
     export = add("export", _export, "write samples to a file")
-    export.add_argument("--points", nargs="+", required=True, help="ids")
+    what = export.add_mutually_exclusive_group(required=True)
+    what.add_argument("--points", nargs="+", default=[], metavar="ID", help="these points")
+    what.add_argument("--gateway", default="", help="all points of a gateway")
     export.add_argument("--start", required=True, help="2026-11-21T00:00:00+05:00")
     export.add_argument("--end", required=True, help="likewise; not included")
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
@@ -90,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
 
 # ---- on the hub's own files
 def _run(options: Any) -> int:
+    import structlog
+
     from citytwin_hub.hub import Hub
 
     async def serve() -> None:
@@ -99,7 +119,15 @@ def _run(options: Any) -> int:
             loop.add_signal_handler(number, hub.stop)
         await hub.run()
 
-    asyncio.run(serve())
+    # What gRPC says by itself is no line of our log.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        asyncio.run(serve())
+    except BaseExceptionGroup as failed:
+        structlog.get_logger(__name__).exception("hub.failed", exc_info=failed)
+        print("citytwin-hub: a part of the hub failed, see the log above; it must be started "
+              "again (systemd does)", file=sys.stderr)  # fmt: skip
+        return FAILED
     return 0
 
 
@@ -107,7 +135,12 @@ def _enrol_token(options: Any) -> int:
     from citytwin_hub.authority import Authority
     from citytwin_hub.registry import Registry
 
+    if not 0 < options.expires_min <= EXPIRES_MIN_MAX:
+        raise CityTwinError(f"--expires-min must be above 0 and at most {EXPIRES_MIN_MAX}")
     state, now_ns = options.config.state, SystemClock().now_ns()
+    if not (state / "registry.db").exists():
+        print(f"citytwin-hub: no hub has run with {state.absolute()} yet; this makes it",
+              file=sys.stderr)  # fmt: skip
     authority = Authority(state / "authority", now_ns, options.config.link.names)
     registry = Registry(state / "registry.db")
     token = registry.issue_token(
@@ -134,6 +167,8 @@ def _enrol_token(options: Any) -> int:
 def _user(options: Any) -> int:
     from citytwin_hub.access import Access, Role
 
+    if options.action != "add":
+        _existing(options, "access.db")
     access = Access(options.config.state / "access.db")
     if options.action == "list":
         users = [{"name": u.name, "role": u.role.name.lower()} for u in access.users()]
@@ -151,82 +186,115 @@ def _user(options: Any) -> int:
 def _revoke(options: Any) -> int:
     from citytwin_hub.registry import Registry
 
-    registry = Registry(options.config.state / "registry.db")
+    registry = Registry(_existing(options, "registry.db"))
     registry.revoke(options.revoke)
     print(f"{options.revoke} is revoked; if it is connected, it is cut off within seconds")
     return 0
+
+
+def _existing(options: Any, name: str) -> Path:
+    path: Path = options.config.state / name
+    if not path.exists():
+        raise CityTwinError(f"no hub has run with {path.parent.absolute()}; is --config right?")
+    return path
 
 
 # ---- of the running hub
 def _client(options: Any) -> Any:
     from citytwin_hub.client import HubClient
 
-    return HubClient.of(options.config, options.hub, options.token)
+    return contextlib.closing(HubClient.of(options.config, options.hub, options.token))
 
 
 def _gateways(options: Any) -> int:
     if options.revoke:
         return _revoke(options)
-    found = _client(options).get("gateways")["gateways"]
+    with _client(options) as client:
+        found = client.get("gateways")["gateways"]
     _show(options, found, ("name", "state", "connected", "points", "samples", "outbox_entries",
-                           "last_seen_ms", "software", "address"))  # fmt: skip
+                           "refused", "last_seen_ms", "software", "address"))  # fmt: skip
+    for gateway in found:
+        if gateway["refused"] and not options.json:
+            moment = tables.local_time(gateway["refused_ms"])
+            print(f"{gateway['name']}: refused last at {moment}: {gateway['refused_reason']}")
     return 0
 
 
 def _points(options: Any) -> int:
-    found = list(_client(options).points(options.gateway, options.text))
+    with _client(options) as client:
+        found = list(client.points(options.gateway, options.text))
     _show(options, found, ("row", "id", "unit", "kind", "source", "writable", "feeds"))
     return 0
 
 
 def _read(options: Any) -> int:
-    client = _client(options)
-    rows = client.rows(options.point)
+    with _client(options) as client:
+        rows = client.rows(options.point)
+        listed = ",".join(str(row) for row in rows.values())
+        if not options.last and not options.step:
+            known = {value["row"]: value for value in client.get("latest", rows=listed)["values"]}
+            values = [
+                {"point": name, **known.get(row, {"row": row, "reason": "nothing heard yet"})}
+                for name, row in rows.items()
+            ]
+            _show(options, values, ("point", "value", "text", "reason", "time_ms"))
+            return 0
+        end_ms = SystemClock().now_ns() // MS + 1
+        answer = client.get(
+            "history",
+            rows=listed,
+            start_ms=end_ms - tables.duration_ms(options.last or "1h"),
+            end_ms=end_ms,
+            step_ms=tables.duration_ms(options.step) if options.step else None,
+        )
     names = {row: name for name, row in rows.items()}
-    listed = ",".join(str(row) for row in rows.values())
-    if not options.last and not options.step:
-        values = client.get("latest", rows=listed)["values"]
-        for value in values:
-            value["point"] = names[value["row"]]
-        _show(options, values, ("point", "value", "text", "reason", "time_ms"))
-        return 0
-    end_ms = SystemClock().now_ns() // MS + 1
-    start_ms = end_ms - _duration_ms(options.last or "1h")
-    step_ms = _duration_ms(options.step) if options.step else None
-    answer = client.get("history", rows=listed, start_ms=start_ms, end_ms=end_ms, step_ms=step_ms)
-    _show(options, _lines(answer["samples"] or answer["steps"] or [], names), None)
+    found = [
+        {"point": names[part["row"]], **dict(zip(columns, line, strict=True))}
+        for part in answer["samples"] or answer["steps"] or []
+        for columns in [[key for key in part if key != "row" and part[key] is not None]]
+        for line in zip(*(part[key] for key in columns), strict=True)
+    ]
+    columns = STEP_COLUMNS if options.step else SAMPLE_COLUMNS
+    _show(options, found, columns)
     return 0
 
 
 def _export(options: Any) -> int:
-    client = _client(options)
-    rows = client.rows(options.points)
-    names = {row: name for name, row in rows.items()}
-    start_ms, end_ms = _moment_ms(options.start), _moment_ms(options.end)
-    listed = ",".join(str(row) for row in rows.values())
+    from citytwin_hub import exports
 
-    def lines() -> Iterable[list[dict[str, Any]]]:
-        for begin in range(start_ms, end_ms, STEP_OF_EXPORT_MS):
-            until = min(begin + STEP_OF_EXPORT_MS, end_ms)
-            answer = client.get("history", rows=listed, start_ms=begin, end_ms=until)
-            yield _lines(answer["samples"], names)
-
-    writer = _write_csv if options.format == "csv" else _write_parquet
-    print(f"{writer(options.output, lines())} samples in {options.output}")
+    start_ms, end_ms = tables.moment_ms(options.start), tables.moment_ms(options.end)
+    if start_ms >= end_ms:
+        raise CityTwinError(f"--end {options.end} is not after --start {options.start}")
+    with _client(options) as client:
+        if options.gateway:
+            rows = {point["id"]: point["row"] for point in client.points(options.gateway)}
+            if not rows:
+                raise CityTwinError(
+                    f"gateway {options.gateway!r} has no points; see: citytwin-hub gateways"
+                )
+        else:
+            rows = client.rows(options.points)
+        names = {row: name for name, row in rows.items()}
+        parts = exports.samples(client, list(names), start_ms, end_ms)
+        count = exports.write(options.output, options.format, parts, names)
+    if options.json:
+        print(json.dumps({"samples": count, "file": str(options.output)}))
+    else:
+        print(f"{count} samples in {options.output}")
     return 0
 
 
 def _command(options: Any) -> int:
-    client = _client(options)
     wish = {"point": options.point, "value": options.value, "expires_s": options.expires}
-    shown = client.post("commands", wish)
-    if options.wait:
-        from citytwin_hub.commands import FINAL
+    with _client(options) as client:
+        shown = client.post("commands", wish)
+        if options.wait:
+            from citytwin_hub.commands import FINAL
 
-        tries = round((options.expires + SETTLED_S_MAX) / WAIT_S)
-        shown = asyncio.run(_until_final(client, shown["id"], FINAL, tries))
+            tries = round((options.expires + SETTLED_S_MAX) / WAIT_S)
+            shown = asyncio.run(_until_final(client, shown["id"], FINAL, tries))
     _show(options, [shown], ("id", "point", "value", "state", "reason"))
-    return 0 if shown["state"] not in {"refused", "failed", "expired", "contradicted"} else 1
+    return 0 if shown["state"] == "settled" or not options.wait else 1
 
 
 async def _until_final(client: Any, number: str, final: frozenset[str], tries: int) -> Any:
@@ -240,119 +308,24 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
 
 
 def _commands(options: Any) -> int:
-    found = _client(options).get("commands")["commands"]
+    with _client(options) as client:
+        found = client.get("commands")["commands"]
     _show(options, found, ("id", "point", "value", "state", "issued_by", "issued_ms", "reason"))
     return 0
 
 
 def _alarms(options: Any) -> int:
-    found = _client(options).get("alarms")["alarms"]
+    with _client(options) as client:
+        found = client.get("alarms")["alarms"]
     for alarm in found:
         alarm["what"] = alarm["text"]["en"]
     _show(options, found, ("id", "state", "since_ms", "what", "acknowledged_by"))
     return 0
 
 
-# ---- shapes
-def _lines(columns: list[dict[str, Any]], names: dict[int, str]) -> list[dict[str, Any]]:
-    """Return one dict a sample from answers in columns."""
-    lines = []
-    for entry in columns:
-        keys = [key for key in entry if key != "row"]
-        for values in zip(*(entry[key] for key in keys), strict=True):
-            lines.append({"point": names[entry["row"]], **dict(zip(keys, values, strict=True))})
-    return lines
-
-
-def _write_csv(path: Path, parts: Iterable[list[dict[str, Any]]]) -> int:
-    count = 0
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("point", "time", "value", "quality"))
-        for part in parts:
-            for line in part:
-                value = "" if line["value"] is None else repr(line["value"])
-                writer.writerow((line["point"], _iso(line["time_ms"]), value, line["quality"]))
-            count += len(part)
-    return count
-
-
-def _write_parquet(path: Path, parts: Iterable[list[dict[str, Any]]]) -> int:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema(
-        [
-            ("point", pa.string()),
-            ("time_ms", pa.timestamp("ms", tz="UTC")),
-            ("value", pa.float64()),
-            ("quality", pa.uint8()),
-        ]
-    )
-    count = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for part in parts:
-            writer.write_table(pa.Table.from_pylist(part, schema))
-            count += len(part)
-    return count
-
-
-def _show(options: Any, items: list[dict[str, Any]], columns: Sequence[str] | None) -> None:
-    """Print items as JSON, or as a table with aligned columns."""
+def _show(options: Any, items: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Print items as JSON, or as a table."""
     if options.json:
         print(json.dumps(items, ensure_ascii=False, indent=1))
-        return
-    names = columns or (list(items[0]) if items else [])
-    rows = [[_cell(name, item.get(name)) for name in names] for item in items]
-    heads = [name.removesuffix("_ms") for name in names]
-    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
-    for row in [heads, *rows]:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
-    if not items:
-        print("(none)")
-
-
-def _cell(name: str, value: Any) -> str:
-    if value is None:
-        return "-"
-    if name.endswith("_ms") and isinstance(value, int):
-        return _iso(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, list):
-        return " … ".join("" if end is None else f"{end:g}" for end in value)
-    return str(value)
-
-
-def _iso(ms: int) -> str:
-    import datetime
-
-    moment = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _moment_ms(text: str) -> int:
-    import datetime
-
-    try:
-        moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
-        raise CityTwinError(f"{text!r} is not a time such as 2026-11-21T00:00:00+05:00") from None
-    if moment.tzinfo is None:
-        raise CityTwinError(f"{text!r} has no time zone; add +05:00 or Z")
-    return int(moment.timestamp() * 1000)
-
-
-def _duration_ms(text: str) -> int:
-    units = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-    try:
-        number = float(text[:-1]) * units[text[-1]]
-    except (ValueError, KeyError, IndexError):
-        raise CityTwinError(f"{text!r} is not a duration such as 90s, 15m, 2h or 3d") from None
-    if number < 1:
-        raise CityTwinError(f"{text!r} is too short")
-    return int(number)
+    else:
+        print(*tables.table(items, columns), sep="\n")

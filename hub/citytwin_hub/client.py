@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,29 +11,51 @@ from typing import Any, Final
 import httpx
 
 from citytwin.errors import CityTwinError
-from citytwin_hub.config import HubConfig
+from citytwin_hub.config import HubConfig, split_address
 
 TIMEOUT_S: Final = 30.0
 PAGE: Final = 1000
 
 
+class Refused(CityTwinError):
+    """The hub answered that it will not; ``status`` is HTTP's, ``field`` what is wrong, if one."""
+
+    def __init__(self, message: str, status: int, field: str) -> None:
+        """Keep why."""
+        super().__init__(message)
+        self.status, self.field = status, field
+
+
 class HubClient:
     """Asks the hub; every failure is a CityTwinError with one sentence."""
 
-    def __init__(self, address: str, token: str) -> None:
-        """Talk to ``http(s)://host:port`` with a token."""
-        self._address = address
-        self._http = httpx.Client(
-            base_url=f"{address.rstrip('/')}/api/v1/",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=TIMEOUT_S,
-        )
+    def __init__(self, address: str, token: str, verify: ssl.SSLContext | bool = True) -> None:
+        """Talk to ``http(s)://host:port`` with a token.
+
+        Raises:
+            CityTwinError: that is no address.
+        """
+        self._address = address if "://" in address else f"http://{address}"
+        try:
+            self._http = httpx.Client(
+                base_url=f"{self._address.rstrip('/')}/api/v1/",
+                headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"},
+                timeout=TIMEOUT_S,
+                verify=verify,
+            )
+        except (httpx.InvalidURL, ValueError) as error:
+            raise CityTwinError(
+                f"{address!r} is not an address such as http://127.0.0.1:8080 ({error})"
+            ) from None
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._http.close()
 
     @classmethod
     def of(cls, config: HubConfig, address: str, token: str) -> HubClient:
         """Return a client: what was given, else the environment, else the hub of this machine."""
-        scheme = "https" if config.http.certificate else "http"
-        address = address or os.environ.get("CITYTWIN_HUB") or f"{scheme}://{config.http.bind}"
+        address = address or os.environ.get("CITYTWIN_HUB", "")
         token = token or os.environ.get("CITYTWIN_TOKEN", "")
         path = Path(config.hub.state) / "admin.token"
         if not token:
@@ -43,7 +66,9 @@ class HubClient:
                     f"no token: {path} cannot be read (has a hub run here?); give --token or set "
                     "CITYTWIN_TOKEN"
                 ) from None
-        return cls(address, token)
+        if address:
+            return cls(address, token)
+        return cls(_own_address(config), token, _own_certificate(config.http.certificate))
 
     def get(self, path: str, **query: Any) -> Any:
         """Return the answer of a GET."""
@@ -82,10 +107,37 @@ class HubClient:
             raise CityTwinError(
                 f"the hub does not answer at {self._address} ({error}); is it running?"
             ) from None
-        if answer.is_success:
-            return answer.json()
         try:
-            message = answer.json()["error"]["message"]
-        except (ValueError, KeyError, TypeError):
-            message = f"{answer.status_code} {answer.reason_phrase}"
-        raise CityTwinError(f"the hub refuses: {message}")
+            body = answer.json()
+            if answer.is_success:
+                return body
+            told = body["error"]
+            message, field = str(told["message"]), str(told.get("field", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise CityTwinError(
+                f"{self._address} answers {answer.status_code} {answer.reason_phrase}, but not as "
+                "a hub; is it the address of its page?"
+            ) from None
+        raise Refused(f"the hub refuses: {message}", answer.status_code, field)
+
+
+def _own_address(config: HubConfig) -> str:
+    """Return how the hub of this machine is reached from this machine."""
+    host, port = split_address(config.http.bind)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # recognised, not bound
+    scheme = "https" if config.http.certificate else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _own_certificate(path: str) -> ssl.SSLContext | bool:
+    """Return what takes this machine's own certificate, whatever name it is for, and no other."""
+    if not path:
+        return True
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(path)
+    except OSError as error:
+        raise CityTwinError(f"[http] certificate {path} cannot be read: {error}") from None
+    return context

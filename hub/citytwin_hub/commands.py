@@ -35,6 +35,11 @@ LISTED_MAX: Final = 500
 BUSY_S_MAX: Final = 5.0
 GRACE_NS: Final = 10 * SECOND_NS
 """An outcome may still be on its way when the command has expired at the gateway."""
+HISTORY_MAX: Final = 100
+KEPT_MAX: Final = 1_000_000
+"""So many commands are kept on disk, the newest."""
+REPEATED: Final = "repeated"
+"""A note between the states: the same id was given again, and not sent again."""
 FINAL: Final = frozenset({"settled", "contradicted", "unverified", "refused", "expired", "failed"})
 
 _log = structlog.get_logger(__name__)
@@ -51,18 +56,28 @@ class CommandRefused(CommandError):
 
 @dataclass(slots=True)
 class Tracked:
-    """A command and what has become of it: (state, UTC nanoseconds, reason), newest last."""
+    """A command and what has become of it: (state, UTC nanoseconds, reason), newest last.
+
+    Attributes:
+        saved: how many of these are on disk.
+    """
 
     command: Command
     row: int
     history: list[tuple[str, int, str]] = field(default_factory=list)
+    saved: int = 0
     executed_ns: int = 0
     last_read: float = math.nan
 
     @property
     def state(self) -> str:
         """The newest state."""
-        return self.history[-1][0]
+        return self.newest[0]
+
+    @property
+    def newest(self) -> tuple[str, int, str]:
+        """The newest state, when, and why."""
+        return next(step for step in reversed(self.history) if step[0] != REPEATED)
 
 
 class Commands:
@@ -88,9 +103,10 @@ class Commands:
                 "reason TEXT NOT NULL) STRICT;"
                 "CREATE INDEX IF NOT EXISTS steps_id ON steps (id);"
             )
-            for tracked in self._stored("ORDER BY issued_ns DESC", OPEN_MAX):
-                if tracked.state not in FINAL:
-                    self._open[tracked.command.id] = tracked
+            ended = f"SELECT id FROM steps WHERE state IN {tuple(sorted(FINAL))}"  # noqa: S608  # constants
+            for tracked in self._stored(f"WHERE id NOT IN ({ended})", OPEN_MAX):
+                self._open[tracked.command.id] = tracked
+            (self._kept,) = self._db.execute("SELECT count(*) FROM commands").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the commands in {path} cannot be read: {error}") from error
 
@@ -113,31 +129,42 @@ class Commands:
         command_id: str = "",
         reason: str = "",
     ) -> Tracked:
-        """Check a wish, journal it and send it on; refusals are journalled too.
+        """Check a wish, journal it and send it on; refusals and repeats are journalled too.
 
         Raises:
             CommandRefused: it may not be done; the text says why.
+            StoreError: it cannot be journalled; then it was not sent.
         """
         if command_id and (known := self.find(command_id)):
-            if known.command.point == point_id and known.command.value == value:
+            same = known.command.point == point_id and known.command.value == value
+            given = f"given again by {user.name}"
+            wished = "" if same else f" for {point_id[:200]} = {value:g}: refused"
+            if len(known.history) < HISTORY_MAX:
+                self._step(known, REPEATED, now_ns, f"{given}{wished}")
+            if same:
                 return known
             raise CommandRefused(409, f"command {command_id} was already given, for something else")
         command, row, refusal = self._checked(
             user, point_id, value, now_ns, expires_s, command_id or uuid.uuid4().hex
         )
         tracked = Tracked(command, row)
-        self._db.execute(
-            "INSERT INTO commands (id, row, command, issued_ns) VALUES (?, ?, ?, ?)",
-            (command.id, row, command_to_bytes(command), now_ns),
-        )
         self._open[command.id] = tracked
         if refusal is not None:
             self._step(tracked, "refused", now_ns, str(refusal))
             raise refusal
         self._step(tracked, "submitted", now_ns, reason)
-        if self._send(command.point.split("/")[0], command):
-            self._step(tracked, "sent", now_ns, "")
+        if not tracked.saved:
+            del self._open[command.id]
+            raise StoreError("the command cannot be journalled, so it was not sent; see the log")
+        self._try_to_send(tracked, now_ns)
         return tracked
+
+    def _try_to_send(self, tracked: Tracked, now_ns: int) -> None:
+        """Send a command; journal that it was, if it was and this is new."""
+        if self._send(tracked.command.point.split("/")[0], tracked.command) and (
+            tracked.state == "submitted"
+        ):
+            self._step(tracked, "sent", now_ns, "")
 
     def _checked(
         self,
@@ -196,15 +223,12 @@ class Commands:
         stored = self._stored("ORDER BY issued_ns DESC", LISTED_MAX)
         return [self._open.get(tracked.command.id, tracked) for tracked in stored]
 
-    def connected(self, gateway: str) -> None:
+    def connected(self, gateway: str, now_ns: int) -> None:
         """Send a gateway that has come what still waits for it; it carries each out once."""
         for tracked in list(self._open.values()):
-            if tracked.state in {"submitted", "sent"} and tracked.command.point.startswith(
-                gateway + "/"
-            ):
-                self._send(gateway, tracked.command)
-                if tracked.state == "submitted":
-                    self._step(tracked, "sent", tracked.command.issued_ns, "")
+            mine = tracked.command.point.startswith(gateway + "/")
+            if mine and tracked.state in {"submitted", "sent"}:
+                self._try_to_send(tracked, now_ns)
 
     def entry(self, entry: Entry) -> None:
         """Take outcomes and read-backs from a journal record."""
@@ -213,14 +237,21 @@ class Commands:
             self._outcome(outcome, entry.record.gateway)
             return
         for tracked in list(self._open.values()):
-            if tracked.executed_ns and tracked.row in entry.batch.point:
+            waits = tracked.executed_ns and tracked.state not in FINAL
+            if waits and tracked.row in entry.batch.point:
                 self._readback(tracked, entry)
 
     def check(self, now_ns: int) -> None:
-        """End what has waited too long; called about once a second."""
+        """Send what could not be sent yet, end what has waited too long; about once a second."""
         for tracked in list(self._open.values()):
             command = tracked.command
-            if tracked.state in {"submitted", "sent"} and now_ns > command.expires_ns + GRACE_NS:
+            if tracked.saved < len(tracked.history):
+                self._save(tracked)
+            if tracked.state in FINAL:
+                continue
+            if tracked.state == "submitted" and now_ns <= command.expires_ns:
+                self._try_to_send(tracked, now_ns)
+            elif tracked.state in {"submitted", "sent"} and now_ns > command.expires_ns + GRACE_NS:
                 words = (
                     "the gateway was not reached" if tracked.state == "submitted" else "no answer"
                 )
@@ -244,7 +275,7 @@ class Commands:
             "issued_by": command.issued_by,
             "issued_ms": command.issued_ns // 1_000_000,
             "expires_ms": command.expires_ns // 1_000_000,
-            "reason": tracked.history[-1][2],
+            "reason": tracked.newest[2],
             "history": [
                 {"state": state, "at_ms": at_ns // 1_000_000, "reason": reason}
                 for state, at_ns, reason in tracked.history
@@ -255,7 +286,7 @@ class Commands:
         tracked = self._open.get(outcome.command)
         if tracked is None or not tracked.command.point.startswith(gateway + "/"):
             return
-        if tracked.executed_ns:
+        if tracked.executed_ns or tracked.state in FINAL:
             return  # told again after a reconnect
         if outcome.state == OutcomeState.EXECUTED:
             tracked.executed_ns = outcome.at_ns
@@ -276,10 +307,7 @@ class Commands:
     def _step(self, tracked: Tracked, state: str, at_ns: int, reason: str) -> None:
         command = tracked.command
         tracked.history.append((state, at_ns, reason))
-        self._db.execute(
-            "INSERT INTO steps (id, state, at_ns, reason) VALUES (?, ?, ?, ?)",
-            (command.id, state, at_ns, reason),
-        )
+        self._save(tracked)
         self.counts[state] = self.counts.get(state, 0) + 1
         _log.info(
             "command." + state,
@@ -289,10 +317,40 @@ class Commands:
             by=command.issued_by,
             reason=reason,
         )
-        if state in FINAL:
-            self._open.pop(command.id, None)
         for watcher in self._watchers:
             watcher(self.described(tracked))
+
+    def _save(self, tracked: Tracked) -> None:
+        """Journal the steps that are not on disk yet; what the disk refuses is tried again."""
+        command = tracked.command
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                if not tracked.saved:
+                    self._db.execute(
+                        "INSERT INTO commands (id, row, command, issued_ns) VALUES (?, ?, ?, ?)",
+                        (command.id, tracked.row, command_to_bytes(command), command.issued_ns),
+                    )
+                self._db.executemany(
+                    "INSERT INTO steps (id, state, at_ns, reason) VALUES (?, ?, ?, ?)",
+                    [(command.id, *step) for step in tracked.history[tracked.saved :]],
+                )
+                if self._kept >= KEPT_MAX:
+                    self._forget()
+        except sqlite3.Error as error:
+            _log.error("command.unsaved", command=command.id, reason=str(error))
+            return
+        self._kept += not tracked.saved
+        tracked.saved = len(tracked.history)
+        if tracked.state in FINAL:
+            self._open.pop(command.id, None)
+
+    def _forget(self) -> None:
+        oldest = "SELECT id FROM commands ORDER BY issued_ns LIMIT ?"
+        many = (KEPT_MAX // 100 + 1,)
+        self._db.execute(f"DELETE FROM steps WHERE id IN ({oldest})", many)  # noqa: S608  # constant
+        gone = self._db.execute(f"DELETE FROM commands WHERE id IN ({oldest})", many)  # noqa: S608  # constant
+        self._kept -= gone.rowcount
 
     def _stored(self, clause: str, limit: int, *given: Any) -> list[Tracked]:
         found = []
@@ -308,6 +366,7 @@ class Commands:
                     "SELECT state, at_ns, reason FROM steps WHERE id = ? ORDER BY number", (number,)
                 )
             ]
+            tracked.saved = len(tracked.history)
             for state, at_ns, _ in tracked.history:
                 if state == "executed":
                     tracked.executed_ns = at_ns

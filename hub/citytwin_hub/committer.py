@@ -32,11 +32,21 @@ class Waiting(NamedTuple):
 class Committer:
     """Group commit: one append for whatever has come meanwhile."""
 
-    def __init__(self, journal: Journal, readers: Readers, executor: Executor | None) -> None:
-        """Append on ``executor`` (one thread), hand on to ``readers`` on the loop."""
+    def __init__(
+        self,
+        journal: Journal,
+        readers: Readers,
+        executor: Executor | None,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Append on ``executor`` (one thread), hand on to ``readers`` on the loop.
+
+        Nothing is taken while ``has_room`` says no: then the readers cannot write what they have.
+        """
         self._journal = journal
         self._readers = readers
         self._executor = executor
+        self._has_room = has_room
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(maxsize=QUEUE_MAX)
         self.repeated = 0
         self.groups = 0
@@ -49,10 +59,18 @@ class Committer:
     async def run(self) -> None:
         """Commit for ever."""
         while True:
+            if not self._has_room():
+                await self._held()
+                continue
             group = [await self._queue.get()]
             while len(group) < GROUP_MAX and not self._queue.empty():
                 group.append(self._queue.get_nowait())
             await self._commit(group)
+
+    async def _held(self) -> None:
+        self.failures += 1
+        _log.error("journal.held", reason="history cannot be written; gateways keep their samples")
+        await asyncio.sleep(RETRY_S)
 
     async def _commit(self, group: list[Waiting]) -> None:
         fresh = self._without_repeats(group)

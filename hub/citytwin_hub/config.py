@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -72,6 +73,16 @@ class HubConfig(msgspec.Struct, forbid_unknown_fields=True):
         return Path(self.hub.state)
 
 
+_SPANS: Final = (
+    ("link", "window_entries", 1, 10_000),
+    ("history", "flush_s", 1, 3600),
+    ("history", "flush_samples", 1000, 100_000_000),
+    ("alarms", "gateway_silent_s", 1, 86_400),
+    ("alarms", "device_bad_s", 1, 86_400),
+)
+"""What numbers may be: section, field, lowest, highest."""
+
+
 def load(path: Path | None) -> HubConfig:
     """Return the configuration; the defaults where there is no file.
 
@@ -95,8 +106,14 @@ def load(path: Path | None) -> HubConfig:
             "bind to 127.0.0.1 behind a proxy that speaks TLS",
             ("http", "bind"),
         )
-    if not 1 <= config.link.window_entries <= 10_000:
-        raise document.error("must be 1 to 10000", ("link", "window_entries"))
+    if config.link.address:
+        try:
+            split_address(config.link.address)
+        except ValueError as error:
+            raise document.error(str(error), ("link", "address")) from None
+    for section, field, low, high in _SPANS:
+        if not low <= getattr(getattr(config, section), field) <= high:
+            raise document.error(f"must be {low:g} to {high:g}", (section, field))
     return config
 
 

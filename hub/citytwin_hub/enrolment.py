@@ -20,15 +20,15 @@ from citytwin_protos.v1 import link_pb2 as pb
 from citytwin_protos.v1 import link_pb2_grpc as rpc
 
 FAILURES_MAX: Final = 20
-"""Wrong tokens within FAILURES_NS after which everybody waits: 2**128 leaves nothing to guess, and
-the log stays readable."""
+"""Refusals within FAILURES_NS that are logged one by one: 2**128 leaves nothing to guess, so what
+has a limit is the log. Who has a token is not kept out by those who have none."""
 FAILURES_NS: Final = 60 * SECOND_NS
 
 _log = structlog.get_logger(__name__)
 
 
 class EnrolmentService(rpc.EnrolmentServicer):
-    """Answers Enrol; every refusal is logged here and told to the gateway in the same words."""
+    """Answers Enrol; a refusal is logged here and told to the gateway in the same words."""
 
     def __init__(
         self, authority: Authority, registry: Registry, clock: Clock, link_address: str = ""
@@ -44,15 +44,13 @@ class EnrolmentService(rpc.EnrolmentServicer):
         """Check the token, sign the request, spend the token."""
         now_ns = self._clock.now_ns()
         try:
-            self._refuse_flood(now_ns)
             gateway = segment(request.gateway, "gateway")
             secret = read_token(request.token).secret
             self._registry.check_token(gateway, secret, now_ns)
             pem, serial = self._authority.sign(gateway, request.signing_request_der, now_ns)
             self._registry.enrol(gateway, secret, serial, now_ns)
         except (EnrolmentError, IdentityError) as error:
-            self._failures.append(now_ns)
-            _log.warning("enrolment.refused", gateway=request.gateway[:63], reason=str(error))
+            self._log_refused(request.gateway[:63], str(error), context.peer(), now_ns)
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
             raise  # pragma: no cover  # abort has raised
         except StoreError as error:
@@ -66,6 +64,12 @@ class EnrolmentService(rpc.EnrolmentServicer):
             link_address=self.link_address,
         )
 
-    def _refuse_flood(self, now_ns: int) -> None:
-        if len(self._failures) == FAILURES_MAX and now_ns - self._failures[0] < FAILURES_NS:
-            raise EnrolmentError("too many refused attempts; try again in a minute")
+    def _log_refused(self, gateway: str, reason: str, peer: str, now_ns: int) -> None:
+        while self._failures and now_ns - self._failures[0] >= FAILURES_NS:
+            self._failures.popleft()
+        if len(self._failures) == FAILURES_MAX:
+            return
+        self._failures.append(now_ns)
+        _log.warning("enrolment.refused", gateway=gateway, reason=reason, peer=peer)
+        if len(self._failures) == FAILURES_MAX:
+            _log.warning("enrolment.flood", refused=FAILURES_MAX, within_s=FAILURES_NS // SECOND_NS)

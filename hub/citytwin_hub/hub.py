@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -23,6 +25,7 @@ from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
 from citytwin_hub.config import HubConfig, split_address
 from citytwin_hub.enrolment import EnrolmentService
+from citytwin_hub.files import locked
 from citytwin_hub.history.parquet import ParquetHistory
 from citytwin_hub.ingest import Ingest
 from citytwin_hub.journal.segments import SegmentJournal
@@ -35,6 +38,8 @@ from citytwin_protos.session import Limits
 
 CHECK_S: Final = 1.0
 STOP_S_MAX: Final = 4
+HELD_FLUSHES_MAX: Final = 10
+"""So many times ``flush_samples`` may wait in memory when history cannot be written."""
 
 _log = structlog.get_logger(__name__)
 
@@ -49,7 +54,11 @@ class Hub:
             CityTwinError: a store or file cannot be used; the text says which.
         """
         self.config, self.clock, state = config, clock, config.state
-        state.mkdir(parents=True, exist_ok=True)
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            self._lock = locked(state)
+        except OSError as error:
+            raise StoreError(f"the state folder {state} cannot be used: {error}") from error
         now_ns, limits = clock.now_ns(), Limits(window_entries=config.link.window_entries)
         self.registry = Registry(state / "registry.db")
         self.authority = Authority(state / "authority", now_ns, config.link.names)
@@ -67,7 +76,7 @@ class Hub:
         )
         self._disk = ThreadPoolExecutor(1, "journal")
         self._compactor = ThreadPoolExecutor(1, "history")
-        self.committer = Committer(self.journal, self.readers, self._disk)
+        self.committer = Committer(self.journal, self.readers, self._disk, self._has_room)
         self.ingest = Ingest(self.registry, self.journal, self.committer, clock, limits)
         self.commands = Commands(state / "commands.db", self.registry, self.ingest.send_command)
         self.ingest.observers.append(self.commands)
@@ -84,6 +93,7 @@ class Hub:
         self.readers.listen(self.alarms.entry)
         self.readers.listen(self.commands.entry)
         replayed = self.readers.replay(self.history.position)
+        self.alarms.reconcile()
         _log.info(
             "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
         )
@@ -94,42 +104,56 @@ class Hub:
         point = self.registry.points.get(row)
         return point.gateway if point else "unknown"
 
+    def _has_room(self) -> bool:
+        return self.history.recent_samples < HELD_FLUSHES_MAX * self.config.history.flush_samples
+
     def stop(self) -> None:
         """End ``run``."""
         self._stopping.set()
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Serve until stopped; ``ready`` is called when every port listens."""
+        """Serve until stopped; ``ready`` is called when every port listens.
+
+        Raises:
+            StoreError: a port or a file cannot be used; the text says which.
+            BaseExceptionGroup: a part failed; the log has it, and a restart may cure it.
+        """
         link, host_port = self.config.link, split_address(self.config.http.bind)
-        await self.link.start(link.bind, link.enrol_bind, link.address)
-        local_token(self.access, self.config.state / "admin.token")
-        server = _Server(self._web_config(*host_port))
         try:
+            web_config = self._web_config(*host_port)
+            listening = _listening(*host_port)
+        except StoreError:
+            self._close()
+            raise
+        self.http_port = listening.getsockname()[1]
+        try:
+            await self.link.start(link.bind, link.enrol_bind, link.address)
+            local_token(self.access, self.config.state / "admin.token")
+            server = _Server(web_config)
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(self.committer.run(), name="committer"),
                     tasks.create_task(self._check(), name="checks"),
                     tasks.create_task(self._flush(), name="history"),
                 ]
-                web = tasks.create_task(server.serve(), name="web")
-                self.http_port = await server.port()
+                web = tasks.create_task(server.serve([listening]), name="web")
                 _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")
                 ready()
-                await asyncio.wait(
-                    {web, asyncio.ensure_future(self._stopping.wait())},
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
+                stopping = tasks.create_task(self._stopping.wait(), name="stop")
+                await asyncio.wait({web, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 await self.link.stop()
                 server.should_exit = True
                 await web
-                for task in running:
+                for task in (*running, stopping):
                     task.cancel()
         finally:
+            listening.close()
+            await self.link.stop()
             self._close()
 
     def _web_config(self, host: str, port: int) -> uvicorn.Config:
         http = self.config.http
-        return uvicorn.Config(
+        config = uvicorn.Config(
             self.app,
             host=host,
             port=port,
@@ -141,22 +165,36 @@ class Hub:
             ws_max_size=4096,
             ws="websockets-sansio",
         )
+        try:
+            config.load()
+        except OSError as error:  # ssl.SSLError is one
+            raise StoreError(
+                f"[http] certificate {http.certificate} with key {http.key} cannot be used: {error}"
+            ) from error
+        return config
 
     async def _check(self) -> None:
         while True:
-            now_ns = self.clock.now_ns()
-            connections = self.ingest.connections
-            # Nobody could be heard before the hub began.
-            heard = {
-                gateway.name: now_ns
-                if gateway.name in connections
-                else max(gateway.seen_ns, self._began_ns)
-                for gateway in self.registry.gateways()
-                if gateway.state == "enrolled" and gateway.seen_ns
-            }
-            self.alarms.check(heard, now_ns)
-            self.commands.check(now_ns)
+            try:
+                self._check_once(self.clock.now_ns())
+            except StoreError as error:
+                _log.error("hub.check_failed", reason=str(error))
             await asyncio.sleep(CHECK_S)
+
+    def _check_once(self, now_ns: int) -> None:
+        self.ingest.save_refusals()
+        gateways, connections = self.registry.gateways(), self.ingest.connections
+        # Nobody could be heard before the hub began.
+        heard = {
+            gateway.name: now_ns
+            if gateway.name in connections
+            else max(gateway.seen_ns, self._began_ns)
+            for gateway in gateways
+            if gateway.state == "enrolled" and gateway.seen_ns
+        }
+        refused = {gateway.name: gateway.refused_ns for gateway in gateways if gateway.refused_ns}
+        self.alarms.check(heard, now_ns, refused)
+        self.commands.check(now_ns)
 
     async def _flush(self) -> None:
         """Write history out now and then, and let the journal forget what is in files and twin."""
@@ -168,9 +206,10 @@ class Hub:
             due = now_ns - written_ns >= settings.flush_s * SECOND_NS
             if recent < settings.flush_samples and not (due and recent):
                 continue
-            position = self.readers.position
+            self.alarms.save()
+            position, save = self.readers.position, self.readers.saving()
             try:
-                self.readers.save()
+                await loop.run_in_executor(self._compactor, save)
                 await loop.run_in_executor(self._compactor, self.history.flush, position)
                 await loop.run_in_executor(self._disk, self.journal.trim, position)
             except (StoreError, OSError) as error:
@@ -180,25 +219,30 @@ class Hub:
     def _close(self) -> None:
         self._disk.shutdown()
         self._compactor.shutdown()
-        with contextlib.suppress(StoreError, OSError):
+        self.ingest.save_refusals()
+        stores = (self.journal, self.history, self.registry, self.access, self.alarms)
+        try:
+            self.readers.saving()()
             self.history.flush(self.readers.position)
-            self.readers.save()
-        for store in (self.journal, self.history, self.registry, self.access, self.alarms):
+        except StoreError as error:
+            _log.error("history.flush_failed", reason=str(error))  # the journal has it all
+        for store in (*stores, self.commands, self._lock):
             store.close()
-        self.commands.close()
         _log.info("hub.stopped")
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers, which says on which port it listens."""
+    """Uvicorn without its own signal handlers."""
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]  # signals are the command's business
         yield
 
-    async def port(self) -> int:
-        while not self.started:
-            if self.should_exit:
-                raise StoreError(f"{self.config.host}:{self.config.port} cannot be listened on")
-            await asyncio.sleep(0.01)
-        return int(self.servers[0].sockets[0].getsockname()[1])
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise StoreError(f"[http] bind {host}:{port} cannot be listened on: {why}") from error

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import structlog
@@ -25,6 +25,7 @@ from citytwin_protos.session import (
     Announced,
     ClockCompared,
     Closed,
+    EntryRefused,
     HelloReceived,
     HubSession,
     Limits,
@@ -48,15 +49,22 @@ class Counters:
     entries: int = 0
     samples: int = 0
     repeated: int = 0
-    refused: int = 0
     bytes: int = 0
     connects: int = 0
+
+
+class Refusals(NamedTuple):
+    """Entries of one gateway that were refused and are not written down: how many, the latest."""
+
+    entries: int
+    reason: str
+    at_ns: int
 
 
 class Accepts(Protocol):
     """Told when a gateway comes; sends what it has for it."""
 
-    def connected(self, gateway: str) -> None:
+    def connected(self, gateway: str, now_ns: int) -> None:
         """A gateway has been welcomed."""
         ...
 
@@ -104,6 +112,7 @@ class Ingest:
         self.connections: dict[str, Connection] = {}
         self.counters: dict[str, Counters] = {}
         self.observers: list[Accepts] = []
+        self._refusals: dict[str, Refusals] = {}
 
     def send_command(self, gateway: str, command: Command) -> bool:
         """Send a command if it lives and its gateway is connected; return whether it was sent."""
@@ -120,10 +129,7 @@ class Ingest:
         session = HubSession(self._limits)
         connection = Connection(gateway, serial, peer, line, session, self._clock.now_ns())
         session.start(now_ns)
-        refusal = self._registry.refusal(gateway, serial)
-        if refusal:
-            _log.warning("link.refused", gateway=gateway, peer=peer, reason=refusal)
-            session.bye("revoked", refusal)
+        self._refuse_revoked(connection, "link.refused")
         sender = asyncio.ensure_future(self._send(connection))
         try:
             await self._receive(connection)
@@ -163,33 +169,54 @@ class Ingest:
             await self._hello(connection, event)
         elif isinstance(event, ClockCompared):
             connection.clock_offset_ns = event.offset_ns
+        elif isinstance(event, EntryRefused):
+            self._refused(connection, event.number, event.detail)
         elif isinstance(event, Closed):
             self._log_closed(connection, event)
+
+    def _refused(self, connection: Connection, number: int, reason: str) -> None:
+        """Keep that an entry was refused: the gateway may lose its line before it is told."""
+        gateway = connection.gateway
+        _log.warning("link.entry_refused", gateway=gateway, number=number, reason=reason)
+        before = self._refusals.get(gateway, Refusals(0, "", 0))
+        told = f"entry {number}: {reason}"
+        self._refusals[gateway] = Refusals(before.entries + 1, told, self._clock.now_ns())
+
+    def save_refusals(self) -> None:
+        """Write down what was refused since the last call; called about once a second.
+
+        A gateway that has thousands of bad entries must not make the others wait for the disk.
+        """
+        for gateway, refusals in list(self._refusals.items()):
+            try:
+                self._registry.refused(gateway, *refusals)
+            except StoreError as error:
+                _log.error("link.refusals_unsaved", gateway=gateway, reason=str(error))
+                return
+            del self._refusals[gateway]
 
     async def _hello(self, connection: Connection, hello: HelloReceived) -> None:
         gateway, session = connection.gateway, connection.session
         connection.outbox, connection.software = hello.outbox, hello.software
-        present = self.connections.get(gateway)
-        if present is not None and present.outbox != hello.outbox:
-            detail = (
-                f"another gateway named {gateway!r} is connected from {present.peer}; each gateway "
-                "needs a name and a certificate of its own"
-            )
-            _log.warning(
-                "link.duplicate", gateway=gateway, peer=connection.peer, other=present.peer
-            )
-            session.bye("duplicate", detail)
-            return
-        if present is not None:
-            present.session.bye("duplicate", "the same gateway has connected anew")
-            present.wake.set()
-            async with asyncio.timeout(SUPERSEDE_S_MAX):
-                await present.gone.wait()
+        while (present := self.connections.get(gateway)) is not None:
+            if present.outbox != hello.outbox:
+                detail = (
+                    f"another gateway named {gateway!r} is connected from {present.peer}; each "
+                    "gateway needs a name and a certificate of its own"
+                )
+                _log.warning(
+                    "link.duplicate", gateway=gateway, peer=connection.peer, other=present.peer
+                )
+                session.bye("duplicate", detail)
+                return
+            if not await self._superseded(present):
+                session.bye("overloaded", "the line before this one is still being closed")
+                return
         self.connections[gateway] = connection
         counters = self.counters.setdefault(gateway, Counters())
         counters.connects += 1
         now_ns = self._clock.now_ns()
-        self._registry.seen(gateway, connection.software, connection.peer, now_ns)
+        self._seen(connection)
         session.welcome(
             durable_through=self._journal.durable_through(hello.outbox),
             announce_wanted=True,
@@ -197,7 +224,27 @@ class Ingest:
         )
         _log.info("link.connected", gateway=gateway, peer=connection.peer, software=hello.software)
         for observer in self.observers:
-            observer.connected(gateway)
+            observer.connected(gateway, now_ns)
+
+    async def _superseded(self, present: Connection) -> bool:
+        """End a gateway's older line; return whether it has ended."""
+        present.session.bye("duplicate", "the same gateway has connected anew")
+        present.wake.set()
+        try:
+            async with asyncio.timeout(SUPERSEDE_S_MAX):
+                await present.gone.wait()
+        except TimeoutError:
+            # What came over it still waits for the disk.
+            _log.warning("link.supersede_slow", gateway=present.gateway, peer=present.peer)
+            return False
+        return True
+
+    def _seen(self, connection: Connection) -> None:
+        gateway, now_ns = connection.gateway, self._clock.now_ns()
+        try:
+            self._registry.seen(gateway, connection.software, connection.peer, now_ns)
+        except StoreError as error:
+            _log.error("link.seen_unsaved", gateway=gateway, reason=str(error))
 
     def _announced(self, connection: Connection, announced: Announced) -> None:
         prefix = connection.gateway + "/"
@@ -234,13 +281,7 @@ class Ingest:
         try:
             batch = self._translated(connection, event.batch)
         except BatchError as error:
-            self.counters[connection.gateway].refused += 1
-            _log.warning(
-                "link.entry_refused",
-                gateway=connection.gateway,
-                number=event.number,
-                reason=str(error),
-            )
+            self._refused(connection, event.number, str(error))
             connection.session.refuse(event.number, "invalid", str(error))
             return
         kind = RecordKind.ALARM if event.alarm else RecordKind.TELEMETRY
@@ -311,12 +352,23 @@ class Ingest:
         if connection.session.closed is not None or now_ns < connection.checked_ns:
             return
         connection.checked_ns = now_ns + REVOCATION_CHECK_NS
-        refusal = self._registry.refusal(connection.gateway, connection.serial)
+        self._refuse_revoked(connection, "link.revoked")
+
+    def _refuse_revoked(self, connection: Connection, event: str) -> None:
+        """Say Bye when the certificate does not count, or when nobody can tell."""
+        gateway, peer = connection.gateway, connection.peer
+        try:
+            refusal = self._registry.refusal(gateway, connection.serial)
+        except StoreError as error:
+            _log.error(event, gateway=gateway, peer=peer, reason=str(error))
+            connection.session.bye("overloaded", "the hub cannot read its registry now")
+            return
         if refusal:
-            _log.warning("link.revoked", gateway=connection.gateway, reason=refusal)
+            _log.warning(event, gateway=gateway, peer=peer, reason=refusal)
             connection.session.bye("revoked", refusal)
 
     async def _leave(self, connection: Connection, sender: asyncio.Future[None]) -> None:
+        """Say what is still to be said, and forget the connection."""
         connection.wake.set()
         try:
             if connection.session.closed is not None:
@@ -337,9 +389,7 @@ class Ingest:
         if self.connections.get(connection.gateway) is connection:
             del self.connections[connection.gateway]
             self.counters[connection.gateway].repeated += connection.session.repeated
-            self._registry.seen(
-                connection.gateway, connection.software, connection.peer, self._clock.now_ns()
-            )
+            self._seen(connection)
 
     def _log_closed(self, connection: Connection, closed: Closed) -> None:
         _log.info(

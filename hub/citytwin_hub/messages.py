@@ -21,6 +21,11 @@ _WORDS = {
         "ru": "Нет связи со шлюзом {gateway}",
         "en": "Gateway {gateway} is silent",
     },
+    "refused": {
+        "kk": "Хаб {gateway} шлюзінің дерегін қабылдамады",
+        "ru": "Хаб не принял данные шлюза {gateway}",
+        "en": "The hub refused data of gateway {gateway}",
+    },
 }
 LANGUAGES = ("kk", "ru", "en")
 

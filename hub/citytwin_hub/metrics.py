@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -43,16 +44,21 @@ class _Hub(Collector):
         yield from self._gateways()
 
     def _gateways(self) -> Iterable[Family]:
-        city = self._city
+        city, gateways = self._city, self._city.registry.gateways()
         up = GaugeMetricFamily("citytwin_gateway_connected", "1 if connected", labels=["gateway"])
-        for gateway in city.registry.gateways():
+        for gateway in gateways:
             up.add_metric([gateway.name], float(gateway.name in city.ingest.connections))
         yield up
+        refused = CounterMetricFamily(
+            "citytwin_gateway_refused", "entries refused, ever", labels=["gateway"]
+        )
+        for gateway in gateways:
+            refused.add_metric([gateway.name], gateway.refused)
+        yield refused
         for name, words in (
             ("entries", "entries taken"),
             ("samples", "samples taken"),
             ("repeated", "entries repeated"),
-            ("refused", "entries refused"),
             ("bytes", "bytes of entries"),
         ):
             family = CounterMetricFamily(f"citytwin_gateway_{name}", words, labels=["gateway"])
@@ -64,7 +70,11 @@ class _Hub(Collector):
         )
         rows = {row: p for row, p in city.registry.points.items() if p.device == HEALTH}
         latest = city.twin.read(list(rows))
-        for row, value in zip(latest.row.tolist(), latest.value.tolist(), strict=True):
+        # A value that never came, or is bad, is none: a zero would be taken for one.
+        heard = (latest.time_ns > 0) & np.isfinite(latest.value)
+        for row, value in zip(
+            latest.row[heard].tolist(), latest.value[heard].tolist(), strict=True
+        ):
             health.add_metric([rows[row].gateway, rows[row].name], value)
         yield health
 

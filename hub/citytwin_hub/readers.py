@@ -19,8 +19,6 @@ from citytwin.history import Block, HistoryStore
 from citytwin_hub.journal.contract import Journal, Record, RecordKind
 from citytwin_hub.twin import Twin
 
-REPLAY_RECORDS = 1000
-
 _log = structlog.get_logger(__name__)
 
 
@@ -37,8 +35,8 @@ Listener = Callable[[Entry], None]
 class Readers:
     """Hands durable records to twin, history and listeners, in the journal's order.
 
-    Called from one thread. A listener is quick and raises nothing; at a replay it sees records
-    again that it may know.
+    Called from one thread. A listener is quick and raises nothing; at a replay, and when the
+    journal was read again, it sees records that it may know.
     """
 
     def __init__(
@@ -57,15 +55,25 @@ class Readers:
         self._listeners.append(listener)
 
     def replay(self, history_position: int) -> int:
-        """Bring twin and history up to the journal's end; return how many records were read."""
+        """Bring twin and history up to the journal's end; return how many records were read.
+
+        Raises:
+            StoreError: the journal is damaged where it is needed, or cannot be written.
+        """
         twin_position = 0
         if self._snapshot is not None:
             try:
                 twin_position = self._twin.load(self._snapshot)
             except StoreError as error:
                 _log.warning("twin.snapshot_unusable", reason=str(error))
-        count = 0
-        self.position = max(history_position, twin_position)
+        known, count, behind = max(history_position, twin_position), 0, False
+        if self._journal.end < known:
+            # Another journal than the one they followed: all that it has is new to them, and what
+            # comes must lie behind what they know. History drops what it has by number.
+            _log.error("journal.behind", end=self._journal.end, known=known)
+            behind = True
+            history_position = twin_position = 0
+        self.position = known
         for position, record in self._journal.read(min(history_position, twin_position)):
             entry = entry_of(record)
             if entry is not None:
@@ -77,6 +85,9 @@ class Readers:
                     listener(entry)
             self.position = max(self.position, position)
             count += 1
+        if behind:
+            self._history.flush()  # a crash must not need these records again: they lie too low
+        self._journal.skip(known)
         return count
 
     def take(self, entries: Sequence[Entry], position: int) -> None:
@@ -89,14 +100,14 @@ class Readers:
             for entry in entries:
                 listener(entry)
 
-    def save(self) -> None:
-        """Save the twin with its position.
+    def saving(self) -> Callable[[], None]:
+        """Return what saves the twin as it is now with its position, to be called on any thread.
 
-        Raises:
-            OSError: it cannot be written; the last snapshot stays.
+        It raises StoreError when that cannot be written; the last snapshot stays.
         """
-        if self._snapshot is not None:
-            self._twin.save(self._snapshot, self.position)
+        if self._snapshot is None:
+            return lambda: None
+        return self._twin.saving(self._snapshot, self.position)
 
 
 def entry_of(record: Record) -> Entry | None:

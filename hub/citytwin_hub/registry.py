@@ -6,28 +6,33 @@ revoked there counts at once.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from citytwin.batch import SECOND_NS, Int32
-from citytwin.errors import EnrolmentError, StoreError
+from citytwin.errors import EnrolmentError, StoreError, WireError
 from citytwin.identity import segment
 from citytwin.point import Point
 from citytwin_protos.codec import point_from_bytes, point_to_bytes
 from citytwin_protos.token import SECRET_BYTES, make_token
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 TOKEN_LIFE_NS: Final = 3600 * SECOND_NS
 TOKENS_MAX: Final = 10_000
 BUSY_S_MAX: Final = 5.0
+POINTS_MAX: Final = 10_000_000
+TEXTS_MAX: Final = 1_000_000
+"""The points and texts of a city: a gateway that makes new names for ever is stopped here."""
 
-_TABLES: Final = """
+_STEPS: Final = (
+    """
 CREATE TABLE gateways (
     name TEXT PRIMARY KEY, serial TEXT NOT NULL, state TEXT NOT NULL,
     enrolled_ns INTEGER NOT NULL, software TEXT NOT NULL DEFAULT '',
@@ -41,11 +46,23 @@ CREATE TABLE points (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, point BLOB NOT NULL
 ) STRICT;
 CREATE TABLE texts (number INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT NOT NULL UNIQUE) STRICT;
-"""
+""",
+    """
+ALTER TABLE gateways ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gateways ADD COLUMN refused_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gateways ADD COLUMN refused_reason TEXT NOT NULL DEFAULT '';
+""",
+)
+"""What leads from each schema to the next."""
 
 
 class Gateway(NamedTuple):
-    """A gateway as the registry knows it; ``state`` is enrolled or revoked, times are UTC ns."""
+    """A gateway as the registry knows it; ``state`` is enrolled or revoked, times are UTC ns.
+
+    Attributes:
+        refused: how many of its entries the hub has refused, ever; ``refused_ns`` and
+            ``refused_reason``: the latest.
+    """
 
     name: str
     serial: str
@@ -54,6 +71,9 @@ class Gateway(NamedTuple):
     software: str
     address: str
     seen_ns: int
+    refused: int
+    refused_ns: int
+    refused_reason: str
 
 
 class Registry:
@@ -66,19 +86,25 @@ class Registry:
             StoreError: the file cannot be used, or a newer hub wrote it.
         """
         self._path = path
+        self._points: dict[int, Point] = {}
+        self._rows: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+        self._text_numbers: dict[str, int] = {}
+        self.version = 0
+        """Grows whenever a point is added or changed."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._migrate()
+            self._load()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"the registry {path} cannot be opened: {error}") from error
-        self._points: dict[int, Point] = {}
-        self._rows: dict[str, int] = {}
-        self._texts: dict[int, str] = {}
-        self._text_numbers: dict[str, int] = {}
-        self._load()
+        except WireError as error:
+            raise StoreError(
+                f"the registry {path} is damaged ({error}); restore it from a backup"
+            ) from None
 
     def close(self) -> None:
         """Release the file."""
@@ -102,7 +128,7 @@ class Registry:
         segment(gateway, "gateway")
         self._refuse_taken(gateway, replace)
         secret = secrets.token_bytes(SECRET_BYTES)
-        with self._db:
+        with self._transaction():
             self._db.execute("DELETE FROM tokens WHERE expires_ns < ?", (now_ns - 30 * life_ns,))
             if self._db.execute("SELECT count(*) FROM tokens").fetchone()[0] >= TOKENS_MAX:
                 raise EnrolmentError(f"{TOKENS_MAX} tokens are open; wait until some expire")
@@ -118,10 +144,10 @@ class Registry:
         Raises:
             EnrolmentError: it is wrong, used, expired, for another gateway, or the name is taken.
         """
-        found = self._db.execute(
+        found = self._one(
             "SELECT gateway, expires_ns, used_ns, replaces FROM tokens WHERE hash = ?",
-            (_hash(secret),),
-        ).fetchone()
+            _hash(secret),
+        )
         if found is None:
             raise EnrolmentError("this token was never issued here; ask for a new one")
         named, expires_ns, used_ns, replaces = found
@@ -139,8 +165,7 @@ class Registry:
         Raises:
             EnrolmentError: the token was spent meanwhile.
         """
-        with self._db:
-            self._db.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             spent = self._db.execute(
                 "UPDATE tokens SET used_ns = ? WHERE hash = ? AND used_ns = 0",
                 (now_ns, _hash(secret)),
@@ -156,9 +181,7 @@ class Registry:
 
     def refusal(self, gateway: str, serial: str) -> str:
         """Return why this certificate may not connect; empty when it may."""
-        found = self._db.execute(
-            "SELECT serial, state FROM gateways WHERE name = ?", (gateway,)
-        ).fetchone()
+        found = self._one("SELECT serial, state FROM gateways WHERE name = ?", gateway)
         if found is None:
             return f"gateway {gateway!r} is not enrolled at this hub"
         if found[1] != "enrolled":
@@ -173,7 +196,7 @@ class Registry:
         Raises:
             EnrolmentError: there is no such gateway.
         """
-        with self._db:
+        with self._transaction():
             changed = self._db.execute(
                 "UPDATE gateways SET state = 'revoked' WHERE name = ?", (gateway,)
             )
@@ -182,17 +205,26 @@ class Registry:
 
     def seen(self, gateway: str, software: str, address: str, now_ns: int) -> None:
         """Note that a gateway was heard."""
-        with self._db:
+        with self._transaction():
             self._db.execute(
                 "UPDATE gateways SET software = ?, address = ?, seen_ns = ? WHERE name = ?",
                 (software, address, now_ns, gateway),
             )
 
+    def refused(self, gateway: str, entries: int, reason: str, now_ns: int) -> None:
+        """Note that entries of a gateway were refused: the gateway may never hear of it."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE gateways SET refused = refused + ?, refused_ns = ?, refused_reason = ? "
+                "WHERE name = ?",
+                (entries, now_ns, reason, gateway),
+            )
+
     def gateways(self) -> list[Gateway]:
         """Return every gateway, by name."""
-        rows = self._db.execute(
-            "SELECT name, serial, state, enrolled_ns, software, address, seen_ns "
-            "FROM gateways ORDER BY name"
+        rows = self._all(
+            "SELECT name, serial, state, enrolled_ns, software, address, seen_ns, refused, "
+            "refused_ns, refused_reason FROM gateways ORDER BY name"
         )
         return [Gateway(*row) for row in rows]
 
@@ -215,20 +247,22 @@ class Registry:
         fresh = [
             point for point in points if self._points.get(self._rows.get(point.id, -1)) != point
         ]
-        try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany(
-                    "INSERT INTO points (id, point) VALUES (?, ?) "
-                    "ON CONFLICT (id) DO UPDATE SET point = excluded.point",
-                    [(point.id, point_to_bytes(point)) for point in fresh],
-                )
-                found = [
-                    self._db.execute("SELECT row FROM points WHERE id = ?", (point.id,)).fetchone()
-                    for point in fresh
-                ]
-        except sqlite3.Error as error:
-            raise StoreError(f"the registry {self._path} cannot be written: {error}") from error
+        new = sum(point.id not in self._rows for point in fresh)
+        if new and len(self._points) + new > POINTS_MAX:
+            raise StoreError(f"the registry {self._path} holds {POINTS_MAX} points; no more fit")
+        if not fresh:
+            return np.array([self._rows[point.id] for point in points], np.int32)
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO points (id, point) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET point = excluded.point",
+                [(point.id, point_to_bytes(point)) for point in fresh],
+            )
+            found = [
+                self._db.execute("SELECT row FROM points WHERE id = ?", (point.id,)).fetchone()
+                for point in fresh
+            ]
+        self.version += 1
         for (row,), point in zip(found, fresh, strict=True):
             self._rows[point.id], self._points[row] = row, point
         return np.array([self._rows[point.id] for point in points], np.int32)
@@ -245,38 +279,51 @@ class Registry:
         """
         wanted = list(texts)
         fresh = list(dict.fromkeys(text for text in wanted if text not in self._text_numbers))
-        try:
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                numbers = [
-                    int(
-                        self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid
-                        or 0
-                    )
-                    for text in fresh
-                ]
-        except sqlite3.Error as error:
-            raise StoreError(f"the registry {self._path} cannot be written: {error}") from error
+        if fresh and len(self._texts) + len(fresh) > TEXTS_MAX:
+            raise StoreError(f"the registry {self._path} holds {TEXTS_MAX} texts; no more fit")
+        with self._transaction():
+            numbers = [
+                int(self._db.execute("INSERT INTO texts (text) VALUES (?)", (text,)).lastrowid or 0)
+                for text in fresh
+            ]
         for number, text in zip(numbers, fresh, strict=True):
             self._texts[number], self._text_numbers[text] = text, number
         return [self._text_numbers[text] for text in wanted]
 
     def _refuse_taken(self, gateway: str, replace: bool) -> None:
-        found = self._db.execute(
-            "SELECT 1 FROM gateways WHERE name = ? AND state = 'enrolled'", (gateway,)
-        ).fetchone()
+        found = self._one("SELECT 1 FROM gateways WHERE name = ? AND state = 'enrolled'", gateway)
         if found and not replace:
             raise EnrolmentError(
                 f"a gateway named {gateway!r} is enrolled already; choose another name, revoke it, "
                 "or make the token with --replace"
             )
 
+    def _all(self, sql: str, *given: object) -> list[Any]:
+        try:
+            return self._db.execute(sql, given).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"the registry {self._path} cannot be read: {error}") from error
+
+    def _one(self, sql: str, *given: object) -> Any:
+        return next(iter(self._all(sql, *given)), None)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Do all of it or none; SQLite's errors become StoreError."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+        except sqlite3.Error as error:
+            raise StoreError(f"the registry {self._path} cannot be written: {error}") from error
+
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA:
             raise StoreError(f"{self._path} was written by a newer hub (schema {version})")
-        if version == 0:
-            self._db.executescript(f"BEGIN; {_TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
+        for number in range(version, SCHEMA):
+            step = f"BEGIN IMMEDIATE; {_STEPS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            self._db.executescript(step)
 
     def _load(self) -> None:
         for row, data in self._db.execute("SELECT row, point FROM points"):

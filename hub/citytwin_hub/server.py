@@ -18,6 +18,11 @@ from citytwin_protos.transport import OPTIONS, ServerLine, exchange_handler
 from citytwin_protos.v1 import link_pb2_grpc as rpc
 
 STREAMS_MAX = 20_000
+SERVER_OPTIONS = [
+    *OPTIONS,
+    # Otherwise a second hub may listen at the same port, and gateways reach one or the other.
+    ("grpc.so_reuseport", 0),
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -42,17 +47,20 @@ class LinkServer:
         """
         pair = [(self._authority.server_key_pem, self._authority.server_pem)]
         mutual = grpc.ssl_server_credentials(pair, self._authority.pem, require_client_auth=True)
-        link = grpc.aio.server(options=[*OPTIONS, ("grpc.max_concurrent_streams", STREAMS_MAX)])
+        streams = ("grpc.max_concurrent_streams", STREAMS_MAX)
+        link = grpc.aio.server(options=[*SERVER_OPTIONS, streams])
+        enrolment = grpc.aio.server(options=SERVER_OPTIONS)
+        self._servers = [link, enrolment]
         link.add_generic_rpc_handlers((exchange_handler(self._serve),))
-        self.link_port = _bind(link, bind, mutual)
-        host, _ = split_address(bind)
+        rpc.add_EnrolmentServicer_to_server(self._enrolment, enrolment)
+        self.link_port = _bind(link, "[link] bind", bind, mutual)
+        self.enrol_port = _bind(
+            enrolment, "[link] enrol_bind", enrol_bind, grpc.ssl_server_credentials(pair)
+        )
         self._enrolment.link_address = advertised or f":{self.link_port}"
-        open_server = grpc.aio.server(options=OPTIONS)
-        rpc.add_EnrolmentServicer_to_server(self._enrolment, open_server)
-        self.enrol_port = _bind(open_server, enrol_bind, grpc.ssl_server_credentials(pair))
-        self._servers = [link, open_server]
         for server in self._servers:
             await server.start()
+        host, _ = split_address(bind)
         _log.info("link.listening", host=host, link=self.link_port, enrol=self.enrol_port)
 
     async def stop(self, grace_s: float = 1.0) -> None:
@@ -60,7 +68,8 @@ class LinkServer:
         for connection in list(self._ingest.connections.values()):
             connection.session.bye("shutdown", "the hub is stopping")
             connection.wake.set()
-        await asyncio.gather(*(server.stop(grace_s) for server in self._servers))
+        servers, self._servers = self._servers, []
+        await asyncio.gather(*(server.stop(grace_s) for server in servers))
 
     async def _serve(self, line: ServerLine, context: Any) -> None:
         certificates = context.auth_context().get("x509_pem_cert", [])
@@ -73,11 +82,13 @@ class LinkServer:
         await self._ingest.serve(line, gateway, serial, context.peer())
 
 
-def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials) -> int:
+def _bind(
+    server: grpc.aio.Server, field: str, address: str, credentials: grpc.ServerCredentials
+) -> int:
     try:
-        port = server.add_secure_port(address, credentials)
-    except RuntimeError as error:
-        raise StoreError(f"{address} cannot be listened on; is it in use? ({error})") from None
+        port = int(server.add_secure_port(address, credentials))
+    except RuntimeError:
+        port = 0
     if port == 0:
-        raise StoreError(f"{address} cannot be listened on; is it in use?")
-    return int(port)
+        raise StoreError(f"{field} {address} cannot be listened on; is it in use?")
+    return port

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,10 +19,12 @@ import numpy.typing as npt
 
 from citytwin.batch import Batch, Float64, Int32, Int64, UInt8
 from citytwin.errors import StoreError
+from citytwin_hub.files import replace
 
 POINTS_MAX: Final = 20_000_000
 """41 bytes a row: a city of twenty million points takes 820 MB."""
 _GROWTH_MIN: Final = 1024
+_SAVED: Final = ("time", "value", "quality", "received", "order")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,42 +117,42 @@ class Twin:
         return np.flatnonzero(self._version > version).astype(np.int32), self.version
 
     def save(self, path: Path, position: int) -> None:
-        """Write everything and the journal's position to a file, whole or not at all."""
-        partial = path.with_suffix(".partial")
+        """Write everything and the journal's position to a file, whole or not at all, durably.
+
+        Raises:
+            StoreError: it cannot be written; an older file stays.
+        """
+        self.saving(path, position)()
+
+    def saving(self, path: Path, position: int) -> Callable[[], None]:
+        """Return what ``save`` would do; it may be called on another thread, and holds copies."""
         rows = np.flatnonzero(self._time)
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                position=np.array(position, np.int64),
-                row=rows,
-                time=self._time[rows],
-                value=self._value[rows],
-                quality=self._quality[rows],
-                received=self._received[rows],
-                order=self._order[rows],
-            )
-        partial.rename(path)
+        columns = {name: getattr(self, f"_{name}")[rows] for name in _SAVED}
+        columns |= {"row": rows, "position": np.array(position, np.int64)}
+        return lambda: _write(path, columns)
 
     def load(self, path: Path) -> int:
         """Take up a file that ``save`` wrote; return its position, 0 if there is no such file.
 
         Raises:
-            StoreError: the file is damaged; without it the twin is rebuilt from the journal.
+            StoreError: the file is damaged; nothing of it was taken.
         """
         if not path.exists():
             return 0
         try:
-            with np.load(path, allow_pickle=False) as saved:
-                rows = saved["row"]
-                self._reserve(int(rows.max()) + 1 if len(rows) else 0)
-                self._time[rows], self._value[rows] = saved["time"], saved["value"]
-                self._quality[rows], self._received[rows] = saved["quality"], saved["received"]
-                self._order[rows] = saved["order"]
-                self.version += 1
-                self._version[rows] = self.version
-                return int(saved["position"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                columns = {name: saved[name] for name in ("row", "position", *_SAVED)}
+            rows, position = columns["row"], int(columns["position"])
+            if any(columns[name].shape != rows.shape for name in _SAVED):
+                raise ValueError("its columns differ in length")
+            self._reserve(int(rows.max()) + 1 if len(rows) else 0)
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise StoreError(f"{path} is not a snapshot of the twin: {error}") from error
+        for name in _SAVED:
+            getattr(self, f"_{name}")[rows] = columns[name]
+        self.version += 1
+        self._version[rows] = self.version
+        return position
 
     def _reserve(self, rows: int) -> None:
         if rows > self._points_max:
@@ -160,3 +163,10 @@ class Twin:
         for name in ("_time", "_value", "_quality", "_received", "_order", "_version"):
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros(more, column.dtype))))
+
+
+def _write(path: Path, columns: dict[str, np.ndarray]) -> None:
+    try:
+        replace(path, lambda file: np.savez(file, allow_pickle=False, **columns))
+    except OSError as error:
+        raise StoreError(f"the twin cannot be saved to {path}: {error}") from error

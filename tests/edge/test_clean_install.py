@@ -21,7 +21,6 @@ THIRD_PARTY = {
     "click-default-group",  # sqlite-utils
     "cryptography",
     "grpcio",
-    "msgpack",
     "msgspec",
     "numpy",
     "paho-mqtt",  # aiomqtt

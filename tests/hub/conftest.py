@@ -29,6 +29,7 @@ from citytwin_protos.session import Closed, GatewaySession, Welcomed
 from citytwin_protos.transport import CHANNEL_OPTIONS, open_exchange
 from citytwin_protos.v1 import link_pb2 as pb
 from citytwin_protos.v1 import link_pb2_grpc as rpc
+from tests.hub.running import serving
 
 Event = TypeVar("Event")
 
@@ -139,3 +140,10 @@ async def core(tmp_path):
     with contextlib.suppress(asyncio.CancelledError):
         await committing
     hub.history.close()
+
+
+@pytest.fixture
+async def running(tmp_path):
+    """A whole hub on free ports, see tests/hub/running.py."""
+    async with serving(tmp_path / "hub") as city:
+        yield city

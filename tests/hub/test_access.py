@@ -40,9 +40,11 @@ def test_guessing_is_slowed_down(tmp_path):
         with pytest.raises(AccessError):
             access.user(f"guess {number}", NOW)
     with pytest.raises(AccessError, match="wait a minute") as caught:
-        access.user(token, NOW)
+        access.user("one more", NOW)
     assert caught.value.status == 429
-    assert access.user(token, NOW + 61 * 10**9).name == "aigul"
+    assert access.user(token, NOW).name == "aigul", "who has a token is not locked out by others"
+    with pytest.raises(AccessError, match="a valid token is needed"):
+        access.user("one more", NOW + 61 * 10**9)
 
 
 def test_names_and_the_machines_own_token(tmp_path):

@@ -1,9 +1,13 @@
 """Commands at the hub: refused in words, followed to their end, the same after a restart."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 
 from citytwin import Batch, Outcome, OutcomeState, Point, Span
+from citytwin.errors import StoreError
+from citytwin_hub import commands as module
 from citytwin_hub.access import Role, User
 from citytwin_hub.commands import CommandRefused, Commands
 from citytwin_hub.journal.contract import Record, RecordKind
@@ -108,7 +112,7 @@ def test_what_is_not_sent_waits_for_its_gateway_and_expires(tmp_path):
     tracked = hub.submit(expires_s=60)
     assert tracked.state == "submitted"
     hub.connected = True
-    hub.commands.connected("g")
+    hub.commands.connected("g", NOW)
     assert (tracked.state, len(hub.sent)) == ("sent", 1)
     hub.commands.check(NOW + 100 * SECOND)
     assert tracked.state == "expired"
@@ -134,9 +138,155 @@ def test_a_restart_takes_up_what_is_open(tmp_path):
     followed = again.commands.find(executed.command.id)
     assert followed is not None
     assert followed.state == "settled"
-    again.commands.connected("g")
+    again.commands.connected("g", NOW)
     assert again.sent == [("g", sent.command.id)]
     shown = again.commands.described(followed)
     assert [step["state"] for step in shown["history"]] == [
         "submitted", "sent", "executed", "settled",
     ]  # fmt: skip
+
+
+def test_sent_is_journalled_when_the_session_took_it_and_not_before(tmp_path):
+    hub = Hub(tmp_path)
+    hub.connected = False
+    tracked = hub.submit(expires_s=60)
+    hub.commands.connected("g", NOW + SECOND)
+    assert tracked.state == "submitted", "it has come, but its line takes nothing now"
+    hub.commands.check(NOW + 2 * SECOND)
+    assert tracked.state == "submitted"
+    hub.connected = True
+    hub.commands.check(NOW + 3 * SECOND)
+    assert tracked.history[-1] == ("sent", NOW + 3 * SECOND, "")
+    hub.commands.check(NOW + 4 * SECOND)
+    assert len(hub.sent) == 1
+    hub.commands.connected("other", NOW)
+    assert len(hub.sent) == 1, "only its own gateway is sent it again"
+    hub.commands.connected("g", NOW + 5 * SECOND)
+    assert (len(hub.sent), tracked.state) == (2, "sent")
+    assert len(tracked.history) == 2
+
+
+def test_what_was_never_sent_is_not_sent_when_it_has_expired(tmp_path):
+    hub = Hub(tmp_path)
+    hub.connected = False
+    tracked = hub.submit(expires_s=10)
+    hub.connected = True
+    hub.commands.check(NOW + 11 * SECOND)
+    hub.commands.check(NOW + 60 * SECOND)
+    assert hub.sent == []
+    assert tracked.newest[2] == "the gateway was not reached before the command expired"
+
+
+def test_repeats_are_journalled_and_do_not_change_the_state(tmp_path):
+    hub = Hub(tmp_path)
+    tracked = hub.submit(command_id="a" * 32)
+    hub.outcome(tracked, OutcomeState.EXECUTED)
+    hub.read(5.0, after_s=4)
+    assert hub.submit(command_id="a" * 32).state == "settled"
+    with pytest.raises(CommandRefused, match="already given"):
+        hub.submit(command_id="a" * 32, value=6.0, user=User("marat", Role.OPERATOR))
+    hub.commands.close()
+    found = Hub(tmp_path).commands.find("a" * 32)
+    assert found is not None
+    assert [step[0] for step in found.history[-2:]] == ["repeated", "repeated"]
+    assert found.history[-2][2] == "given again by aigul"
+    assert found.history[-1][2] == f"given again by marat for {POINT} = 6: refused"
+    shown = hub.commands.described(found)
+    assert (shown["state"], shown["reason"]) == ("settled", "read back 5")
+    assert len(hub.sent) == 1
+
+
+def test_repeats_without_end_are_noted_up_to_a_limit(tmp_path):
+    hub = Hub(tmp_path)
+    for _ in range(300):
+        tracked = hub.submit(command_id="a" * 32)
+    assert len(tracked.history) == 100
+    assert len(hub.sent) == 1
+
+
+@pytest.mark.parametrize("state", [OutcomeState.REFUSED, OutcomeState.EXPIRED, OutcomeState.FAILED])
+def test_what_the_gateway_says_is_the_end(tmp_path, state):
+    hub = Hub(tmp_path)
+    tracked = hub.submit()
+    hub.outcome(tracked, state, reason="сорғы өшік")
+    assert (tracked.state, tracked.newest[2]) == (state.value, "сорғы өшік")
+    hub.outcome(tracked, OutcomeState.EXECUTED)
+    hub.read(5.0, after_s=9)
+    hub.commands.check(NOW + 1000 * SECOND)
+    assert tracked.state == state.value
+    assert len(tracked.history) == 3
+
+
+def test_a_command_that_cannot_be_journalled_is_not_sent(tmp_path, monkeypatch):
+    """Another process holds the file: the same as a full disk, and real."""
+    monkeypatch.setattr(module, "BUSY_S_MAX", 0.02)
+    hub = Hub(tmp_path)
+    other = sqlite3.connect(tmp_path / "commands.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError, match="cannot be journalled, so it was not sent"):
+        hub.submit(command_id="a" * 32)
+    assert hub.sent == []
+    other.execute("ROLLBACK")
+    other.close()
+    assert hub.commands.find("a" * 32) is None
+    assert hub.submit(command_id="a" * 32).state == "sent"
+
+
+def test_what_becomes_of_a_command_is_kept_as_soon_as_the_disk_takes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "BUSY_S_MAX", 0.02)
+    hub = Hub(tmp_path)
+    tracked = hub.submit()
+    other = sqlite3.connect(tmp_path / "commands.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    hub.outcome(tracked, OutcomeState.EXECUTED)
+    hub.read(5.0, after_s=4)
+    hub.read(5.0, after_s=5)
+    hub.commands.check(NOW + 6 * SECOND)
+    assert tracked.state == "settled"
+    assert hub.commands.find(tracked.command.id) is tracked
+    other.execute("ROLLBACK")
+    hub.commands.check(NOW + 1000 * SECOND)
+    other.close()
+    hub.commands.close()
+    found = Hub(tmp_path).commands.find(tracked.command.id)
+    assert found is not None
+    assert [step[0] for step in found.history] == ["submitted", "sent", "executed", "settled"]
+
+
+def test_open_commands_are_taken_up_however_many_came_after(tmp_path, monkeypatch):
+    hub = Hub(tmp_path)
+    hub.connected = False
+    waiting = hub.submit(expires_s=3600)
+    for number in range(20):
+        with pytest.raises(CommandRefused):
+            hub.commands.submit(AIGUL, POINT, 11.0, NOW + number)
+    hub.commands.close()
+    monkeypatch.setattr(module, "OPEN_MAX", 5)
+    again = Hub(tmp_path)
+    again.commands.connected("g", NOW + SECOND)
+    assert again.sent == [("g", waiting.command.id)]
+
+
+def test_the_journal_of_commands_has_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "KEPT_MAX", 50)
+    hub = Hub(tmp_path)
+    for number in range(120):
+        with pytest.raises(CommandRefused):
+            hub.commands.submit(AIGUL, POINT, 11.0, NOW + number)
+    with sqlite3.connect(tmp_path / "commands.db") as other:
+        (commands,) = other.execute("SELECT count(*) FROM commands").fetchone()
+        (steps,) = other.execute("SELECT count(*) FROM steps").fetchone()
+    other.close()
+    assert 48 <= commands <= 51
+    assert steps == commands
+    assert hub.commands.listed()[0].command.issued_ns == NOW + 119
+
+
+def test_everybody_who_watches_is_told_each_step(tmp_path):
+    hub, told = Hub(tmp_path), []
+    hub.commands.watch(lambda shown: told.append((shown["state"], shown["value"])))
+    tracked = hub.submit()
+    hub.outcome(tracked, OutcomeState.EXECUTED)
+    hub.read(5.0, after_s=4)
+    assert told == [("submitted", 5.0), ("sent", 5.0), ("executed", 5.0), ("settled", 5.0)]
+    assert hub.commands.counts == {"submitted": 1, "sent": 1, "executed": 1, "settled": 1}

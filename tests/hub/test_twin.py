@@ -73,6 +73,30 @@ def test_snapshot_comes_back(tmp_path):
     again.apply(Batch.of([1], NOW - 1, [2.0]), NOW)
     assert again.read([1]).value.tolist() == [1.0]
     assert Twin().load(tmp_path / "none") == 0
+    whole = path.read_bytes()
+    for cut in (1, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:cut])
+        fresh = Twin()
+        with pytest.raises(StoreError, match="snapshot"):
+            fresh.load(path)
+        assert not len(fresh.read().row), "nothing of it was taken"
     path.write_bytes(b"junk")
     with pytest.raises(StoreError, match="snapshot"):
         Twin().load(path)
+
+
+def test_a_snapshot_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    twin, path = Twin(), tmp_path / "twin.snapshot"
+    twin.apply(Batch.of([1], NOW, [1.0]), NOW)
+    twin.save(path, 5)
+    save = twin.saving(path, 6)
+    twin.apply(Batch.of([1], NOW + 1, [2.0]), NOW + 1)
+    (tmp_path / "twin.snapshot.partial").mkdir()
+    with pytest.raises(StoreError, match="cannot be saved"):
+        save()
+    assert Twin().load(path) == 5
+    (tmp_path / "twin.snapshot.partial").rmdir()
+    save()
+    again = Twin()
+    assert again.load(path) == 6
+    assert again.read([1]).value.tolist() == [1.0], "as it was when it was asked to be saved"

@@ -44,12 +44,13 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.city, app.state.clients = city, live.Clients()
     city.commands.watch(app.state.clients.command)
     app.include_router(rest.router)
     app.include_router(live.router)
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.middleware("http")(_guard)
     for kind in (CityTwinError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _problem)
@@ -81,8 +82,10 @@ async def _guard(request: Request, follow: Callable[[Request], Awaitable[Respons
     """Refuse bodies that are too large before they are read, and set the headers."""
     length = request.headers.get("content-length", "0")
     chunked = "chunked" in request.headers.get("transfer-encoding", "").lower()
-    if chunked or not length.isdigit() or int(length) > BODY_BYTES_MAX:
-        response: Response = _error(413, f"a body has at most {BODY_BYTES_MAX} bytes")
+    if chunked or not length.isdigit():
+        response: Response = _error(411, "a body needs its Content-Length")
+    elif int(length) > BODY_BYTES_MAX:
+        response = _error(413, f"a body has at most {BODY_BYTES_MAX} bytes")
     else:
         response = await follow(request)
     for name, value in HEADERS.items():
@@ -96,9 +99,11 @@ async def _problem(_request: Request, error: Exception) -> Response:
     if isinstance(error, rest.ApiError | CommandRefused):
         return _error(error.status, str(error), error.field)
     if isinstance(error, StoreError):
-        return _error(422, str(error))
+        return _error(503, str(error))
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return _error(422, f"the body is not JSON: {first['ctx']['error']}")
         where = ".".join(str(part) for part in first["loc"][1:])
         return _error(422, f"{where or 'the body'}: {first['msg']}", where)
     if isinstance(error, HTTPException):

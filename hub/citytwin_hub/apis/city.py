@@ -85,6 +85,15 @@ class City:
             shown["text"] = self.registry.text(int(value))
         return shown
 
+    def texts(self, part: dict[str, Any]) -> dict[str, Any]:
+        """Return samples of one point with what the numbers of texts stand for, if they do."""
+        point = self.registry.points.get(part["row"])
+        if point is None or point.kind != Kind.TEXT:
+            return part
+        numbers = part["value"]
+        texts = [self.registry.text(int(n)) if np.isfinite(n) else None for n in numbers]
+        return part | {"text": texts}
+
     def gateways(self) -> list[dict[str, Any]]:
         """Return every gateway with what is known of it now."""
         own: dict[str, dict[str, int]] = {}
@@ -118,7 +127,9 @@ class City:
                     "entries": counters.entries,
                     "samples": counters.samples,
                     "repeated": counters.repeated,
-                    "refused": counters.refused,
+                    "refused": gateway.refused,
+                    "refused_ms": gateway.refused_ns // 1_000_000 or None,
+                    "refused_reason": gateway.refused_reason,
                 }
             )
         return shown
@@ -126,8 +137,9 @@ class City:
     def _health(self, row: int | None) -> float | None:
         if row is None:
             return None
-        value = float(self.twin.read([row]).value[0])
-        return value if np.isfinite(value) else None
+        latest = self.twin.read([row])
+        value = float(latest.value[0])
+        return value if latest.time_ns[0] and np.isfinite(value) else None
 
 
 def read_map(path: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
+from citytwin.errors import StoreError
 from citytwin_hub.access import AccessError
 from citytwin_hub.apis.city import City
 from citytwin_hub.twin import Latest
@@ -21,6 +22,8 @@ router = APIRouter(prefix="/api/v1")
 FRAME_S: Final = 0.1
 LISTS_S: Final = 0.5
 TOKEN_S_MAX: Final = 5.0
+RECHECK_S: Final = 5.0
+"""A browser whose user was removed is cut off within this time."""
 SEND_S_MAX: Final = 10.0
 CLIENTS_MAX: Final = 500
 COMMANDS_MAX: Final = 200
@@ -34,6 +37,19 @@ class Clients:
     def __init__(self) -> None:
         """Begin with none."""
         self._queues: list[deque[dict[str, Any]]] = []
+        self._lists: tuple[str, str] = ("", "")
+        self._listed_ns = -(10**18)
+
+    def lists(self, city: City) -> tuple[str, str]:
+        """Return alarms and gateways as frames, made once for all browsers of the moment."""
+        now_ns = city.clock.monotonic_ns()
+        if now_ns - self._listed_ns >= LISTS_S * 0.9e9:
+            self._listed_ns = now_ns
+            self._lists = (
+                json.dumps({"type": "alarms", "alarms": city.alarms.described()}),
+                json.dumps({"type": "gateways", "gateways": city.gateways()}),
+            )
+        return self._lists
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -64,27 +80,32 @@ async def live(socket: WebSocket) -> None:
     try:
         if len(clients) >= CLIENTS_MAX:
             await socket.close(1013, f"{CLIENTS_MAX} browsers are connected")
-        elif await _signed_in(socket, city):
-            await _stream(socket, city, clients)
+        else:
+            token = await _token(socket)
+            city.access.user(token, city.clock.now_ns())
+            await _stream(socket, city, clients, token)
+    except AccessError:
+        await socket.close(1008, "a valid token is needed")
+    except StoreError:
+        await socket.close(1013, "the hub cannot read its users now; try again")
     except (WebSocketDisconnect, TimeoutError):
         if socket.application_state == WebSocketState.CONNECTED:
             await socket.close(1008)
 
 
-async def _signed_in(socket: WebSocket, city: City) -> bool:
+async def _token(socket: WebSocket) -> str:
+    """Return what the first message gives as token; empty when it gives none."""
     async with asyncio.timeout(TOKEN_S_MAX):
-        message = await socket.receive_text()
+        message = await socket.receive()
     try:
-        asked = json.loads(message)
-        token = asked.get("token") if isinstance(asked, dict) else None
-        city.access.user(token if isinstance(token, str) else "", city.clock.now_ns())
-    except (ValueError, AccessError):
-        await socket.close(1008, "a valid token is needed")
-        return False
-    return True
+        asked = json.loads(message.get("text") or "")
+    except ValueError:
+        return ""
+    token = asked.get("token") if isinstance(asked, dict) else None
+    return token if isinstance(token, str) else ""
 
 
-async def _stream(socket: WebSocket, city: City, clients: Clients) -> None:
+async def _stream(socket: WebSocket, city: City, clients: Clients, token: str) -> None:
     queue = clients.join()
     leaving = asyncio.ensure_future(_until_gone(socket))
     try:
@@ -96,8 +117,10 @@ async def _stream(socket: WebSocket, city: City, clients: Clients) -> None:
             while queue:
                 await _send(socket, {"type": "command", "command": queue.popleft()})
             if ticks % round(LISTS_S / FRAME_S) == 0:
-                told = await _send_lists(socket, city, told)
+                told = await _send_lists(socket, clients.lists(city), told)
             ticks += 1
+            if ticks % round(RECHECK_S / FRAME_S) == 0:
+                city.access.user(token, city.clock.now_ns())
             await asyncio.wait({leaving}, timeout=FRAME_S)
     finally:
         clients.leave(queue)
@@ -120,12 +143,9 @@ async def _send_changes(socket: WebSocket, city: City, version: int) -> int:
     return now
 
 
-async def _send_lists(socket: WebSocket, city: City, told: tuple[str, str]) -> tuple[str, str]:
-    lists = (
-        {"type": "alarms", "alarms": city.alarms.described()},
-        {"type": "gateways", "gateways": city.gateways()},
-    )
-    texts = (json.dumps(lists[0]), json.dumps(lists[1]))
+async def _send_lists(
+    socket: WebSocket, texts: tuple[str, str], told: tuple[str, str]
+) -> tuple[str, str]:
     for text, before in zip(texts, told, strict=True):
         if text != before:
             async with asyncio.timeout(SEND_S_MAX):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Final
 
+import msgspec
 import numpy as np
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
-from citytwin.errors import CityTwinError
+from citytwin.batch import Int32
+from citytwin.errors import CityTwinError, StoreLimit
 from citytwin_hub.access import Role, User
 from citytwin_hub.apis.city import City
 from citytwin_hub.apis.shapes import (
+    Acknowledgement,
     AlarmList,
     CommandList,
     CommandShape,
@@ -20,6 +25,7 @@ from citytwin_hub.apis.shapes import (
     LatestValues,
     Me,
     PointList,
+    Problem,
 )
 
 PAGE_MAX: Final = 1000
@@ -28,7 +34,21 @@ SAMPLES_MAX: Final = 500_000
 MS: Final = 1_000_000
 TIME_MS_MAX: Final = 9_000_000_000_000
 
-router = APIRouter(prefix="/api/v1")
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    401: {"model": Problem, "description": "no token, or a wrong one"},
+    403: {"model": Problem, "description": "the token's role is too small"},
+    422: {"model": Problem, "description": "a field is wrong; it is named"},
+    429: {"model": Problem, "description": "too many wrong tokens, or too many open commands"},
+    503: {"model": Problem, "description": "the hub's disk refuses; try again"},
+}
+_NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
+    404: {"model": Problem, "description": "there is no such thing"}
+}
+_CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
+    409: {"model": Problem, "description": "the id was given before, for something else"}
+}
+
+router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
 
 
 class ApiError(CityTwinError):
@@ -49,10 +69,15 @@ async def city_of(request: Request) -> City:
 CityOf = Annotated[City, Depends(city_of)]
 
 
-async def viewer(city: CityOf, authorization: Annotated[str, Header()] = "") -> User:
+Bearer = Annotated[
+    HTTPAuthorizationCredentials | None,
+    Depends(HTTPBearer(auto_error=False, description="what `citytwin-hub user add` printed")),
+]
+
+
+async def viewer(city: CityOf, bearer: Bearer) -> User:
     """Return who asks; raises AccessError."""
-    scheme, _, token = authorization.partition(" ")
-    return city.access.user(token if scheme.lower() == "bearer" else "", city.clock.now_ns())
+    return city.access.user(bearer.credentials if bearer else "", city.clock.now_ns())
 
 
 async def operator(user: Annotated[User, Depends(viewer)]) -> User:
@@ -83,26 +108,27 @@ async def points(
 ) -> dict[str, Any]:
     """List points by row, a page at a time."""
     wanted = q.casefold()
-    found = [
+    matching = (
         city.point(row, point)
         for row, point in sorted(city.registry.points.items())
         if row > after
         and (not gateway or point.gateway == gateway)
         and (not wanted or wanted in _searched(point))
-    ]
+    )
+    found = list(itertools.islice(matching, limit + 1))
     page = found[:limit]
     return {"points": page, "next": page[-1]["row"] if len(found) > limit else None}
 
 
-@router.get("/latest", response_model=LatestValues, response_model_exclude_unset=True)
+@router.get(
+    "/latest", response_model=LatestValues, response_model_exclude_unset=True, responses=_NOT_FOUND
+)
 async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "") -> dict[str, Any]:
     """Return the latest sample of some points, of a gateway's, or of all that have one."""
-    chosen = _rows(rows) if rows else None
+    chosen = _rows(city, rows) if rows else None
     if gateway:
         mine = [row for row, point in city.registry.points.items() if point.gateway == gateway]
         chosen = mine if chosen is None else [row for row in chosen if row in set(mine)]
-    if chosen is not None:
-        chosen = [row for row in chosen if row in city.registry.points]
     values = city.values(city.twin.read(chosen))
     return {
         "now_ms": city.clock.now_ns() // MS,
@@ -110,7 +136,7 @@ async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "")
     }
 
 
-@router.get("/history", response_model=History, response_model_exclude_none=False)
+@router.get("/history", response_model=History, responses=_NOT_FOUND)
 def history(
     city: CityOf,
     _user: Viewer,
@@ -118,16 +144,25 @@ def history(
     start_ms: Annotated[int, Query(ge=0, le=TIME_MS_MAX)],
     end_ms: Annotated[int, Query(ge=0, le=TIME_MS_MAX)],
     step_ms: Annotated[int | None, Query(ge=1, le=TIME_MS_MAX)] = None,
-) -> dict[str, Any]:
+) -> Response:
     """Return samples of some points between two moments, or their sums by step."""
     # Not a coroutine: reading files takes its time on a thread of its own.
-    chosen = _rows(rows)
+    chosen = _rows(city, rows)
+    if end_ms < start_ms:
+        raise ApiError(422, "end_ms lies before start_ms", "end_ms")
     span = (start_ms * MS, end_ms * MS)
     if step_ms is None:
-        batch = city.history.read(chosen, *span, samples_max=SAMPLES_MAX)
+        try:
+            batch = city.history.read(chosen, *span, samples_max=SAMPLES_MAX)
+        except StoreLimit as error:
+            raise ApiError(422, str(error), "end_ms") from None
         columns = {"time_ms": batch.time_ns // MS, "value": batch.value, "quality": batch.quality}
-        return {"samples": _by_row(batch.point, columns, chosen)}
-    sums = city.history.aggregate(chosen, *span, step_ns=step_ms * MS)
+        parts = _by_row(batch.point, columns, chosen)
+        return _answer({"samples": [city.texts(part) for part in parts], "steps": None})
+    try:
+        sums = city.history.aggregate(chosen, *span, step_ns=step_ms * MS)
+    except StoreLimit as error:
+        raise ApiError(422, str(error), "step_ms") from None
     columns = {
         "time_ms": sums.time_ns // MS,
         "low": sums.low,
@@ -136,7 +171,7 @@ def history(
         "count": sums.count,
         "quality": sums.quality,
     }
-    return {"steps": _by_row(sums.point, columns, chosen)}
+    return _answer({"samples": None, "steps": _by_row(sums.point, columns, chosen)})
 
 
 @router.get("/gateways", response_model=GatewayList)
@@ -151,7 +186,7 @@ async def alarms(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return {"alarms": city.alarms.described()}
 
 
-@router.post("/alarms/{number}/acknowledge")
+@router.post("/alarms/{number}/acknowledge", response_model=Acknowledgement, responses=_NOT_FOUND)
 async def acknowledge(city: CityOf, user: Operator, number: int) -> dict[str, Any]:
     """Note that an operator has seen an alarm."""
     alarm = city.alarms.acknowledge(number, user.name, city.clock.now_ns())
@@ -172,7 +207,9 @@ class Wish(BaseModel):
     id: Annotated[str, Field(max_length=32)] = ""
 
 
-@router.post("/commands", status_code=202, response_model=CommandShape)
+@router.post(
+    "/commands", status_code=202, response_model=CommandShape, responses=_NOT_FOUND | _CONFLICT
+)
 async def command(city: CityOf, user: Viewer, wish: Wish) -> dict[str, Any]:
     """Submit a command; what becomes of it is told by /commands/{id} and the live stream."""
     tracked = city.commands.submit(
@@ -193,7 +230,7 @@ async def commands(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return {"commands": [city.commands.described(one) for one in city.commands.listed()]}
 
 
-@router.get("/commands/{command_id}", response_model=CommandShape)
+@router.get("/commands/{command_id}", response_model=CommandShape, responses=_NOT_FOUND)
 async def one_command(city: CityOf, _user: Viewer, command_id: str) -> dict[str, Any]:
     """Return one command and every state that it went through."""
     tracked = city.commands.find(command_id)
@@ -208,7 +245,7 @@ async def base_map(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return city.base_map
 
 
-def _rows(text: str) -> list[int]:
+def _rows(city: City, text: str) -> list[int]:
     parts = text.split(",")
     if len(parts) > ROWS_MAX:
         raise ApiError(422, f"at most {ROWS_MAX} rows at once", "rows")
@@ -218,23 +255,24 @@ def _rows(text: str) -> list[int]:
         raise ApiError(422, "rows are whole numbers with commas between", "rows") from None
     if any(not 0 <= row < 2**31 for row in rows):
         raise ApiError(422, "a row is a number from 0 to 2147483647", "rows")
+    unknown = next((row for row in rows if row not in city.registry.points), None)
+    if unknown is not None:
+        raise ApiError(404, f"there is no point with row {unknown}", "rows")
     return rows
 
 
-def _by_row(point: Any, columns: dict[str, Any], rows: list[int]) -> list[dict[str, Any]]:
-    """Return a list by row of {row, column: list}; NaN becomes null."""
+def _by_row(point: Int32, columns: dict[str, Any], rows: list[int]) -> list[dict[str, Any]]:
+    """Return a list by row of {row, column: list} of columns that are ordered by point."""
     shown = []
     for row in dict.fromkeys(rows):
-        mine = point == row
-        entry: dict[str, Any] = {"row": row}
-        for name, column in columns.items():
-            part = column[mine]
-            if part.dtype == np.float64:
-                entry[name] = [value if value == value else None for value in part.tolist()]  # noqa: PLR0124
-            else:
-                entry[name] = part.tolist()
-        shown.append(entry)
+        mine = slice(*np.searchsorted(point, (row, row + 1)).tolist())
+        shown.append({"row": row, **{name: c[mine].tolist() for name, c in columns.items()}})
     return shown
+
+
+def _answer(body: dict[str, Any]) -> Response:
+    """Return a long answer as JSON; NaN becomes null. Checking each number would take seconds."""
+    return Response(msgspec.json.encode(body), media_type="application/json")
 
 
 def _searched(point: Any) -> str:

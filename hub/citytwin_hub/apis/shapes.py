@@ -15,6 +15,20 @@ class LabelShape(BaseModel):
     en: str = ""
 
 
+class ProblemShape(BaseModel):
+    """What is wrong: the HTTP status, one sentence, and the field if it is one's."""
+
+    code: int
+    message: str
+    field: str | None = None
+
+
+class Problem(BaseModel):
+    """Any answer that is not 200 or 202."""
+
+    error: ProblemShape
+
+
 class Me(BaseModel):
     """Who a token belongs to."""
 
@@ -72,12 +86,13 @@ class LatestValues(BaseModel):
 
 
 class Samples(BaseModel):
-    """Samples of one point in columns."""
+    """Samples of one point in columns; ``text`` of points whose values are texts."""
 
     row: int
     time_ms: list[int]
     value: list[float | None]
     quality: list[int]
+    text: list[str | None] | None = None
 
 
 class Steps(BaseModel):
@@ -119,6 +134,8 @@ class GatewayShape(BaseModel):
     samples: int
     repeated: int
     refused: int
+    refused_ms: int | None
+    refused_reason: str
 
 
 class GatewayList(BaseModel):
@@ -142,6 +159,13 @@ class AlarmShape(BaseModel):
     severity: str
     text: LabelShape
     value: float | None
+
+
+class Acknowledgement(BaseModel):
+    """An alarm after somebody has seen it."""
+
+    id: int
+    state: str
 
 
 class AlarmList(BaseModel):

@@ -8,7 +8,6 @@ repeats a block.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,18 +18,24 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
 from citytwin.batch import SECOND_NS, Batch, Int32
-from citytwin.errors import StoreError
+from citytwin.errors import StoreError, StoreLimit
 from citytwin.history import Aggregates, Block
+from citytwin_hub.files import replace, sync
 
 DAY_NS: Final = 86_400 * SECOND_NS
 MERGE_FILES: Final = 8
-"""So many files of one day and gateway are merged into one."""
+"""So many files of one day and gateway are merged into one …"""
+MERGE_SAMPLES_MAX: Final = 1_000_000
+"""… of those that hold less: what a merge reads, and writes anew each time, has a limit."""
 STEPS_MAX: Final = 1_000_000
 THREADS: Final = 2
 READ_TRIES: Final = 3
 MEMORY_MAX: Final = "1GB"
+
+_log = structlog.get_logger(__name__)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -66,11 +71,12 @@ class ParquetHistory:
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
         self._recent: list[Block] = []
+        self.recent_samples = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._manifest = self._read_manifest()
             self._sweep()
-        except (OSError, msgspec.MsgspecError) as error:
+        except OSError as error:
             raise StoreError(f"the history in {folder} cannot be opened: {error}") from error
         self._heads = {bytes.fromhex(k): n for k, n in self._manifest.streams.items()}
         self._duck = duckdb.connect(":memory:")
@@ -82,12 +88,6 @@ class ParquetHistory:
         """The journal's position up to which everything is in files."""
         return self._manifest.position
 
-    @property
-    def recent_samples(self) -> int:
-        """How many samples are in memory only."""
-        with self._lock:
-            return sum(len(block.batch) for block in self._recent)
-
     def append(self, blocks: Sequence[Block]) -> None:
         """Take blocks; see the contract."""
         with self._lock:
@@ -95,6 +95,7 @@ class ParquetHistory:
                 if block.number > self._heads.get(block.stream, 0):
                     self._heads[block.stream] = block.number
                     self._recent.append(block)
+                    self.recent_samples += len(block.batch)
 
     def flush(self, position: int = 0) -> None:
         """Write out what is in memory; ``position`` is the journal's for everything appended.
@@ -120,6 +121,7 @@ class ParquetHistory:
             with self._lock:
                 self._manifest = manifest
                 del self._recent[: len(blocks)]
+                self.recent_samples -= sum(len(block.batch) for block in blocks)
             self._sweep()
 
     def read(self, points: Sequence[int], start_ns: int, end_ns: int, *, samples_max: int) -> Batch:
@@ -132,7 +134,7 @@ class ParquetHistory:
             end_ns,
         )
         if len(columns["point"]) > samples_max:
-            raise StoreError(
+            raise StoreLimit(
                 f"there are more than {samples_max} samples in this span; ask for a shorter one, "
                 "for fewer points, or for steps"
             )
@@ -160,7 +162,7 @@ class ParquetHistory:
             end_ns,
         )
         if len(columns["point"]) > STEPS_MAX:
-            raise StoreError(f"there are more than {STEPS_MAX} steps; ask for longer ones")
+            raise StoreLimit(f"there are more than {STEPS_MAX} steps; ask for longer ones")
         return Aggregates(
             columns["point"].astype(np.int32),
             columns["step"].astype(np.int64),
@@ -173,8 +175,10 @@ class ParquetHistory:
 
     def close(self) -> None:
         """Write out and release; see the contract."""
-        self.flush()
-        self._duck.close()
+        try:
+            self.flush()
+        finally:
+            self._duck.close()
 
     def _query(self, sql: str, points: Sequence[int], start_ns: int, end_ns: int) -> dict[str, Any]:
         rows = np.fromiter(points, np.int32)
@@ -241,7 +245,7 @@ class ParquetHistory:
                 "value": "BYTE_STREAM_SPLIT",
             },
         )
-        _sync(partial)
+        sync(partial)
         partial.rename(self._folder / name)
         first, last = int(batch.time_ns.min()), int(batch.time_ns.max())
         return _File(name, group, first, last, len(batch))
@@ -249,29 +253,40 @@ class ParquetHistory:
     def _merge(self, files: list[_File]) -> tuple[list[_File], list[_File]]:
         """Return (files made of several, files left as they are)."""
         piles: dict[tuple[int, str], list[_File]] = {}
+        merged, kept = [], [file for file in files if file.samples >= MERGE_SAMPLES_MAX]
         for file in files:
-            piles.setdefault((file.first_ns // DAY_NS, file.group), []).append(file)
-        merged, kept = [], []
+            if file.samples < MERGE_SAMPLES_MAX:
+                piles.setdefault((file.first_ns // DAY_NS, file.group), []).append(file)
         for (_, group), pile in piles.items():
             if len(pile) < MERGE_FILES:
                 kept += pile
                 continue
-            parts = [_batch(pq.read_table(self._folder / file.name)) for file in pile]
+            try:
+                parts = [_batch(pq.read_table(self._folder / file.name)) for file in pile]
+            except (OSError, pa.ArrowException) as error:
+                # New samples must not wait in memory because an old file is damaged.
+                _log.error("history.merge_failed", folder=str(self._folder), reason=str(error))
+                kept += pile
+                continue
             merged.append(self._write_file(Batch.concat(parts), group))
         return merged, kept
 
     def _read_manifest(self) -> _Manifest:
         path = self._folder / "manifest.json"
-        return (
-            msgspec.json.decode(path.read_bytes(), type=_Manifest) if path.exists() else _Manifest()
-        )
+        if not path.exists():
+            if any(self._folder.glob("*.parquet")):
+                # Without it every file would be taken for a leftover, and be deleted.
+                raise StoreError(f"{path} is missing; restore it from a backup of {self._folder}")
+            self._write_manifest(_Manifest())
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=_Manifest)
+        except msgspec.MsgspecError as error:
+            raise StoreError(f"{path} is damaged ({error}); restore it from a backup") from None
 
     def _write_manifest(self, manifest: _Manifest) -> None:
-        partial = self._folder / "manifest.partial"
-        partial.write_bytes(msgspec.json.encode(manifest))
-        _sync(partial)
-        partial.rename(self._folder / "manifest.json")
-        _sync(self._folder)
+        data = msgspec.json.encode(manifest)
+        # Its folder is synced, too: the files that it names are there when it is.
+        replace(self._folder / "manifest.json", lambda file: file.write(data))
 
     def _sweep(self) -> None:
         """Delete what the manifest does not name: leftovers of a crash or of a merge."""
@@ -310,11 +325,3 @@ def _batch(table: pa.Table) -> Batch:
 def _floats(column: Any) -> Any:
     """Return a column with NaN where DuckDB has NULL (a masked array)."""
     return np.ma.filled(np.ma.asarray(column, np.float64), np.nan)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

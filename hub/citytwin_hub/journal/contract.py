@@ -53,8 +53,14 @@ class Journal(Protocol):
 
     The hub promises: ``append`` and ``trim`` come from one thread at a time. The journal promises:
     what ``append`` returned for survives kill -9 and power cut; a failed append leaves no part of
-    itself; records come back in the order in which they were appended.
+    itself, or is found whole after a crash; records come back in the order in which they were
+    appended; positions only grow.
     """
+
+    @property
+    def end(self) -> int:
+        """The position behind the last record."""
+        ...
 
     def append(self, records: Sequence[Record]) -> int:
         """Make records durable, all or none; return the position behind the last one.
@@ -70,6 +76,17 @@ class Journal(Protocol):
 
     def trim(self, through: int) -> None:
         """Forget records up to a position, as far as whole segments go."""
+        ...
+
+    def skip(self, to: int) -> None:
+        """Let what is appended from now on lie behind a position.
+
+        For a journal that is younger than those who follow it: they know positions that it has not
+        reached, and would take its next records for ones that they have.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
         ...
 
     def durable_through(self, stream: bytes) -> int:

@@ -7,23 +7,30 @@ stream, so that trimming old segments never forgets what is a repeat.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 import structlog
 
 from citytwin.errors import StoreError
+from citytwin_hub.files import sync
 from citytwin_hub.journal.contract import Record, RecordKind
 
 MAGIC: Final = b"CTJ1"
 SEGMENT_BYTES_MAX: Final = 64 * 1024 * 1024
 RECORD_BYTES_MAX: Final = 8 * 1024 * 1024
+REMEDY: Final = (
+    "restore it from a backup, or move it away: then what it held and history has not is lost"
+)
 _FRAME: Final = struct.Struct("<II")  # length of the payload, CRC-32 of the payload
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(tuple[int, bytes, int, int, str, bytes])
@@ -43,6 +50,7 @@ class SegmentJournal:
         self._folder = folder
         self._segment_bytes_max = segment_bytes_max
         self._heads: dict[bytes, int] = {}
+        self._unclean = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
             starts = self._starts()
@@ -66,12 +74,15 @@ class SegmentJournal:
         """Make records durable; see the contract."""
         data = b"".join(_framed(record) for record in records)
         try:
+            self._clean()
             if self._size + len(data) > self._segment_bytes_max and self._size > self._begun:
-                self._roll()
+                self._roll(self.end)
             _write_all(self._file, data)
             os.fdatasync(self._file)
         except OSError as error:
-            self._take_back()
+            self._unclean = True
+            with contextlib.suppress(OSError):  # the next append tries again before it writes
+                self._clean()
             raise StoreError(f"the journal in {self._folder} cannot be written: {error}") from error
         self._size += len(data)
         for record in records:
@@ -81,10 +92,12 @@ class SegmentJournal:
     def read(self, after: int) -> Iterator[tuple[int, Record]]:
         """Yield what is behind a position; see the contract."""
         starts = self._starts()
-        for index, start in enumerate(starts):
-            if index + 1 < len(starts) and starts[index + 1] <= after:
+        for start, following in zip(starts, [*starts[1:], None], strict=True):
+            if following is not None and following <= after:
                 continue
-            for end, record in _records(self._path(start)):
+            for end, record in _records(self._path(start), last=self._unclean):
+                if start + end > self.end:
+                    return  # what a failed append has left
                 if start + end > after and record.kind != RecordKind.HEADS:
                     yield start + end, record
 
@@ -94,6 +107,16 @@ class SegmentJournal:
         for start, following in pairwise(starts):
             if following <= through:
                 self._path(start).unlink()
+
+    def skip(self, to: int) -> None:
+        """Begin a segment at a position that lies ahead; see the contract."""
+        if to <= self.end:
+            return
+        try:
+            self._clean()
+            self._roll(to)
+        except OSError as error:
+            raise StoreError(f"the journal in {self._folder} cannot be written: {error}") from error
 
     def close(self) -> None:
         """Release the file."""
@@ -116,29 +139,28 @@ class SegmentJournal:
             _write_all(file, data)
             os.fsync(file)
             partial.rename(path)
-            _sync_folder(self._folder)
+            sync(self._folder)
         except OSError:
             os.close(file)
             partial.unlink(missing_ok=True)
             raise
         self._file, self._start, self._size, self._begun = file, start, len(data), len(data)
 
-    def _roll(self) -> None:
+    def _roll(self, start: int) -> None:
         old = self._file
-        self._begin_segment(self.end)
+        self._begin_segment(start)
         os.close(old)
 
-    def _take_back(self) -> None:
-        """Cut off what a failed append may have left: the next one follows a whole record."""
-        try:
+    def _clean(self) -> None:
+        """Cut off what a failed append may have left: the next one must follow a whole record."""
+        if self._unclean:
             os.ftruncate(self._file, self._size)
-        except OSError as error:
-            _log.error("journal.truncate_failed", folder=str(self._folder), error=str(error))
+            self._unclean = False
 
     def _recover(self, start: int) -> None:
         path = self._path(start)
         size, whole = path.stat().st_size, 0
-        for end, record in _records(path, torn_tail=True):
+        for end, record in _records(path, last=True):
             whole = end
             if record.kind == RecordKind.HEADS:
                 heads = msgspec.msgpack.decode(record.body, type=dict[str, int])
@@ -151,10 +173,27 @@ class SegmentJournal:
             raise StoreError(f"{path} is not a journal segment; move it away to start anew")
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
         if whole < size:
-            _log.warning("journal.torn_tail", path=str(path), bytes_cut=size - whole)
-            os.ftruncate(self._file, whole)
-            os.fsync(self._file)
+            self._cut(path, whole)
         self._start, self._size = start, whole
+
+    def _cut(self, path: Path, whole: int) -> None:
+        """Cut off what a crash left half written; what may be damage is kept beside it."""
+        with path.open("rb") as file:
+            file.seek(whole)
+            tail = file.read(2 * (RECORD_BYTES_MAX + _FRAME.size))
+        if _whole_record_follows(tail):
+            # A power cut may leave a hole before a whole record, and so does a bad disk: nobody
+            # can tell, so nothing is thrown away.
+            kept = path.with_name(f"{path.stem}-{whole}.damaged")
+            with path.open("rb") as file, kept.open("wb") as copy:
+                file.seek(whole)
+                shutil.copyfileobj(file, copy)
+                os.fsync(copy.fileno())
+            _log.error("journal.damaged", path=str(path), byte=whole, kept=str(kept))
+        else:
+            _log.warning("journal.torn_tail", path=str(path), byte=whole)
+        os.ftruncate(self._file, whole)
+        os.fsync(self._file)
 
 
 def _framed(record: Record) -> bytes:
@@ -164,37 +203,63 @@ def _framed(record: Record) -> bytes:
     return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
 
 
-def _records(path: Path, *, torn_tail: bool = False) -> Iterator[tuple[int, Record]]:
-    """Yield (offset behind it, record); an end that is cut off is the end.
+def _records(path: Path, *, last: bool = False) -> Iterator[tuple[int, Record]]:
+    """Yield (offset behind it, record).
+
+    Args:
+        path: the segment.
+        last: it is the last one, which ends at the first record that is not whole.
 
     Raises:
-        StoreError: a whole record is damaged and ``torn_tail`` does not excuse it.
+        StoreError: the segment is damaged.
     """
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            return
+            if last:
+                return
+            raise StoreError(f"{path} is not a journal segment; {REMEDY}")
         end = len(MAGIC)
-        while len(frame := file.read(_FRAME.size)) == _FRAME.size:
-            length, checksum = _FRAME.unpack(frame)
-            payload = file.read(length) if length <= RECORD_BYTES_MAX else b""
-            if len(payload) < length or zlib.crc32(payload) != checksum:
-                if torn_tail or len(payload) < length:
+        while frame := file.read(_FRAME.size):
+            payload = _payload(frame, file)
+            if payload is None:
+                if last:
                     return
-                raise StoreError(f"{path} is damaged at byte {end}; restore it from a backup")
-            end += _FRAME.size + length
-            kind, stream, number, received_ns, gateway, body = _DECODER.decode(payload)
-            yield end, Record(RecordKind(kind), stream, number, received_ns, gateway, body)
+                raise StoreError(f"{path} is damaged at byte {end}; {REMEDY}")
+            end += _FRAME.size + len(payload)
+            try:
+                kind, stream, number, received_ns, gateway, body = _DECODER.decode(payload)
+                record = Record(RecordKind(kind), stream, number, received_ns, gateway, body)
+            except (msgspec.MsgspecError, ValueError):
+                raise StoreError(
+                    f"{path} holds a record that this version cannot read, before byte {end}; "
+                    "was it written by a newer hub?"
+                ) from None
+            yield end, record
+
+
+def _payload(frame: bytes, file: BinaryIO) -> bytes | None:
+    """Return what a frame holds; None when it is not whole.
+
+    No payload is empty: zeros, which a power cut may leave at the end of a file, are no record.
+    """
+    if len(frame) < _FRAME.size:
+        return None
+    length, checksum = _FRAME.unpack(frame)
+    payload = file.read(length) if 0 < length <= RECORD_BYTES_MAX else b""
+    whole = bool(payload) and len(payload) == length and zlib.crc32(payload) == checksum
+    return payload if whole else None
+
+
+def _whole_record_follows(tail: bytes) -> bool:
+    """Tell whether behind a broken frame, by its own length, a whole one begins."""
+    if len(tail) < _FRAME.size:
+        return False
+    length, _ = _FRAME.unpack_from(tail)
+    rest = io.BytesIO(tail[_FRAME.size + length :])
+    return _payload(rest.read(_FRAME.size), rest) is not None
 
 
 def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

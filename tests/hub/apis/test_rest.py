@@ -5,67 +5,10 @@ import json
 import struct
 
 import httpx
-import msgspec
-import numpy as np
 import pytest
 import websockets
 
-from citytwin import Batch, Label, Place, Point, Span, SystemClock
 from citytwin_hub.access import Role
-from citytwin_hub.config import HubConfig
-from citytwin_hub.hub import Hub
-from citytwin_hub.journal.contract import Record, RecordKind
-from citytwin_hub.readers import Entry
-from citytwin_protos.codec import pack
-
-POINTS = [
-    Point(
-        id="g-1/d/level",
-        unit="m",
-        label=Label("Деңгей", "Уровень", "Level"),
-        normal=Span(1, 5),
-        place=Place(76.9, 43.2),
-    ),
-    Point(id="g-1/d/pump", writable=Span(0, 1)),
-]
-
-
-class Running:
-    """A hub on free ports with two points that have an hour of samples."""
-
-    def __init__(self, folder):
-        settings = {
-            "hub": {"state": str(folder)},
-            "link": {"bind": "127.0.0.1:0", "enrol_bind": "127.0.0.1:0"},
-            "http": {"bind": "127.0.0.1:0"},
-        }
-        self.hub = Hub(msgspec.convert(settings, HubConfig), SystemClock())
-        self.now_ns = self.hub.clock.now_ns() // 10**9 * 10**9
-        self.rows = self.hub.registry.rows(POINTS)
-        times = self.now_ns - np.arange(3600)[::-1] * 10**9
-        batch = Batch.of(np.full(3600, self.rows[0]), times, np.arange(3600) / 100)
-        record = Record(RecordKind.TELEMETRY, b"s" * 16, 1, self.now_ns, "g-1", pack(batch))
-        self.hub.readers.take([Entry(record, batch)], self.hub.journal.append([record]))
-        self.tokens = {role: self.hub.access.add(role.name.lower(), role) for role in Role}
-
-    def client(self, role=Role.OPERATOR, token=None):
-        headers = {"Authorization": f"Bearer {token or self.tokens[role]}"}
-        return httpx.AsyncClient(base_url=f"{self.address}/api/v1/", headers=headers)
-
-    @property
-    def address(self):
-        return f"http://127.0.0.1:{self.hub.http_port}"
-
-
-@pytest.fixture
-async def running(tmp_path):
-    city = Running(tmp_path / "hub")
-    ready = asyncio.Event()
-    serving = asyncio.ensure_future(city.hub.run(ready.set))
-    await asyncio.wait_for(ready.wait(), 20)
-    yield city
-    city.hub.stop()
-    await asyncio.wait_for(serving, 20)
 
 
 async def test_points_latest_and_history(running):

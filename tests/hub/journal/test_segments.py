@@ -84,6 +84,63 @@ def test_damage_before_the_end_is_named(tmp_path):
         SegmentJournal(tmp_path / "x")
 
 
+def test_zeros_that_a_power_cut_left_are_cut_off(tmp_path):
+    journal = SegmentJournal(tmp_path)
+    journal.append([record(1)])
+    journal.close()
+    (path,) = tmp_path.glob("*.journal")
+    with path.open("ab") as file:
+        file.write(bytes(4096))
+    again = SegmentJournal(tmp_path)
+    again.append([record(2)])
+    assert numbers(again) == [1, 2]
+    assert not list(tmp_path.glob("*.damaged"))
+
+
+def test_what_may_be_damage_is_kept_beside(tmp_path, capsys):
+    journal = SegmentJournal(tmp_path)
+    middle = journal.append([record(1)])
+    journal.append([record(2)])
+    journal.append([record(3)])
+    journal.close()
+    (path,) = tmp_path.glob("*.journal")
+    data = bytearray(path.read_bytes())
+    data[middle + 12] ^= 1
+    path.write_bytes(data)
+    again = SegmentJournal(tmp_path)
+    assert numbers(again) == [1]
+    kept = path.with_name(f"{path.stem}-{middle}.damaged")
+    assert kept.read_bytes() == bytes(data[middle:])
+    assert str(kept) in capsys.readouterr().out
+
+
+def test_an_older_segment_that_was_cut_short_is_named(tmp_path):
+    journal = SegmentJournal(tmp_path, segment_bytes_max=500)
+    for number in range(1, 30):
+        journal.append([record(number, 100)])
+    first = min(tmp_path.glob("*.journal"))
+    os.truncate(first, first.stat().st_size - 3)
+    with pytest.raises(StoreError, match=f"{first.name} is damaged at byte .*backup"):
+        numbers(journal)
+    first.write_bytes(b"")
+    with pytest.raises(StoreError, match="not a journal segment"):
+        numbers(journal)
+    first.unlink()
+    assert numbers(journal)[-1] == 29, "moved away, as the error says, the rest can be read"
+
+
+def test_a_record_of_a_newer_hub_is_named_and_nothing_is_cut(tmp_path):
+    journal = SegmentJournal(tmp_path)
+    journal.append([record(1)])
+    journal.append([record(2)._replace(kind=9)])
+    journal.close()
+    (path,) = tmp_path.glob("*.journal")
+    size = path.stat().st_size
+    with pytest.raises(StoreError, match="newer hub"):
+        SegmentJournal(tmp_path)
+    assert path.stat().st_size == size
+
+
 def test_a_full_disk_leaves_the_journal_sound(tmp_path):
     """A file size limit stands for the full disk: the write stops half way in either case."""
     script = textwrap.dedent(

@@ -1,0 +1,42 @@
+"""Messages: a whole sentence in each language, whatever is known."""
+
+import pytest
+
+from citytwin import Label, Point
+from citytwin_hub.messages import _WORDS, LANGUAGES, alarm_text
+
+NAMED = Point(
+    id="g/ps-3/level",
+    unit="m",
+    label=Label("Деңгей", "Уровень", "Level"),
+    device_label=Label("3-сорғы", "Насосная 3", "Pumps 3"),
+)
+
+
+def test_in_each_language_with_its_decimal_sign():
+    text = alarm_text("limit", "g", "g/ps-3/level.alarm", NAMED, 4.5)
+    assert text == {
+        "kk": "3-сорғы: Деңгей нормадан тыс (4,5 m)",
+        "ru": "Насосная 3: Уровень вне нормы (4,5 m)",
+        "en": "Pumps 3: Level outside normal (4.5 m)",
+    }
+
+
+def test_what_is_not_labelled_has_its_name():
+    bare = Point(id="g/ps-3/level")
+    assert alarm_text("limit", "g", "", bare, 4.0)["kk"] == "ps-3: level нормадан тыс (4)"
+    russian = Point(id="g/ps-3/level", label=Label("", "Уровень", ""))
+    assert "Уровень" in alarm_text("limit", "g", "", russian, None)["en"]
+    assert (
+        alarm_text("device", "g", "g/ps-3", None, None)["en"] == "g/ps-3: no data from the device"
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(_WORDS))
+def test_every_kind_speaks_every_language_and_leaves_nothing_open(kind):
+    text = alarm_text(kind, "medeu-1", "medeu-1/ps-3", NAMED, 1.0)
+    assert tuple(text) == LANGUAGES == tuple(_WORDS[kind])
+    assert len(set(text.values())) == 3
+    assert all("{" not in sentence and sentence.strip() for sentence in text.values())
+    assert text["en"].isascii()
+    assert not text["kk"].isascii()
