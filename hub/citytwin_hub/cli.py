@@ -110,24 +110,25 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: Any) -> int:
     import structlog
 
-    from citytwin_hub.hub import Hub
+    from citytwin_hub import grpclog
 
-    async def serve() -> None:
-        hub = Hub(options.config, SystemClock())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, hub.stop)
-        await hub.run()
+    with grpclog.told(SystemClock()):
+        from citytwin_hub.hub import Hub
 
-    # What gRPC says by itself is no line of our log.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    try:
-        asyncio.run(serve())
-    except BaseExceptionGroup as failed:
-        structlog.get_logger(__name__).exception("hub.failed", exc_info=failed)
-        print("citytwin-hub: a part of the hub failed, see the log above; it must be started "
-              "again (systemd does)", file=sys.stderr)  # fmt: skip
-        return FAILED
+        async def serve() -> None:
+            hub = Hub(options.config, SystemClock())
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, hub.stop)
+            await hub.run()
+
+        try:
+            asyncio.run(serve())
+        except BaseExceptionGroup as failed:
+            structlog.get_logger(__name__).exception("hub.failed", exc_info=failed)
+            print("citytwin-hub: a part of the hub failed, see the log above; it must be started "
+                  "again (systemd does)", file=sys.stderr)  # fmt: skip
+            return FAILED
     return 0
 
 

@@ -15,7 +15,7 @@ from citytwin_hub.tables import local_time
 
 ROWS_MAX: Final = 200
 SPAN_MS: Final = 3_600_000
-SPAN_MS_MAX: Final = 86_400_000
+SPAN_MS_MAX: Final = 366 * 86_400_000
 SAMPLES_FEW: Final = 100_000
 COLUMNS: Final = ("point", "time", "value", "text", "quality", "reason")
 

@@ -8,6 +8,8 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -53,32 +55,46 @@ class Hub:
         Raises:
             CityTwinError: a store or file cannot be used; the text says which.
         """
-        self.config, self.clock, state = config, clock, config.state
+        self.config, self.clock = config, clock
+        self._began_ns, self._stopping = clock.now_ns(), asyncio.Event()
+        self.http_port = 0
+        self._stores = contextlib.ExitStack()
+        try:
+            self._open(config.state)
+        except BaseException:
+            self._stores.close()
+            raise
+
+    def _open(self, state: Path) -> None:
+        config, clock, now_ns, opened = self.config, self.clock, self._began_ns, self._stores
         try:
             state.mkdir(parents=True, exist_ok=True)
-            self._lock = locked(state)
+            opened.enter_context(locked(state))
         except OSError as error:
             raise StoreError(f"the state folder {state} cannot be used: {error}") from error
-        now_ns, limits = clock.now_ns(), Limits(window_entries=config.link.window_entries)
-        self.registry = Registry(state / "registry.db")
+        self.registry = opened.enter_context(closing(Registry(state / "registry.db")))
         self.authority = Authority(state / "authority", now_ns, config.link.names)
-        self.access = Access(state / "access.db")
-        self.journal = SegmentJournal(state / "journal")
+        self.access = opened.enter_context(closing(Access(state / "access.db")))
+        self.journal = opened.enter_context(closing(SegmentJournal(state / "journal")))
         self.twin = Twin()
-        self.history = ParquetHistory(state / "history", self._group_of)
+        history = ParquetHistory(state / "history", self._group_of)
+        self.history = opened.enter_context(closing(history))
         self.readers = Readers(self.journal, self.twin, self.history, state / "twin.snapshot")
-        self.alarms = Alarms(
+        alarms = Alarms(
             state / "alarms.db",
             self.registry,
             self.twin,
             device_bad_ns=int(config.alarms.device_bad_s * SECOND_NS),
             gateway_silent_ns=int(config.alarms.gateway_silent_s * SECOND_NS),
         )
+        self.alarms = opened.enter_context(closing(alarms))
         self._disk = ThreadPoolExecutor(1, "journal")
         self._compactor = ThreadPoolExecutor(1, "history")
         self.committer = Committer(self.journal, self.readers, self._disk, self._has_room)
+        limits = Limits(window_entries=config.link.window_entries)
         self.ingest = Ingest(self.registry, self.journal, self.committer, clock, limits)
-        self.commands = Commands(state / "commands.db", self.registry, self.ingest.send_command)
+        commands = Commands(state / "commands.db", self.registry, self.ingest.send_command)
+        self.commands = opened.enter_context(closing(commands))
         self.ingest.observers.append(self.commands)
         self.enrolment = EnrolmentService(self.authority, self.registry, clock)
         self.link = LinkServer(self.authority, self.ingest, self.enrolment)
@@ -97,8 +113,6 @@ class Hub:
         _log.info(
             "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
         )
-        self._stopping, self._began_ns = asyncio.Event(), now_ns
-        self.http_port = 0
 
     def _group_of(self, row: int) -> str:
         point = self.registry.points.get(row)
@@ -220,14 +234,13 @@ class Hub:
         self._disk.shutdown()
         self._compactor.shutdown()
         self.ingest.save_refusals()
-        stores = (self.journal, self.history, self.registry, self.access, self.alarms)
         try:
             self.readers.saving()()
             self.history.flush(self.readers.position)
         except StoreError as error:
             _log.error("history.flush_failed", reason=str(error))  # the journal has it all
-        for store in (*stores, self.commands, self._lock):
-            store.close()
+        with contextlib.suppress(StoreError):  # told above, and closing tries it once more
+            self._stores.close()
         _log.info("hub.stopped")
 
 

@@ -1,0 +1,282 @@
+"""The command line as operators and technicians type it: real processes, real TLS, both sides."""
+
+import csv
+import re
+import shutil
+import signal
+import sqlite3
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from citytwin import SystemClock
+from citytwin_hub.authority import Authority
+from tests.edge.modbus_devices import device, tcp_server
+from tests.edge.small_hub import identity_of
+from tests.hub.processes import EDGE, Place
+
+LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+05:00")
+
+
+@pytest.fixture
+async def place(tmp_path):
+    place = Place(tmp_path)
+    yield place
+    await place.end()
+
+
+@pytest.fixture
+async def meter():
+    async with tcp_server(device(1, [(0, [11, 22, 33, 44])])) as port:
+        yield port
+
+
+def one_sentence(done, *words):
+    """Check that a command failed, and said why in one line and nothing else."""
+    assert done.code == 1, done
+    assert done.out == ""
+    assert done.err.startswith(("citytwin-hub: ", "citytwin-edge: ")), done.err
+    assert done.err.count("\n") == 1, done.err
+    for word in words:
+        assert word in done.err, done.err
+
+
+async def test_from_a_token_to_a_command_and_back(place, meter):
+    hub = await place.start_hub()
+    config = await place.enrolled("g-1", meter)
+    agent = await place.start_agent(config, "g-1")
+    assert await place.until_values("g-1/m/r0") == 11.0
+
+    done = await place.hub_command("gateways")
+    assert done.out.splitlines()[1].split()[:3] == ["g-1", "enrolled", "yes"]
+    assert LOCAL.search(done.out), "times are local"
+    (gateway,) = (await place.hub_command("gateways", "--json")).json
+    assert (gateway["connected"], gateway["points"] > 4, gateway["refused"]) == (True, True, 0)
+    done = await place.hub_command("points", "m/r1")
+    assert "0 … 100" in done.out.splitlines()[1]
+    done = await place.hub_command("read", "g-1/m/r0", "g-1/m/r3", "--json")
+    assert [value["value"] for value in done.json] == [11.0, 44.0]
+    done = await place.hub_command("read", "g-1/m/r0", "--last", "1m")
+    assert done.out.splitlines()[0].split() == ["point", "time", "value", "text", "quality"]
+    done = await place.hub_command("read", "g-1/m/r0", "--last", "1m", "--step", "1m", "--json")
+    assert all(step["mean"] == 11.0 for step in done.json)
+
+    # Each refusal is one sentence here and a record on the hub; the device never hears of it.
+    one_sentence(await place.hub_command("command", "g-1/m/r1", "101"), "outside 0 … 100")
+    one_sentence(await place.hub_command("command", "g-1/m/r0", "1"), "cannot be written")
+    one_sentence(await place.hub_command("command", "g-1/m/r9", "1"), "no point 'g-1/m/r9'")
+    done = await place.hub_command("command", "g-1/m/r1", "55", "--wait", "--json")
+    assert (done.code, done.json[0]["state"]) == (0, "settled"), done
+    assert await place.until_values("g-1/m/r1") == 55.0
+    assert [step["state"] for step in done.json[0]["history"]] == [
+        "submitted", "sent", "executed", "settled",
+    ]  # fmt: skip
+    listed = (await place.hub_command("commands", "--json")).json
+    assert [(c["state"], c["value"]) for c in listed] == [
+        ("settled", 55.0), ("refused", 1.0), ("refused", 101.0),
+    ]  # fmt: skip
+    with sqlite3.connect(place.folder / "g-1" / "state" / "commands.db") as journal:
+        kept = journal.execute("SELECT id, state FROM commands").fetchall()
+    journal.close()
+    assert kept == [(done.json[0]["id"], "executed")], "the gateway's own journal has it, once"
+
+    async with httpx.AsyncClient() as web:
+        text = (await web.get(f"http://127.0.0.1:{place.http}/metrics")).text
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    assert found["citytwin_gateway_connected", "g-1"] == 1
+    assert found["citytwin_gateway_health", "g-1", "memory"] > 0
+    assert found["citytwin_commands_total", "settled"] == 1
+    assert await place.stop(agent) == 0
+    assert await place.stop(hub) == 0
+    events = [line["event"] for line in place.log("hub")]
+    assert events[-1] == "hub.stopped"
+    assert {"link.connected", "command.settled", "enrolment.done"} <= set(events)
+
+
+async def test_tokens_that_do_not_serve_are_explained_on_both_sides(place, meter):
+    await place.start_hub()
+    config = place.gateway("g-1", meter)
+
+    async def token(*options, gateway="g-1"):
+        made = await place.hub_command("enrol-token", "--gateway", gateway, *options)
+        assert made.code == 0, made.err
+        assert f"citytwin-edge enrol THIS-HUB:{place.enrol} ct1." in made.err
+        return made.out.strip()
+
+    one_sentence(await place.join(config, "nonsense"), "not a token")
+    one_sentence(await place.join(config, await token(gateway="g-2")), "issued for gateway 'g-2'")
+    short = await token("--expires-min", "0.0001")
+    one_sentence(await place.join(config, short), "has expired; ask for a new one")
+    good = await token()
+    spare = await token()
+    assert (await place.join(config, good)).code == 0
+    other = place.gateway("g-1", meter, folder="other")
+    one_sentence(await place.join(other, good), "has been used; a token serves once")
+    one_sentence(await place.join(other, spare), "'g-1' is enrolled already")
+    one_sentence(
+        await place.hub_command("enrol-token", "--gateway", "g-1"), "enrolled already", "--replace"
+    )
+    one_sentence(await place.hub_command("enrol-token", "--gateway", "a/b"), "a/b")
+    one_sentence(
+        await place.hub_command("enrol-token", "--gateway", "g", "--expires-min", "0"), "above 0"
+    )
+    refused = [line for line in place.log("hub") if line["event"] == "enrolment.refused"]
+    for words in ("issued for gateway 'g-2'", "has expired", "has been used", "enrolled already"):
+        assert any(words in line["reason"] for line in refused), words
+    assert all(line["gateway"] == "g-1" and line["peer"] for line in refused)
+
+
+async def test_a_token_of_another_hub_is_not_spent_on_this_one(place, meter, tmp_path):
+    """The token pins the hub's certificate: nothing is sent to one that is not it."""
+    await place.start_hub()
+    (tmp_path / "elsewhere").mkdir()
+    other = Place(tmp_path / "elsewhere")
+    made = await other.hub_command("enrol-token", "--gateway", "g-1", "--json")
+    joined = await place.join(place.gateway("g-1", meter), made.json["token"])
+    one_sentence(joined, "is not the hub that issued this token")
+    assert not [line for line in place.log("hub") if line["event"].startswith("enrolment.")]
+
+
+async def test_revoked_and_foreign_certificates_and_two_of_one_name(place, meter, tmp_path):
+    await place.start_hub()
+    config = await place.enrolled("g-1", meter)
+    await place.start_agent(config, "first")
+    await place.until_logged("hub", "link.connected", gateway="g-1")
+
+    # A box that was copied: same certificate, an outbox of its own.
+    copy = place.gateway("g-1", meter, folder="copy")
+    own = shutil.ignore_patterns("outbox*", "commands*", "*.lock")
+    shutil.copytree(config.parent / "state", copy.parent / "state", ignore=own)
+    await place.start_agent(copy, "copy")
+    logged = await place.until_logged("hub", "link.duplicate", gateway="g-1")
+    assert logged["other"] != logged["peer"]
+    told = await place.until_logged("copy", "uplink.refused", reason="duplicate")
+    assert "another gateway named 'g-1' is connected" in told["detail"]
+
+    # A certificate of another authority.
+    foreign = place.gateway("g-1", meter, folder="foreign")
+    stranger = Authority(tmp_path / "stranger", SystemClock().now_ns())
+    identity_of(stranger, "g-1", foreign.parent / "state", f"127.0.0.1:{place.link}")
+    ours = (config.parent / "state" / "authority.pem").read_bytes()
+    (foreign.parent / "state" / "authority.pem").write_bytes(ours)
+    await place.start_agent(foreign, "foreign")
+    await place.until_said("foreign", "refuses this gateway's certificate: it is of another hub")
+    refused = await place.until_logged("hub", "link.handshake_failed")
+    assert refused["reason"].startswith("a client's certificate is refused: unable to get local")
+
+    done = await place.hub_command("gateways", "--revoke", "g-1")
+    assert done.out.startswith("g-1 is revoked")
+    logged = await place.until_logged("hub", "link.revoked", gateway="g-1")
+    assert "was revoked" in logged["reason"]
+    await place.until_said("first", "was revoked")
+    (gateway,) = (await place.hub_command("gateways", "--json")).json
+    assert (gateway["state"], gateway["connected"]) == ("revoked", False)
+    one_sentence(await place.hub_command("gateways", "--revoke", "g-9"), "no gateway 'g-9'")
+
+
+async def test_mistakes_are_one_sentence_with_an_exit_code(place):
+    await place.start_hub()
+    span = ("--start", "2026-11-21T00:00+05:00", "--end", "2026-11-22T00:00+05:00", "-o", "x.csv")
+    for arguments, words in [
+        (("read", "a/b/c"), "no point 'a/b/c'"),
+        (("read", "x" * 300), "200"),
+        (("export", "--points", "a/b/c", *span), "no point 'a/b/c'"),
+        (("export", "--gateway", "none", *span), "gateway 'none' has no points"),
+        (("export", "--points", "a/b/c", "--start", "now", *span[2:]), "'now' is not a time"),
+        (("export", "--points", "a/b/c", "--start", "2026-11-21", *span[2:]), "no time zone"),
+        (("export", "--points", "a/b/c", *span[:2], "--end", span[1], *span[4:]), "is not after"),
+        (("user", "remove", "nobody"), "no user 'nobody'"),
+        (("user", "add"), "needs a NAME"),
+        (("user", "add", "Айгүл"), "Айгүл"),
+        (("points", "--token", "wrong"), "a valid token is needed"),
+        (("points", "--hub", "127.0.0.1:1"), "does not answer at http://127.0.0.1:1"),
+        (("points", "--hub", "http://[::1"), "is not an address"),
+        (("run",), "another hub runs with"),
+    ]:
+        one_sentence(await place.hub_command(*arguments), words)
+    wrong = await place.run("import sys; from citytwin_hub.cli import main; sys.exit(main())")
+    assert (wrong.code, "usage: citytwin-hub" in wrong.err) == (2, True)
+    missing = await place.run(
+        "import sys; from citytwin_hub.cli import main; sys.exit(main())",
+        "gateways", "--revoke", "x",
+    )  # fmt: skip
+    one_sentence(missing, "no hub has run with", "is --config right?")
+    assert not (place.folder / "citytwin-hub").exists(), "asking makes nothing"
+    empty = await place.hub_command("gateways")
+    assert (empty.code, empty.out.splitlines()[-1]) == (0, "(none)")
+    assert (await place.hub_command("gateways", "--json")).json == []
+    added = await place.hub_command("user", "add", "aigul", "--role", "operator")
+    mine = await place.hub_command("points", "--token", added.out.strip())
+    assert mine.code == 0
+    users = (await place.hub_command("--json", "user", "list")).json
+    assert {"name": "aigul", "role": "operator"} in users
+
+
+async def test_export_of_a_running_hub(place, meter):
+    await place.start_hub()
+    await place.start_agent(await place.enrolled("g-1", meter), "g-1")
+    await place.until_values("g-1/m/r3")
+    span = ("--start", "2026-01-01T00:00+05:00", "--end", "2027-01-01T00:00+05:00")
+    done = await place.hub_command(
+        "export", "--points", "g-1/m/r0", "g-1/m/r3", *span, "-o", "two.csv"
+    )
+    assert re.fullmatch(r"\d+ samples in two\.csv\n", done.out), done
+    with (place.folder / "two.csv").open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {(line["point"], line["value"]) for line in lines} == {
+        ("g-1/m/r0", "11.0"), ("g-1/m/r3", "44.0"),
+    }  # fmt: skip
+    assert all(LOCAL.fullmatch(line["time"]) for line in lines)
+    done = await place.hub_command(
+        "export", "--gateway", "g-1", *span, "--format", "parquet", "-o", "all.parquet", "--json"
+    )
+    assert done.json["samples"] > len(lines)
+    full = await place.hub_command("export", "--gateway", "g-1", *span, "-o", "/proc/x.csv")
+    one_sentence(full, "/proc/x.csv cannot be written")
+
+
+async def test_interrupting_a_command_that_waits_is_no_traceback(place, meter):
+    await place.start_hub()
+    config = await place.enrolled("g-1", meter)
+    agent = await place.start_agent(config, "g-1")
+    await place.until_values("g-1/m/r1")
+    await place.stop(agent)
+    process = await place.start(
+        "waiting", "import sys; from citytwin_hub.cli import main; sys.exit(main())",
+        "command", "g-1/m/r1", "5", "--wait", "--config", "hub.toml",
+    )  # fmt: skip
+    await place.until_logged("hub", "command.submitted")
+    assert await place.stop(process, signal.SIGINT) == 130
+    assert (place.folder / "waiting.log").read_text() == ""
+    # Nobody was there to take it: it was journalled as submitted, and never as sent.
+    (shown,) = (await place.hub_command("commands", "--json")).json
+    assert [step["state"] for step in shown["history"]] == ["submitted"]
+    await place.start_agent(config, "g-1")
+    await place.until_logged("hub", "command.settled", point="g-1/m/r1")
+
+
+async def test_a_gateway_refuses_what_the_hub_would_not(place, meter):
+    """The gateway's own limits are narrower than those that the hub knows: it has the last word."""
+    await place.start_hub()
+    config = await place.enrolled("g-1", meter)
+    text = config.read_text()
+    config.write_text(
+        text + '[[interlock]]\ntarget = "m/r1"\nguard = "m/r0"\nspan = [100.0, inf]\n'
+    )
+    await place.start_agent(config, "g-1")
+    await place.until_values("g-1/m/r1")
+    done = await place.hub_command("command", "g-1/m/r1", "5", "--wait", "--json")
+    assert (done.code, done.json[0]["state"]) == (1, "refused")
+    assert "m/r0" in done.json[0]["reason"]
+    with sqlite3.connect(place.folder / "g-1" / "state" / "commands.db") as journal:
+        ((state, reason),) = journal.execute("SELECT state, reason FROM commands").fetchall()
+    journal.close()
+    assert (state, reason) == ("refused", done.json[0]["reason"]), "the same on both sides"
+    assert await place.until_values("g-1/m/r1") == 22.0
+    outbox = await place.run(EDGE, "outbox", "--refused", "--config", config)
+    assert "(none)" in outbox.out
