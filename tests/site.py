@@ -17,11 +17,9 @@ import httpx
 
 from tests.servers import free_port
 
-HUB = "import sys; from citytwin_hub.cli import main; sys.exit(main())"
-# A gateway has no `rich`, which the tests' environment has and structlog would load.
-EDGE = (
-    "import sys; sys.modules['rich'] = None; from citytwin_edge.cli import main; sys.exit(main())"
-)
+Command = tuple[str, ...]
+HUB = (sys.executable, "-c", "import sys; from citytwin_hub.cli import main; sys.exit(main())")
+EDGE = (sys.executable, "-c", "import sys; from citytwin_edge.cli import main; sys.exit(main())")
 WAIT_S_MAX = 90.0
 POLL_S = 0.05
 
@@ -43,12 +41,12 @@ async def until(holds: Callable[[], bool], what: str, timeout_s: float = WAIT_S_
 class Program:
     """A command of ours that runs until it is ended, and can be started again; logs as JSON."""
 
-    def __init__(self, folder: Path, name: str, code: str, *arguments: str) -> None:
+    def __init__(self, folder: Path, name: str, *command: str) -> None:
         """Prepare; ``environment`` may be filled before each start."""
         self.folder, self.name = folder, name
         self.log = folder / f"{name}.log"
         self.environment: dict[str, str] = {}
-        self._command = (sys.executable, "-c", code, *arguments)
+        self._command = command
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -124,10 +122,13 @@ class Waiting(NamedTuple):
 class Gateway(Program):
     """One gateway: its configuration, state folder and agent."""
 
-    def __init__(self, folder: Path, name: str, state: Path | None = None) -> None:
+    def __init__(
+        self, folder: Path, name: str, state: Path | None = None, program: Command = EDGE
+    ) -> None:
         """Prepare in a folder of its own; ``configure`` writes the configuration."""
         folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(folder, name, EDGE, "run", "--log", "json", "--config", "edge.toml")
+        self.program = program
+        super().__init__(folder, name, *program, "run", "--log", "json", "--config", "edge.toml")
         self.state = state or folder / "state"
 
     @property
@@ -172,12 +173,12 @@ class Site:
             f'enrol_bind = "127.0.0.1:{self.enrol}"\n[http]\nbind = "127.0.0.1:{self.http}"\n'
             f"[history]\nflush_s = {flush_s}\n"
         )
-        self.hub = Program(folder, "hub", HUB, "--config", "hub.toml", "--log", "json", "run")
+        self.hub = Program(folder, "hub", *HUB, "--config", "hub.toml", "--log", "json", "run")
         self.gateways: list[Gateway] = []
 
-    def gateway(self, name: str, state: Path | None = None) -> Gateway:
+    def gateway(self, name: str, state: Path | None = None, program: Command = EDGE) -> Gateway:
         """Return a new gateway of this site, neither configured nor enrolled."""
-        gateway = Gateway(self.folder / name, name, state)
+        gateway = Gateway(self.folder / name, name, state, program)
         self.gateways.append(gateway)
         return gateway
 
@@ -196,23 +197,23 @@ class Site:
     async def admit(self, gateway: Gateway) -> None:
         """Enrol a configured gateway, by the two commands that people type."""
         made = await self.command(
-            HUB, "--config", "hub.toml", "--json", "enrol-token", "--gateway", gateway.name
+            *HUB, "--config", "hub.toml", "--json", "enrol-token", "--gateway", gateway.name
         )
         address, token = f"127.0.0.1:{self.enrol}", json.loads(made)["token"]
         config = str(gateway.folder / "edge.toml")
-        await self.command(EDGE, "enrol", address, token, "--config", config)
+        await self.command(*gateway.program, "enrol", address, token, "--config", config)
 
-    async def command(self, code: str, *arguments: str) -> str:
+    async def command(self, *words: str) -> str:
         """Run a command to its end; return what it printed."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, *arguments, cwd=self.folder, stdout=asyncio.subprocess.PIPE
+            *words, cwd=self.folder, stdout=asyncio.subprocess.PIPE
         )
         try:
             out, _ = await asyncio.wait_for(process.communicate(), WAIT_S_MAX)
         finally:
             if process.returncode is None:
                 process.kill()
-        assert process.returncode == 0, f"{arguments} failed: {out.decode()}"
+        assert process.returncode == 0, f"{words} failed: {out.decode()}"
         return out.decode()
 
     @contextlib.asynccontextmanager
