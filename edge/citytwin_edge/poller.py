@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from citytwin.adapter import Adapter, Confirms, Listens, Probed, Probes, Reads, Writes
+from citytwin.adapter import Adapter, Confirms, Listens, Reads, Writes
 from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
@@ -333,28 +333,3 @@ class Poller:
                 raise DeviceError(f"the adapter of {self.spec.name} failed: {error}") from error
         self._woken = True
         self._end_nap()
-
-    async def probe(self) -> Sequence[Probed]:
-        """Read every point once for a technician; values are before scale and offset.
-
-        Raises:
-            DeviceError: the device cannot be reached, or has no way to be asked.
-        """
-        adapter = self._adapter
-        timeout_s = self.spec.timeout_ns / SECOND_NS * max(1, len(self.spec.points))
-        begun_ns = self._clock.monotonic_ns()
-        try:
-            async with self._lock, asyncio.timeout(timeout_s):
-                await self._ensure_open()
-                if isinstance(adapter, Probes):
-                    return await adapter.probe()
-                if not isinstance(adapter, Reads):
-                    raise DeviceRefused(f"device {self.spec.name} speaks only by itself")
-                batch = await adapter.read()
-        except TimeoutError:
-            raise DeviceSilent(f"{self.spec.name} gave no answer within {timeout_s:g} s") from None
-        elapsed_ns = self._clock.monotonic_ns() - begun_ns
-        return [
-            Probed(int(point), b"", float(value), int(quality), elapsed_ns)
-            for point, value, quality in zip(batch.point, batch.value, batch.quality, strict=True)
-        ]

@@ -19,6 +19,8 @@ from citytwin_edge.gateway import Device
 from citytwin_edge.scaling import Scaling
 
 DEVICE_S_MAX: Final = 30.0
+POINT_S_MAX: Final = 1.0
+"""A device may take so long, and so much longer for each of its points: slow lines have many."""
 LISTEN_S_MAX: Final = 10.0
 """A device that speaks by itself is heard for so long, or until it has told all its points."""
 AT_ONCE_MAX: Final = 8
@@ -42,13 +44,14 @@ async def probe_device(device: Device, site: Site) -> list[Row]:
     """Return one row a point: raw bytes, value in its unit, quality, milliseconds, note."""
     adapter = device.build(site)
     missing = "nothing was heard of it"
+    timeout_s = DEVICE_S_MAX + POINT_S_MAX * len(device.points)
     probed: Sequence[Probed] = ()
     try:
-        async with asyncio.timeout(DEVICE_S_MAX):
+        async with asyncio.timeout(timeout_s):
             await adapter.open()
             probed = await probe(adapter, len(device.points))
     except TimeoutError as error:
-        missing = str(error) or f"no answer within {DEVICE_S_MAX:g} s"
+        missing = str(error) or f"no answer within {timeout_s:g} s"
     except (CityTwinError, OSError) as error:
         missing = str(error) or type(error).__name__
     finally:

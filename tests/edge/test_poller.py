@@ -21,14 +21,7 @@ from citytwin.point import Point, Span
 from citytwin.quality import Quality
 from citytwin.testing import VirtualClock
 from citytwin_edge.poller import Poller
-from tests.edge.modbus_devices import (
-    build,
-    device,
-    holding,
-    new_site,
-    tcp_server,
-)
-from tests.edge.poller_fakes import Fake, FakeListening, FakePolled, play, run_for, said, spec_of
+from tests.edge.poller_fakes import Fake, FakePolled, play, run_for, said, spec_of
 
 
 class TestPace:
@@ -257,35 +250,3 @@ class TestSpec:
     def test_an_adapter_that_can_do_nothing(self) -> None:
         with pytest.raises(TypeError, match="neither reads nor listens"):
             Poller(spec_of(Fake()), SystemClock(), lambda _: None)
-
-
-class TestProbe:
-    async def test_an_adapter_that_shows_bytes(self) -> None:
-        async with tcp_server(device(1, [(0, (5, 6))])) as port:
-            adapter = build(new_site(), holding(0, 1), host="127.0.0.1", port=port)
-            poller = Poller(spec_of(adapter), SystemClock(), lambda _: None)
-            probed = await poller.probe()
-            await poller.close()
-        assert [(one.raw.hex(), one.value) for one in probed] == [("0005", 5), ("0006", 6)]
-
-    async def test_an_adapter_that_only_reads(self) -> None:
-        poller = Poller(spec_of(FakePolled()), SystemClock(), lambda _: None)
-        assert [(one.point, one.value) for one in await poller.probe()] == [(0, 10), (1, 10)]
-
-    async def test_an_adapter_that_only_listens(self) -> None:
-        poller = Poller(spec_of(FakeListening()), SystemClock(), lambda _: None)
-        with pytest.raises(DeviceRefused, match="speaks only by itself"):
-            await poller.probe()
-
-    def test_a_probe_that_hangs_is_ended(self) -> None:
-        adapter = FakePolled()
-
-        async def hang(_: int) -> Batch:
-            await asyncio.sleep(1e9)
-            return adapter.batch()
-
-        adapter.script = hang
-        clock = VirtualClock()
-        poller = Poller(spec_of(adapter), clock, lambda _: None)
-        with pytest.raises(DeviceSilent, match="dev gave no answer within 20 s"):
-            clock.run(poller.probe())

@@ -116,12 +116,23 @@ async def test_what_it_does_not_tell_in_time_is_silent(monkeypatch):
     [
         (DeviceRefused("exception 2"), "exception 2"),
         (OSError("no such port"), "no such port"),
-        (TimeoutError(), "no answer within 30 s"),
+        (TimeoutError(), "no answer within 32 s"),
     ],
 )
 async def test_a_device_that_cannot_be_opened(error, note):
     rows = await rows_of(Failing(error))
     assert [(row[4], row[6]) for row in rows] == [("bad: silent", note)] * 2
+
+
+async def test_a_probe_that_hangs_is_ended_later_for_more_points(monkeypatch):
+    class Hanging(Plain):
+        async def probe(self):
+            await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(probing, "DEVICE_S_MAX", 0.1)
+    monkeypatch.setattr(probing, "POINT_S_MAX", 0.05)
+    rows = await rows_of(Hanging())
+    assert [(row[4], row[6]) for row in rows] == [("bad: silent", "no answer within 0.2 s")] * 2
 
 
 async def test_an_adapter_that_can_do_nothing():

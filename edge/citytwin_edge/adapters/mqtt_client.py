@@ -48,6 +48,7 @@ class Client(aiomqtt.Client):
         self._is_5 = connection.version == "5"
         self.is_kept = connection.session_s > 0
         self.is_resumed = False
+        self._numbers_filters = True
         self._log = _Remembered()
         super().__init__(
             connection.host,
@@ -81,6 +82,7 @@ class Client(aiomqtt.Client):
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
     ) -> None:
         self.is_resumed = flags.session_present
+        self._numbers_filters = getattr(properties, "SubscriptionIdentifierAvailable", 1) != 0
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(
@@ -112,9 +114,9 @@ class Client(aiomqtt.Client):
     async def _let_go(self) -> None:
         """Close what is left of a connection that failed: paho would keep its socket."""
         self._client.disconnect()
-        while self._client.socket() is not None and self._client.want_write():
-            if self._client.loop_write():
-                break
+        self._client.loop_write()  # a farewell, if the broker takes it; then it is closed
+        if self._client.socket() is not None:
+            self._client._sock_close()
         await asyncio.sleep(0)
 
     async def lost(self) -> str:
@@ -132,7 +134,7 @@ class Client(aiomqtt.Client):
             MqttError: the connection is lost.
         """
         properties = None
-        if self._is_5:
+        if self._is_5 and self._numbers_filters:
             properties = _PROPERTIES(PacketTypes.SUBSCRIBE)
             properties.SubscriptionIdentifier = identifier(topic)
         answers = await self.subscribe(topic, qos, None, properties)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import subprocess
 
 import aiomqtt
@@ -11,7 +12,7 @@ import pytest
 from citytwin_edge.adapters.mqtt_client import Client, identifier
 from citytwin_edge.adapters.mqtt_settings import MqttDevice
 from tests.edge.mqtt_devices import PATIENCE_S, certificate, wait_for
-from tests.servers import free_port, mosquitto, peer
+from tests.servers import broker, free_port, mosquitto, peer
 
 # paho leaves its socket to the garbage collector when a handshake fails.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -170,3 +171,46 @@ async def test_leaving_a_broker_that_has_died_takes_no_time_at_all(tmp_path):
     async with asyncio.timeout(PATIENCE_S):
         await client.leave()
     assert client._client.socket() is None
+
+
+async def test_a_broker_that_takes_nothing_more_is_left_all_the_same(tmp_path):
+    """Its socket's buffer is full, so not even a farewell goes out."""
+    async with broker(tmp_path) as running:
+        client = Client(connection(running.port), lambda _: None, "")
+        assert not await client.enter()
+        running.process.send_signal(signal.SIGSTOP)
+        try:
+            for _ in range(64):
+                client._client.publish("t", b"x" * 262_144)
+                client._client.loop_write()
+            assert client._client.want_write(), "the socket is full"
+            async with asyncio.timeout(PATIENCE_S):
+                await client.leave()
+            assert client._client.socket() is None
+        finally:
+            running.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("available", [True, False])
+async def test_a_broker_that_numbers_no_subscriptions_is_not_asked_to(available):
+    """MQTT 5, 3.2.2.3.12: to number one all the same would be a protocol error."""
+    asked = asyncio.Queue(maxsize=10)
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"MQTT\x05")
+        await reader.read(1000)
+        properties = b"" if available else b"\x29\x00"
+        body = b"\x00\x00" + bytes([len(properties)]) + properties
+        writer.write(b"\x20" + bytes([len(body)]) + body)
+        packet = await reader.read(1000)
+        asked.put_nowait(packet)
+        writer.write(b"\x90\x04" + packet[2:4] + b"\x00\x01")
+        await reader.read(1000)
+
+    async with peer(serve) as port:
+        client = Client(connection(port), lambda _: None, "")
+        assert not await client.enter()
+        assert not await client.ask_for("t", 1)
+        await client.leave()
+        packet = await asked.get()
+    assert (b"\x0b" in packet[4:6]) is available
