@@ -72,6 +72,15 @@ class Supervisor:
         Raises:
             DemoError: something cannot be started.
         """
+        try:
+            await self._start()
+        except OSError as error:
+            raise DemoError(
+                f"the state folder {self.state} cannot be used ({error.strerror}: "
+                f"{error.filename}); choose another one with CITYTWIN_DEMO_STATE=FOLDER"
+            ) from None
+
+    async def _start(self) -> None:
         devices = self._prepare()
         self._check_ports(devices)
         logs = self.state / "logs"
@@ -142,21 +151,13 @@ class Supervisor:
     # ---- before anything runs
     def _prepare(self) -> list[Device]:
         """Make the state folder and what stands in it; return the city's devices."""
-        try:
-            (self.state / "logs").mkdir(parents=True, exist_ok=True)
-            self._take_lock()
-            self._check_format()
-            truth = WaterTruth(0)
+        (self.state / "logs").mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        self._check_format()
+        self._write_hub_config()
+        with contextlib.closing(WaterTruth(0)) as truth:
             write_map(self.state / "city.geojson", truth.network)
-            devices = city_devices(truth)
-            truth.close()
-            self._write_hub_config()
-        except OSError as error:
-            raise DemoError(
-                f"the state folder {self.state} cannot be used ({error.strerror}: "
-                f"{error.filename}); choose another one with CITYTWIN_DEMO_STATE=FOLDER"
-            ) from None
-        return devices
+            return city_devices(truth)
 
     def _take_lock(self) -> None:
         self._lock = (self.state / "lock").open("w")

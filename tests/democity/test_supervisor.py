@@ -64,6 +64,18 @@ async def test_a_state_folder_that_cannot_be_written_is_named(tmp_path):
     assert "CITYTWIN_DEMO_STATE" in words
 
 
+async def test_a_file_where_a_folder_belongs_is_named_and_nothing_is_left(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "deploy")
+    (tmp_path / "gateways").touch()
+    city = supervisor(tmp_path)
+    with pytest.raises(DemoError, match=rf"cannot be used \(.*: {tmp_path}/gateways"):
+        await city.start()
+    started = [one.process for one in city._children()]
+    await city.stop()
+    assert len(started) == 3
+    assert all(one is not None and one.returncode is not None for one in started)
+
+
 async def test_a_state_folder_of_another_version_is_refused_untouched(tmp_path):
     (tmp_path / "format").write_text("0\n")
     words = await said(Demo(tmp_path))
