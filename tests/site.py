@@ -155,6 +155,12 @@ class Gateway(Program):
             ).fetchone()
         return Waiting(entries, oldest, last)
 
+    def stream(self) -> bytes:
+        """Return the outbox's name, by which the hub's journal knows it."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.outbox}?mode=ro", uri=True)) as db:
+            (stream,) = db.execute("SELECT value FROM counters WHERE name = 'stream'").fetchone()
+        return bytes(stream)
+
     async def until_delivered(self, timeout_s: float = WAIT_S_MAX) -> None:
         """Wait until the hub has taken everything that was ever kept."""
         await until(lambda: not self.waiting().entries, f"{self.name} to deliver", timeout_s)

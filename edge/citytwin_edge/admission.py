@@ -42,6 +42,12 @@ class Admission:
         """How many wait in memory until the time is known."""
         return self._early_samples
 
+    def abandon(self) -> None:
+        """Give up what still waits for the time: the agent ends. Counted as dropped."""
+        self.dropped += self._early_samples
+        self._early.clear()
+        self._early_samples = 0
+
     def admit(self, batch: Batch) -> Batch:
         """Return what may be kept of a batch; nothing while the time is not known."""
         if not len(batch):

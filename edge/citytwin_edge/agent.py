@@ -154,6 +154,7 @@ class Agent:
             await self.flush(final=True)
             raise
         finally:
+            self.admission.abandon()
             self._disk_thread.shutdown()
             self.commander.close()
             self.outbox.close()

@@ -64,7 +64,9 @@ class ClockTrust:
         """Return the best UTC there is."""
         self._notice_step()
         now_ns = self._clock.now_ns()
-        if self._is_close() is False and self.offset_ns is not None and not self.synchronised():
+        # No time source holds a clock that stands before 2020, whatever the kernel says.
+        is_held = now_ns >= TIME_NS_MIN and self.synchronised()
+        if self._is_close() is False and self.offset_ns is not None and not is_held:
             return now_ns + self.offset_ns
         return now_ns
 

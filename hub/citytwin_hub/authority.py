@@ -26,7 +26,9 @@ from citytwin_protos.transport import SERVER_NAME
 AUTHORITY_DAYS: Final = 3650
 CERTIFICATE_DAYS: Final = 397
 RENEW_DAYS: Final = 30
-CLOCK_SKEW: Final = datetime.timedelta(minutes=5)
+VALID_FROM: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+"""Every certificate: a gateway whose clock was never set learns the time from the hub, and a
+certificate that begins in its future would keep it away for ever."""
 REQUEST_BYTES_MAX: Final = 8192
 URN_PREFIX: Final = "urn:citytwin:gateway:"
 
@@ -107,7 +109,7 @@ class Authority:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - CLOCK_SKEW)
+            .not_valid_before(VALID_FROM)
             .not_valid_after(now + datetime.timedelta(days=AUTHORITY_DAYS))
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
@@ -160,7 +162,7 @@ class Authority:
             .issuer_name(self.certificate.subject)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - CLOCK_SKEW)
+            .not_valid_before(VALID_FROM)
             .not_valid_after(ends)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signs_certificates=False), critical=True)

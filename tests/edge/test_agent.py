@@ -255,6 +255,20 @@ def test_a_gateway_that_does_not_know_the_time_learns_it_from_the_hub(tmp_path, 
     played(tmp_path, monkeypatch, scene, clock=clock)
 
 
+def test_what_never_got_a_time_is_counted_as_lost_at_the_end(tmp_path, monkeypatch):
+    async def scene(gateway):
+        gateway.hub.down = True
+        async with gateway.running() as agent:
+            await asyncio.sleep(10.5)
+            assert agent.dropped_samples == 0
+        readings = 2 * gateway.readings(0) + gateway.readings(1)
+        assert not waiting(tmp_path)
+        # And what the agent said of itself meanwhile.
+        assert agent.dropped_samples >= readings > 20
+
+    played(tmp_path, monkeypatch, scene, clock=VirtualClock(start_ns=0, synchronised=False))
+
+
 @pytest.mark.parametrize("step", [3600, -3600])
 def test_stamps_go_on_when_the_clock_is_set_wrong(tmp_path, monkeypatch, step):
     async def scene(gateway):

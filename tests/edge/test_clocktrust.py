@@ -34,6 +34,15 @@ def test_a_step_of_the_clock_is_noticed_and_undone_by_comparing_anew():
     assert trust.trusted()
 
 
+def test_a_clock_that_was_never_set_is_not_believed_whatever_the_kernel_says():
+    clock = VirtualClock(synchronised=True)
+    trust, real_ns = ClockTrust(clock), clock.now_ns()
+    clock.step_wall(-real_ns)
+    trust.compared(real_ns)
+    assert clock.now_ns() == 0
+    assert trust.now_ns() == real_ns
+
+
 @pytest.mark.parametrize("step", [HOUR, -HOUR])
 def test_the_time_goes_on_when_the_clock_is_set_wrong(step):
     clock = VirtualClock(synchronised=False)

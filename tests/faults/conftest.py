@@ -108,7 +108,8 @@ async def grounds(
 ) -> AsyncIterator[Grounds]:
     """Start the scenarios of all chosen tests at once; each test waits for its own."""
     grounds = Grounds(tmp_path_factory)
-    calls = [getattr(item, "callspec", None) for item in request.session.items]
+    mine = [item for item in request.session.items if item.path.parent == Path(__file__).parent]
+    calls = [getattr(item, "callspec", None) for item in mine]
     grounds.begin([call.params["scenario"] for call in calls if call and "scenario" in call.params])
     yield grounds
     await grounds.end()

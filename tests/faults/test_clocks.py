@@ -10,8 +10,10 @@ from citytwin import Quality, SystemClock
 from tests.faults.books import Watched, opened
 from tests.faults.meters import Meter, serving
 from tests.relay import Relay
+from tests.site import until
 
 HOUR_S = 3600
+YEARS_S = 9 * 365 * 24 * HOUR_S
 STEPS_S = (HOUR_S, 0, -HOUR_S, 0)
 NEAR_NS = 120 * 10**9
 """A stamp is near a time: an hour is far, a slow machine's seconds are not."""
@@ -110,6 +112,33 @@ async def hubs_clock_is_set(ground):
     return books.account("clock of the hub set by ±1 h", len(STEPS_S), "doubted, then good")
 
 
-@pytest.mark.parametrize("scenario", [gateways_clock_is_set, hubs_clock_is_set])
+async def gateway_starts_in_the_past(ground):
+    site, meter, clock = await ground.town(), Meter("m"), Wound(ground.folder)
+    async with serving(meter), Relay(site.link) as relay:
+        gateway = await ground.gateway(site, "lost-in-time", meter, relay=relay)
+        gateway.environment.update(clock.environment)
+        clock.set(-YEARS_S)
+        await relay.refuse()
+        watched = Watched(gateway, meter)
+        await watched.start()
+        await meter.more(30)
+        assert gateway.waiting().last == 0, "samples wait until there is a time to stamp them with"
+        await relay.listen()
+        await until(lambda: gateway.waiting().last > 0, "the hub to tell the time")
+        await meter.more()
+        await watched.finish()
+    books = await opened(site, watched)
+    seen = books.of("m", "r0")
+    heard = seen.select(~np.isnan(seen.value))
+    assert int(heard.value.min()) == 1, "the first answer has its place in the history"
+    assert set(heard.quality.tolist()) == {int(Quality.UNCERTAIN_CLOCK)}
+    real = np.array(meter.answered_ns, np.int64)[heard.value.astype(int) - 1]
+    assert np.abs(heard.time_ns - real).max() < NEAR_NS
+    return books.account("gateway starts nine years ago", 1, "stamped when the hub was reached")
+
+
+@pytest.mark.parametrize(
+    "scenario", [gateways_clock_is_set, hubs_clock_is_set, gateway_starts_in_the_past]
+)
 async def test_samples_are_doubted_and_none_is_lost(scenario, grounds, told):
     told(await grounds.account(scenario))
