@@ -198,8 +198,9 @@ def test_repeats_are_journalled_and_do_not_change_the_state(tmp_path):
 
 def test_repeats_without_end_are_noted_up_to_a_limit(tmp_path):
     hub = Hub(tmp_path)
+    tracked = hub.submit(command_id="a" * 32)
     for _ in range(300):
-        tracked = hub.submit(command_id="a" * 32)
+        assert hub.submit(command_id="a" * 32) is tracked
     assert len(tracked.history) == 100
     assert len(hub.sent) == 1
 

@@ -36,7 +36,7 @@ async def test_stopping_leaves_everything_in_files(tmp_path):
         kept = city.hub.twin.read()
     history = ParquetHistory(tmp_path / "hub" / "history", lambda _row: "g-1")
     assert history.position == end
-    assert len(history.read(rows, 0, 2**62, samples_max=10**6)) == 3600
+    assert len(history.read(rows.tolist(), 0, 2**62, samples_max=10**6)) == 3600
     twin = Twin()
     assert twin.load(tmp_path / "hub" / "twin.snapshot") == end
     assert twin.read().value.tolist() == kept.value.tolist()
@@ -176,13 +176,11 @@ async def test_a_part_that_fails_ends_the_hub_and_loses_nothing(tmp_path, monkey
     def broken(*_):
         raise RuntimeError("nobody foresaw this")
 
+    city = Running(tmp_path / "hub")
+    end = city.hub.journal.end
+    monkeypatch.setattr(city.hub, "_check_once", broken)
     with pytest.raises(BaseExceptionGroup) as caught:
-        async with serving(tmp_path / "hub") as city:
-            end = city.hub.journal.end
-            monkeypatch.setattr(city.hub, "_check_once", broken)
-            async with asyncio.timeout(20):
-                while city.hub._stores._exit_callbacks:
-                    await asyncio.sleep(0.02)
+        await asyncio.wait_for(city.hub.run(), 20)
     assert caught.group_contains(RuntimeError, match="nobody foresaw this")
     history = ParquetHistory(tmp_path / "hub" / "history")
     assert history.position == end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,6 +28,30 @@ HEALTH: Final = "agent"
 EMPTY_MAP: Final[dict[str, Any]] = {"type": "FeatureCollection", "features": []}
 
 
+class Overview:
+    """How many points each gateway has, and which are its own: looked up anew when points change.
+
+    Browsers are told of gateways twice a second; going through all points each time would cost
+    more than taking in their samples.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing looked up."""
+        self._version = -1
+        self._counts: dict[str, int] = {}
+        self._own: dict[str, dict[str, int]] = {}
+
+    def of(self, registry: Registry) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+        """Return the number of points by gateway, and the rows of its own points by name."""
+        if self._version != registry.version:
+            self._version, self._counts, self._own = registry.version, {}, {}
+            for row, point in registry.points.items():
+                self._counts[point.gateway] = self._counts.get(point.gateway, 0) + 1
+                if point.device == HEALTH:
+                    self._own.setdefault(point.gateway, {})[point.name] = row
+        return self._counts, self._own
+
+
 @dataclass(frozen=True, slots=True)
 class City:
     """Everything that the APIs stand on."""
@@ -41,6 +65,7 @@ class City:
     commands: Commands
     access: Access
     base_map: dict[str, Any]
+    overview: Overview = field(default_factory=Overview)
 
     def point(self, row: int, point: Point) -> dict[str, Any]:
         """Return a point as the APIs show it."""
@@ -96,12 +121,7 @@ class City:
 
     def gateways(self) -> list[dict[str, Any]]:
         """Return every gateway with what is known of it now."""
-        own: dict[str, dict[str, int]] = {}
-        counts: dict[str, int] = {}
-        for row, point in self.registry.points.items():
-            counts[point.gateway] = counts.get(point.gateway, 0) + 1
-            if point.device == HEALTH:
-                own.setdefault(point.gateway, {})[point.name] = row
+        counts, own = self.overview.of(self.registry)
         shown = []
         for gateway in self.registry.gateways():
             connection = self.ingest.connections.get(gateway.name)

@@ -72,6 +72,13 @@ async def test_gateways_tell_what_is_known_and_nothing_else(running, city):
     assert city.gateways()[0]["outbox_entries"] is None
 
 
+async def test_points_are_counted_anew_when_there_are_more(running, city):
+    enrol(running.hub.registry, "g-1", running.now_ns)
+    assert [city.gateways()[0]["points"] for _ in range(2)] == [2, 2]
+    running.hub.registry.rows(MORE_POINTS)
+    assert city.gateways()[0]["points"] == 6
+
+
 def test_ends_without_limit_are_null():
     assert span(Span(float("-inf"), 5.0)) == [None, 5.0]
     assert span(None) is None

@@ -138,7 +138,7 @@ async def test_commands_are_told_to_everybody(running):
         running.hub.commands.submit(user, "g-1/d/pump", 1.0, running.hub.clock.now_ns())
         for browser in (one, two):
             await browser.until(lambda browser=browser: browser.last("command") is not None)
-            shown = browser.last("command")
+            shown = browser.last("command") or {}
             assert (shown["state"], shown["value"], shown["issued_by"]) == (
                 "submitted", 1.0, "operator",
             )  # fmt: skip
