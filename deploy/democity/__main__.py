@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -26,15 +26,22 @@ def main() -> int:
     )
     parser.add_argument("--port", type=int, default=HTTP_PORT, help="of the page")
     parser.add_argument("--port-offset", type=int, default=0, help="moves every other port")
+    options = parser.parse_args()
     try:
-        return asyncio.run(_run(parser.parse_args()))
+        # Loading EPANET takes seconds: mistakes above are told without it, and Ctrl-C meanwhile
+        # comes here, not into an event loop that cannot hear it.
+        import asyncio
+
+        importlib.import_module("democity.faults")
+        return asyncio.run(_run(options))
     except KeyboardInterrupt:
-        # It came while the libraries were being loaded: nothing has been started yet.
+        # Nothing has been started yet.
         return 0
 
 
 async def _run(options: argparse.Namespace) -> int:
-    # Loading EPANET takes a second, and mistakes on the command line are told without it.
+    import asyncio
+
     from democity.child import DemoError
     from democity.faults import AFTER_S, LASTS_S, inject
     from democity.supervisor import Supervisor

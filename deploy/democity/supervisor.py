@@ -57,10 +57,13 @@ class Supervisor:
         """
         starting = asyncio.ensure_future(self.start())
         stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (starting, stopping):
-            task.cancel()
-        await asyncio.wait({starting, stopping})
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Whatever ends this, no start goes on behind the stop that follows.
+            for task in (starting, stopping):
+                task.cancel()
+            await asyncio.wait({starting, stopping})
         if stop.is_set():
             return False
         starting.result()

@@ -13,7 +13,7 @@ from democity.supervisor import Supervisor
 from tests.city.demo_city import Demo, free_offset
 from tests.servers import free_port
 
-INTERRUPTIONS = 5
+INTERRUPTIONS = 6
 
 
 def supervisor(state, **ports):
@@ -101,14 +101,18 @@ async def test_a_hub_that_cannot_read_its_files_is_quoted(tmp_path, monkeypatch)
 async def test_interrupted_while_it_starts_it_leaves_nothing(tmp_path):
     """At a random moment of a start (a first one, then ones that continue), seeded."""
     random = Random(1)
-    for _ in range(INTERRUPTIONS):
+    for turn in range(INTERRUPTIONS):
         city = Demo(tmp_path / "demo")
         await city.spawn()
         seen = set()
-        # The moment is counted in processes that have appeared, not in seconds.
-        wanted = random.randint(0, 7)
+        # The moment is counted in what has been loaded or in processes, not in seconds.
+        supervisor, loaded, wanted = psutil.Process(city.process.pid), 0, 0
+        if turn % 2:
+            wanted = random.randint(1, 7)
+        else:
+            loaded = random.randint(15, 150) * 1_000_000
         async with asyncio.timeout(60):
-            while len(seen) < wanted and city.process.returncode is None:
+            while len(seen) < wanted or supervisor.memory_info().rss < loaded:
                 seen.update(city.family())
                 await asyncio.sleep(0.01)
         seen.update(city.family())
