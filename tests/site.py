@@ -191,6 +191,10 @@ class Site:
     async def start_hub(self) -> None:
         """Start the hub and wait until it answers."""
         await self.hub.start()
+        await self.until_hub_answers()
+
+    async def until_hub_answers(self) -> None:
+        """Wait until the hub that has been started serves its page."""
         async with httpx.AsyncClient() as web, asyncio.timeout(WAIT_S_MAX):
             while True:
                 try:

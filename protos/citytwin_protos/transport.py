@@ -23,7 +23,9 @@ FRAME_BYTES_MAX: Final = (1 << 20) + 8192
 SEND_S_MAX: Final = 30.0
 """A peer that takes no frame for so long is gone."""
 CLOSE_S_MAX: Final = 0.3
-"""How long whoever closes waits for the last words to arrive."""
+"""How long a closing gateway waits for its last words to arrive."""
+HANG_UP_S_MAX: Final = 2.0
+"""How long a hub that closes waits for the gateway, which may be slow, to hear its last words."""
 WINDOW_BYTES: Final = 256 * 1024
 """What one line may hold unread; frames beyond wait at their sender."""
 EXCHANGE: Final = "/citytwin.v1.Link/Exchange"
@@ -242,7 +244,7 @@ class ServerLine(_GrpcLine):
         A call that ends takes along what its client has not read yet.
         """
         with contextlib.suppress(*_GRPC_ERRORS, TimeoutError):
-            async with asyncio.timeout(CLOSE_S_MAX):
+            async with asyncio.timeout(HANG_UP_S_MAX):
                 reading = self._reading
                 while await (reading or self._read()) is not grpc.aio.EOF:
                     reading = None

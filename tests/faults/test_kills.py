@@ -13,12 +13,14 @@ KILLS = 50
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def kill_often(start, kill, random, seconds):
-    """Start a program, kill it after a random time, and again."""
-    for _ in range(KILLS):
+async def kill_often(start, works, kill, random):
+    """Start a program, kill it at a random moment, and again: half of the time when it works."""
+    for number in range(KILLS):
         await start()
+        if number % 2:
+            await works()
         # Any moment will do, that of its first breath too; nothing is waited for.
-        await asyncio.sleep(random.uniform(*seconds))
+        await asyncio.sleep(random.uniform(0, 1.5))
         await kill()
 
 
@@ -29,8 +31,8 @@ async def killed(ground):
         await site.hub.kill()
         watched = Watched(gateway, meter)
         await asyncio.gather(
-            kill_often(watched.start, watched.kill, Random(1), (0.4, 1.8)),
-            kill_often(site.hub.start, site.hub.kill, Random(2), (0.5, 2.0)),
+            kill_often(watched.start, lambda: meter.more(8), watched.kill, Random(1)),
+            kill_often(site.hub.start, site.until_hub_answers, site.hub.kill, Random(2)),
         )
         await site.start_hub()
         await watched.start()
