@@ -1,5 +1,8 @@
 """Units of measure: the UCUM codes a point may carry, with their UN/CEFACT code and their symbol.
 
+>>> unit("m3/h").symbol_in("kk"), unit("m3/h").symbol_in("ru"), unit("m3/h").symbol
+('м³/сағ', 'м³/ч', 'm³/h')
+
 UCUM (The Unified Code for Units of Measure, 2.1) is what people write; UN/CEFACT Recommendation 20
 is what NGSI-LD speaks. A unit is added here once, with both, and is known everywhere.
 """
@@ -17,6 +20,17 @@ class Unit(NamedTuple):
     ucum: str
     cefact: str
     symbol: str
+
+    def symbol_in(self, language: str) -> str:
+        """Return the symbol as kk, ru or en writes it; any other language gets the English one.
+
+        Source: GOST 8.417 for Russian, which Kazakh follows but for times and counted things.
+        """
+        column = {"kk": 0, "ru": 1}.get(language)
+        if column is None:
+            return self.symbol
+        parts = self.symbol.split("/")
+        return "/".join(_PARTS[part][column] if part in _PARTS else part for part in parts)
 
 
 _TABLE: Final = (
@@ -99,6 +113,25 @@ _TABLE: Final = (
     Unit("{vehicles}/km", "", "veh/km"),
     Unit("{samples}", "C62", ""),
 )
+
+_PARTS: Final = {
+    "Pa": ("Па", "Па"), "hPa": ("гПа", "гПа"), "kPa": ("кПа", "кПа"), "MPa": ("МПа", "МПа"),
+    "bar": ("бар", "бар"), "m H₂O": ("м су бағ.", "м вод. ст."), "mm": ("мм", "мм"),
+    "cm": ("см", "см"), "m": ("м", "м"), "km": ("км", "км"), "m²": ("м²", "м²"), "m³": ("м³", "м³"),
+    "L": ("л", "л"), "kg": ("кг", "кг"), "t": ("т", "т"), "mg": ("мг", "мг"), "µg": ("мкг", "мкг"),
+    "ms": ("мс", "мс"), "s": ("с", "с"), "min": ("мин", "мин"), "h": ("сағ", "ч"),
+    "d": ("тәул", "сут"), "J": ("Дж", "Дж"), "MJ": ("МДж", "МДж"), "GJ": ("ГДж", "ГДж"),
+    "kcal": ("ккал", "ккал"), "Gcal": ("Гкал", "Гкал"), "W": ("Вт", "Вт"), "kW": ("кВт", "кВт"),
+    "MW": ("МВт", "МВт"), "Wh": ("Вт·сағ", "Вт·ч"), "kWh": ("кВт·сағ", "кВт·ч"),
+    "MWh": ("МВт·сағ", "МВт·ч"), "V": ("В", "В"), "mV": ("мВ", "мВ"), "kV": ("кВ", "кВ"),
+    "A": ("А", "А"), "mA": ("мА", "мА"), "VA": ("В·А", "В·А"), "kVA": ("кВ·А", "кВ·А"),
+    "var": ("вар", "вар"), "kvar": ("квар", "квар"), "kvarh": ("квар·сағ", "квар·ч"),
+    "Hz": ("Гц", "Гц"), "µS": ("мкСм", "мкСм"), "lx": ("лк", "лк"), "dB": ("дБ", "дБ"),
+    "B": ("Б", "Б"), "veh": ("көлік", "авт."),
+}  # fmt: skip
+"""(Kazakh, Russian) of each part of a symbol; what is not here is written alike everywhere."""
+ALIKE: Final = frozenset({"", "1", "%", "ppm", "K", "°C", "°F", "°", "pH", "NTU"})
+"""The parts that are: a test sees to it that no new unit is forgotten."""
 
 _PLAIN: Final = str.maketrans({"³": "3", "²": "2", "°": None, "µ": "u", "μ": "u", "·": "."})
 

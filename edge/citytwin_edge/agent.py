@@ -235,9 +235,9 @@ async def _part(name: str, work: Coroutine[Any, Any, None]) -> None:
 
 
 def _entries(parcel: Parcel) -> list[NewEntry]:
-    """Return the blocks of one tick; alarms come first, they are what somebody waits for."""
+    """Return the blocks of one tick; alarms come last: the value behind one is there before it."""
     entries = []
-    for kind, batch in ((EntryKind.ALARM, parcel.alarms), (EntryKind.TELEMETRY, parcel.telemetry)):
+    for kind, batch in ((EntryKind.TELEMETRY, parcel.telemetry), (EntryKind.ALARM, parcel.alarms)):
         for start in range(0, len(batch), BLOCK_SAMPLES_MAX):
             part = batch.select(slice(start, start + BLOCK_SAMPLES_MAX))
             entries.append(NewEntry(kind, pack(part), len(part)))

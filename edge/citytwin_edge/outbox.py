@@ -246,6 +246,7 @@ class Outbox:
 
         Entries of level n have lost their neighbours n times, so that a long outage keeps its whole
         span in ever coarser steps instead of losing its beginning.
+        What is on its way to the hub at that moment is counted as thinned, though it may arrive.
         """
         target = int(self._size_bytes_max * THIN_TO) - wanted_bytes
         for level in range(LEVEL_MAX + 1):

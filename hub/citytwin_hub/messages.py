@@ -56,4 +56,4 @@ def _value(point: Point | None, value: float | None, language: str) -> str:
     number = f"{value:.4g}"
     if language != "en":
         number = number.replace(".", ",")
-    return f" ({number} {unit(point.unit).symbol})".replace(" )", ")")
+    return f" ({number} {unit(point.unit).symbol_in(language)})".replace(" )", ")")

@@ -3,7 +3,7 @@
 import pytest
 
 from citytwin.errors import UnitError
-from citytwin.units import UNITS, unit
+from citytwin.units import _PARTS, ALIKE, UNITS, unit
 
 
 def test_unit_gives_code_for_ngsi_ld_and_symbol():
@@ -15,6 +15,28 @@ def test_codes_are_unique():
     assert len({entry.symbol for entry in UNITS.values() if entry.symbol}) == len(
         [entry for entry in UNITS.values() if entry.symbol]
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "kk", "ru", "en"),
+    [
+        ("m3/h", "м³/сағ", "м³/ч", "m³/h"),
+        ("kW.h", "кВт·сағ", "кВт·ч", "kWh"),
+        ("ug/m3", "мкг/м³", "мкг/м³", "µg/m³"),
+        ("Cel", "°C", "°C", "°C"),
+        ("/min", "1/мин", "1/мин", "1/min"),
+        ("1", "", "", ""),
+    ],
+)
+def test_a_symbol_is_written_as_the_language_writes_it(code, kk, ru, en):
+    assert [unit(code).symbol_in(language) for language in ("kk", "ru", "en")] == [kk, ru, en]
+    assert unit(code).symbol_in("de") == en
+
+
+def test_no_part_of_a_symbol_is_forgotten_in_kazakh_and_russian():
+    parts = {part for entry in UNITS.values() for part in entry.symbol.split("/")}
+    assert parts <= _PARTS.keys() | ALIKE
+    assert not _PARTS.keys() & ALIKE
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("m³/h", "m3/h"), ("°C", "Cel"), ("KPA", "kPa")])

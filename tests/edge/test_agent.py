@@ -10,7 +10,7 @@ from citytwin import Command, OutcomeState, Quality, Readback
 from citytwin.errors import StoreError
 from citytwin.testing import VirtualClock
 from citytwin_edge.outbox import Outbox
-from tests.edge.agent_scenes import SECOND, Gateway, config_of
+from tests.edge.agent_scenes import DEVICES, SECOND, Gateway, config_of
 
 
 def played(tmp_path, monkeypatch, scene, *, clock=None, **options):
@@ -53,6 +53,23 @@ def test_readings_derived_points_and_health_reach_the_hub(tmp_path, monkeypatch)
     (durable,) = gateway.hub.durable.values()
     left = sum(entry.samples for entry in waiting(tmp_path) if entry.number > durable)
     assert gateway.agent.accepted_samples == len(gateway.hub.samples) + left
+
+
+def test_the_value_that_broke_a_limit_reaches_the_hub_before_its_alarm(tmp_path, monkeypatch):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(10)
+        hub = gateway.hub
+        numbers = {point.id: number for number, point in hub.points.items()}
+        samples = hub.samples
+        (raised,) = np.flatnonzero(
+            (samples.point == numbers["g/d1/level.alarm"]) & (samples.value > 0)
+        )
+        before = samples.select(slice(0, int(raised)))
+        return before.value[before.point == numbers["g/d1/level"]].max()
+
+    devices = DEVICES.replace("[0, 10000]", "[0, 35]")
+    assert played(tmp_path, monkeypatch, scene, devices=devices) == 40.0
 
 
 def order(clock, value=1.0):

@@ -16,8 +16,8 @@ NAMED = Point(
 def test_in_each_language_with_its_decimal_sign():
     text = alarm_text("limit", "g", "g/ps-3/level.alarm", NAMED, 4.5)
     assert text == {
-        "kk": "3-сорғы: Деңгей нормадан тыс (4,5 m)",
-        "ru": "Насосная 3: Уровень вне нормы (4,5 m)",
+        "kk": "3-сорғы: Деңгей нормадан тыс (4,5 м)",
+        "ru": "Насосная 3: Уровень вне нормы (4,5 м)",
         "en": "Pumps 3: Level outside normal (4.5 m)",
     }
 

@@ -19,6 +19,7 @@ from citytwin_hub.access import Access
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.commands import Commands
 from citytwin_hub.ingest import Counters, Ingest
+from citytwin_hub.messages import LANGUAGES
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Latest, Twin
 
@@ -76,7 +77,7 @@ class City:
             "device": point.device,
             "name": point.name,
             "unit": point.unit,
-            "symbol": unit(point.unit).symbol,
+            "symbol": {one: unit(point.unit).symbol_in(one) for one in LANGUAGES},
             "kind": point.kind.value,
             "source": point.source.value,
             "label": _label(point.label),

@@ -45,7 +45,7 @@ class PointShape(BaseModel):
     device: str
     name: str
     unit: str
-    symbol: str
+    symbol: LabelShape
     kind: str
     source: str
     label: LabelShape

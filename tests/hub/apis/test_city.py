@@ -27,7 +27,7 @@ async def test_a_point_is_shown_whole(running, city):
         "device": "d",
         "name": "level",
         "unit": "m",
-        "symbol": "m",
+        "symbol": {"kk": "м", "ru": "м", "en": "m"},
         "kind": "analog",
         "source": "measured",
         "label": {"kk": "Деңгей", "ru": "Уровень", "en": "Level"},

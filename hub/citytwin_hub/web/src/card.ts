@@ -7,7 +7,6 @@ import { markSvg } from "./marks";
 import { reasonOf } from "./quality";
 import type { Device, Store } from "./store";
 import type { Command, PointInfo, Span } from "./types";
-import { symbolIn } from "./units";
 
 export interface CardActions {
   close(): void;
@@ -86,8 +85,8 @@ function pointRow(
       </button>
       ${shown
         ? html`<div class="fine caption">
-              ${t("card.trend", language)}${point.symbol ? `, ${symbolIn(point.symbol, language)}` : ""}
-              ${point.normal ? html` · ${t("card.normal", language)} ${spanText(point.normal, point.symbol, language)}` : nothing}
+              ${t("card.trend", language)}${point.symbol[language] ? `, ${point.symbol[language]}` : ""}
+              ${point.normal ? html` · ${t("card.normal", language)} ${spanText(point.normal, point.symbol[language], language)}` : nothing}
             </div>
             ${state.trend}`
         : nothing}
@@ -99,7 +98,7 @@ function pointRow(
 function spanText(span: Span, symbol: string, language: Language): string {
   const end = (value: number | null, infinite: string): string =>
     value === null ? infinite : number(value, language);
-  return `${end(span[0], "−∞")} … ${end(span[1], "∞")} ${symbolIn(symbol, language)}`.trim();
+  return `${end(span[0], "−∞")} … ${end(span[1], "∞")} ${symbol}`.trim();
 }
 
 function commandBox(
@@ -126,9 +125,9 @@ function commandBox(
           }}
         >
           <input name="value" inputmode="decimal" autocomplete="off" aria-label=${t("command.set", language)} />
-          <span>${symbolIn(point.symbol, language)}</span>
+          <span>${point.symbol[language]}</span>
           <button>${t("command.set", language)}</button>
-          <span class="fine">${t("command.range", language)} ${spanText(point.writable as Span, point.symbol, language)}</span>
+          <span class="fine">${t("command.range", language)} ${spanText(point.writable as Span, point.symbol[language], language)}</span>
         </form>
       `;
   return html`
@@ -139,7 +138,7 @@ function commandBox(
               ${t("command.confirm", language)}<br /><strong>${label(point.label, language, point.name)}: ${valueText(point, asking.value, language)}</strong><br />
               <span class="fine">
                 ${t("card.reported", language)} ${t("command.now", language)}: ${valueText(point, store.latest(point.row).value, language)}
-                ${isSwitch(point) ? nothing : html` · ${t("command.range", language)} ${spanText(point.writable as Span, point.symbol, language)}`}
+                ${isSwitch(point) ? nothing : html` · ${t("command.range", language)} ${spanText(point.writable as Span, point.symbol[language], language)}`}
               </span>
             </p>
             <button class="go" @click=${actions.confirm}>${t("command.yes", language)}</button>

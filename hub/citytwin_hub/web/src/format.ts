@@ -2,7 +2,6 @@
 // few forms that the page needs are made here.
 import { type Language, type Key, t } from "./i18n";
 import type { PointInfo } from "./types";
-import { symbolIn } from "./units";
 
 const ALMATY_OFFSET_MS = 5 * 3600 * 1000;
 
@@ -72,5 +71,5 @@ export function valueText(point: PointInfo, value: number, language: Language): 
   if (!Number.isFinite(value)) return "—";
   if (point.kind === "alarm") return t(value > 0 ? "alarm.raised" : "state.good", language);
   if (isSwitch(point)) return t(switchWords(point).is[value > 0 ? 1 : 0], language);
-  return `${number(value, language)} ${symbolIn(point.symbol, language)}`.trim();
+  return `${number(value, language)} ${point.symbol[language]}`.trim();
 }

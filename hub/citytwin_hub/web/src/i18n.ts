@@ -93,6 +93,7 @@ export const TEXTS = {
   "value.off": ["өшірулі", "выключено", "off"],
   "theme": ["Жарық не қараңғы", "Светлая или тёмная", "Light or dark"],
   "language": ["Тіл", "Язык", "Language"],
+  "unit.ms": ["мс", "мс", "ms"],
   "unit.s": ["с", "с", "s"],
   "unit.min": ["мин", "мин", "min"],
   "unit.h": ["сағ", "ч", "h"],

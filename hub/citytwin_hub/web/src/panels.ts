@@ -8,7 +8,6 @@ import { markSvg } from "./marks";
 import { STATES, type State } from "./quality";
 import type { Device, Store } from "./store";
 import type { Alarm, PointInfo } from "./types";
-import { symbolIn } from "./units";
 
 const FOUND_MAX = 12;
 const ALARMS_SHOWN = 100;
@@ -126,7 +125,7 @@ export function gatewayList(
               ${fact("gateway.points", number(gateway.points, language))}
               ${fact("gateway.samples", number(gateway.samples, language))}
               ${fact("gateway.backlog", gateway.outbox_entries === null ? "—" : `${number(gateway.outbox_entries, language)} (${bytes(gateway.outbox_bytes, language)})`)}
-              ${fact("gateway.clock", gateway.clock_offset_ms === null ? "—" : `${number(gateway.clock_offset_ms, language)} ${symbolIn("ms", language)}`)}
+              ${fact("gateway.clock", gateway.clock_offset_ms === null ? "—" : `${number(gateway.clock_offset_ms, language)} ${t("unit.ms", language)}`)}
               ${fact("gateway.software", gateway.software || "—")}
             </dl>
           </li>

@@ -1,4 +1,5 @@
 // What the hub's REST and live APIs send (docs/architecture.md).
+import type { Language } from "./i18n";
 
 export interface Label {
   kk?: string;
@@ -15,7 +16,7 @@ export interface PointInfo {
   device: string;
   name: string;
   unit: string;
-  symbol: string;
+  symbol: Record<Language, string>;
   kind: "analog" | "counter" | "state" | "text" | "alarm";
   source: "measured" | "derived" | "health" | "forecast" | "simulated";
   label: Label;

@@ -25,7 +25,7 @@ function point(row: number, changes: Partial<PointInfo> = {}): PointInfo {
     device: "d",
     name: `p${row}`,
     unit: "m3/h",
-    symbol: "m³/h",
+    symbol: { kk: "м³/сағ", ru: "м³/ч", en: "m³/h" },
     kind: "analog",
     source: "measured",
     label: { ru: "Расход" },

@@ -10,7 +10,7 @@ test("every word is there in all three languages, and Kazakh is not Russian copi
   }
   const same = Object.entries(TEXTS).filter(([, [kk, ru]]) => kk === ru);
   // Words that the two languages do share.
-  const shared = ["card.normal", "gateway", "unit.B", "unit.GB", "unit.KB", "unit.MB", "unit.min", "unit.s"];
+  const shared = ["card.normal", "gateway", "unit.B", "unit.GB", "unit.KB", "unit.MB", "unit.min", "unit.ms", "unit.s"];
   expect(same.map(([key]) => key).sort()).toEqual(shared);
 });
 
@@ -45,13 +45,13 @@ test("labels and unknown words fall back", () => {
 });
 
 test("a valve is open, a pump is on, a value has its unit", () => {
-  const valve = { kind: "state", writable: [0, 1], feeds: "urn:ngsi-ld:Valve:189", symbol: "" } as unknown as PointInfo;
+  const valve = { kind: "state", writable: [0, 1], feeds: "urn:ngsi-ld:Valve:189", symbol: { kk: "", ru: "", en: "" } } as unknown as PointInfo;
   expect(valueText(valve, 0, "kk")).toBe("жабық");
   expect(t(switchWords(valve).do[1], "ru")).toBe("Открыть");
   const pump = { ...valve, feeds: "urn:ngsi-ld:Pump:10" };
   expect(valueText(pump, 1, "ru")).toBe("включено");
   expect(t(switchWords(pump).do[0], "en")).toBe("Switch off");
-  const flow = { ...valve, kind: "analog" as const, writable: null, symbol: "m³/h" };
+  const flow = { ...valve, kind: "analog" as const, writable: null, symbol: { kk: "м³/сағ", ru: "м³/ч", en: "m³/h" } };
   expect(valueText(flow, 12.5, "kk")).toBe("12,5 м³/сағ");
   expect(valueText(flow, Number.NaN, "kk")).toBe("—");
 });
