@@ -58,7 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for one in (parser, common):
         add_common = functools.partial(one.add_argument, default=argparse.SUPPRESS)
-        add_common("--config", type=Path, help="the hub's TOML file; without one, defaults")
+        add_common("--config", type=Path, metavar="FILE",
+                   help=f"{', else '.join(configuration.PLACES)}, else defaults")  # fmt: skip
         add_common("--hub", help="address of the hub, http://host:port (or CITYTWIN_HUB)")
         add_common("--token", help="API token (or CITYTWIN_TOKEN)")
         add_common("--json", action="store_true", help="print JSON instead of a table")

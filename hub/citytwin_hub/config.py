@@ -83,12 +83,16 @@ _SPANS: Final = (
 """What numbers may be: section, field, lowest, highest."""
 
 
+PLACES: Final = ("./hub.toml", "/etc/citytwin/hub.toml")
+
+
 def load(path: Path | None) -> HubConfig:
-    """Return the configuration; the defaults where there is no file.
+    """Return the configuration: of a file, else of the first of PLACES, else the defaults.
 
     Raises:
         ConfigError: the file is wrong; the text names line and field.
     """
+    path = path or next((one for one in map(Path, PLACES) if one.exists()), None)
     if path is None:
         return HubConfig()
     document = Document(path)

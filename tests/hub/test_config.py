@@ -3,6 +3,7 @@
 import pytest
 
 from citytwin.errors import ConfigError
+from citytwin_hub import config as configuration
 from citytwin_hub.config import is_loopback, load, split_address
 
 
@@ -12,7 +13,19 @@ def written(folder, text):
     return path
 
 
-def test_without_a_file_nothing_but_the_link_can_be_reached_from_outside():
+def test_the_file_here_comes_before_that_of_the_system(tmp_path, monkeypatch):
+    system = written(tmp_path, '[hub]\nname = "system"')
+    monkeypatch.setattr(configuration, "PLACES", ("./hub.toml", str(system)))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert load(None).hub.name == "system"
+    written(here, '[hub]\nname = "here"')
+    assert load(None).hub.name == "here"
+
+
+def test_without_a_file_nothing_but_the_link_can_be_reached_from_outside(tmp_path, monkeypatch):
+    monkeypatch.setattr(configuration, "PLACES", (str(tmp_path / "none"),))
     config = load(None)
     assert config.http.bind == "127.0.0.1:8080"
     assert str(config.state) == "citytwin-hub"
