@@ -18,6 +18,8 @@ QUEUE_MAX: Final = 4096
 GROUP_MAX: Final = 1024
 RETRY_S: Final = 1.0
 """After the disk refused: gateways keep what is not acknowledged, so waiting loses nothing."""
+TOLD_EVERY: Final = 60
+"""So many refusals on end make one line in the log: a full disk must not fill with its own story."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class Committer:
         self.repeated = 0
         self.groups = 0
         self.failures = 0
+        self._refusals = 0
 
     async def put(self, waiting: Waiting) -> None:
         """Queue an entry; waits while the queue is full."""
@@ -60,16 +63,19 @@ class Committer:
         """Commit for ever."""
         while True:
             if not self._has_room():
-                await self._held()
+                reason = "history cannot be written; gateways keep their samples"
+                await self._refused("journal.held", reason)
                 continue
             group = [await self._queue.get()]
             while len(group) < GROUP_MAX and not self._queue.empty():
                 group.append(self._queue.get_nowait())
             await self._commit(group)
 
-    async def _held(self) -> None:
+    async def _refused(self, event: str, reason: str) -> None:
+        if self._refusals % TOLD_EVERY == 0:
+            _log.error(event, reason=reason, waiting=self._queue.qsize())
+        self._refusals += 1
         self.failures += 1
-        _log.error("journal.held", reason="history cannot be written; gateways keep their samples")
         await asyncio.sleep(RETRY_S)
 
     async def _commit(self, group: list[Waiting]) -> None:
@@ -78,6 +84,9 @@ class Committer:
             position = await self._append([waiting.entry for waiting in fresh])
             self._readers.take([waiting.entry for waiting in fresh], position)
             self.groups += 1
+            if self._refusals:
+                _log.info("journal.goes_on", refusals=self._refusals)
+                self._refusals = 0
         for waiting in group:
             waiting.done(waiting.entry.record.number)
 
@@ -105,6 +114,4 @@ class Committer:
             try:
                 return await loop.run_in_executor(self._executor, self._journal.append, records)
             except StoreError as error:
-                self.failures += 1
-                _log.error("journal.append_failed", reason=str(error), entries=len(entries))
-                await asyncio.sleep(RETRY_S)
+                await self._refused("journal.append_failed", str(error))

@@ -100,8 +100,11 @@ async def test_what_comes_again_is_told_and_kept_once(desk):
     assert desk.history.recent_samples == 4
 
 
-async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_told_meanwhile(desk, monkeypatch):
+async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_told_meanwhile(
+    desk, monkeypatch, capsys
+):
     monkeypatch.setattr(module, "RETRY_S", 0.01)
+    monkeypatch.setattr(module, "TOLD_EVERY", 3)
     real, refuse = os.fdatasync, True
 
     def fdatasync(file):
@@ -119,6 +122,9 @@ async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_told_meanwhile(
     await desk.until(lambda: desk.told == [1, 2])
     assert desk.durable() == [1, 2]
     assert desk.twin.read([1]).value.tolist() == [2.0]
+    said, refusals = capsys.readouterr().out, desk.committer.failures
+    assert said.count("journal.append_failed") == -(-refusals // 3)
+    assert said.count("journal.goes_on") == 1
 
 
 async def test_the_queue_has_a_limit_and_who_waits_goes_on(tmp_path, monkeypatch):
