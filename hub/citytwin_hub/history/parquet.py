@@ -24,6 +24,7 @@ from citytwin.batch import SECOND_NS, Batch, Int32
 from citytwin.errors import StoreError, StoreLimit
 from citytwin.history import Aggregates, Block
 from citytwin_hub.files import replace, sync
+from citytwin_hub.heads import Heads
 
 DAY_NS: Final = 86_400 * SECOND_NS
 MERGE_FILES: Final = 8
@@ -78,7 +79,7 @@ class ParquetHistory:
             self._sweep()
         except OSError as error:
             raise StoreError(f"the history in {folder} cannot be opened: {error}") from error
-        self._heads = {bytes.fromhex(k): n for k, n in self._manifest.streams.items()}
+        self._heads = Heads(self._manifest.streams)
         self._duck = duckdb.connect(":memory:")
         self._duck.execute(f"SET threads = {THREADS}")
         self._duck.execute(f"SET memory_limit = '{MEMORY_MAX}'")
@@ -92,8 +93,7 @@ class ParquetHistory:
         """Take blocks; see the contract."""
         with self._lock:
             for block in blocks:
-                if block.number > self._heads.get(block.stream, 0):
-                    self._heads[block.stream] = block.number
+                if self._heads.grow(block.stream, block.number):
                     self._recent.append(block)
                     self.recent_samples += len(block.batch)
 
@@ -105,13 +105,13 @@ class ParquetHistory:
         """
         with self._flushing:
             with self._lock:
-                blocks, heads = list(self._recent), dict(self._heads)
+                blocks, heads = list(self._recent), self._heads.saved()
             try:
                 files = self._write(Batch.concat([block.batch for block in blocks]))
                 merged, kept = self._merge([*self._manifest.files, *files])
                 manifest = _Manifest(
                     [*kept, *merged],
-                    {stream.hex(): number for stream, number in heads.items()},
+                    heads,
                     max(position, self._manifest.position),
                     self._manifest.next_file,
                 )

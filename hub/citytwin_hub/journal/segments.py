@@ -23,6 +23,7 @@ import structlog
 
 from citytwin.errors import StoreError
 from citytwin_hub.files import sync
+from citytwin_hub.heads import Heads
 from citytwin_hub.journal.contract import Record, RecordKind
 
 MAGIC: Final = b"CTJ1"
@@ -49,7 +50,7 @@ class SegmentJournal:
         """
         self._folder = folder
         self._segment_bytes_max = segment_bytes_max
-        self._heads: dict[bytes, int] = {}
+        self._heads = Heads()
         self._unclean = False
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ class SegmentJournal:
 
     def durable_through(self, stream: bytes) -> int:
         """Return the highest number of a stream; 0 if there is none."""
-        return self._heads.get(stream, 0)
+        return self._heads[stream]
 
     def append(self, records: Sequence[Record]) -> int:
         """Make records durable; see the contract."""
@@ -86,7 +87,7 @@ class SegmentJournal:
             raise StoreError(f"the journal in {self._folder} cannot be written: {error}") from error
         self._size += len(data)
         for record in records:
-            self._heads[record.stream] = max(self._heads.get(record.stream, 0), record.number)
+            self._heads.grow(record.stream, record.number)
         return self.end
 
     def read(self, after: int) -> Iterator[tuple[int, Record]]:
@@ -129,8 +130,7 @@ class SegmentJournal:
         return self._folder / f"{start:020d}.journal"
 
     def _begin_segment(self, start: int) -> None:
-        heads = {stream.hex(): number for stream, number in self._heads.items()}
-        body = _ENCODER.encode(heads)
+        body = _ENCODER.encode(self._heads.saved())
         data = MAGIC + _framed(Record(RecordKind.HEADS, b"", 0, 0, "", body))
         path = self._path(start)
         partial = path.with_suffix(".partial")
@@ -163,12 +163,10 @@ class SegmentJournal:
         for end, record in _records(path, last=True):
             whole = end
             if record.kind == RecordKind.HEADS:
-                heads = msgspec.msgpack.decode(record.body, type=dict[str, int])
-                self._heads = {bytes.fromhex(name): number for name, number in heads.items()}
+                self._heads = Heads(msgspec.msgpack.decode(record.body, type=dict[str, int]))
                 self._begun = end
             else:
-                known = self._heads.get(record.stream, 0)
-                self._heads[record.stream] = max(known, record.number)
+                self._heads.grow(record.stream, record.number)
         if whole == 0:
             raise StoreError(f"{path} is not a journal segment; move it away to start anew")
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
