@@ -19,7 +19,7 @@ GROUP_MAX: Final = 1024
 RETRY_S: Final = 1.0
 """After the disk refused: gateways keep what is not acknowledged, so waiting loses nothing."""
 TOLD_EVERY: Final = 60
-"""So many refusals on end make one line in the log: a full disk must not fill with its own story."""
+"""So many refusals on end make one line in the log: a full disk must not fill with them."""
 
 _log = structlog.get_logger(__name__)
 

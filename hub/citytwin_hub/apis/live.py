@@ -88,9 +88,12 @@ async def live(socket: WebSocket) -> None:
         await socket.close(1008, "a valid token is needed")
     except StoreError:
         await socket.close(1013, "the hub cannot read its users now; try again")
-    except (WebSocketDisconnect, TimeoutError):
+    except TimeoutError:
+        # Not 1008: that tells a browser that its token has ended, and a slow line has not ended it.
         if socket.application_state == WebSocketState.CONNECTED:
-            await socket.close(1008)
+            await socket.close(1013, "the browser or its line is too slow; connect again")
+    except WebSocketDisconnect:
+        pass
 
 
 async def _token(socket: WebSocket) -> str:

@@ -198,8 +198,10 @@ async def test_without_a_token_nothing_is_sent(running, first):
 async def test_who_says_nothing_is_let_go(running, monkeypatch):
     monkeypatch.setattr(live, "TOKEN_S_MAX", 0.2)
     async with websockets.connect(running.socket) as opened:
-        with pytest.raises(websockets.ConnectionClosed):
+        with pytest.raises(websockets.ConnectionClosed) as caught:
             await asyncio.wait_for(opened.recv(), 10)
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, "slow" in caught.value.rcvd.reason) == (1013, True)
 
 
 async def test_who_is_removed_is_cut_off_while_connected(running, monkeypatch):
