@@ -39,13 +39,15 @@ MISTAKES = [
     (0, 'kind = "xor8"', 'kind = "xor9"',
      'device "weather", table "checksum", field "kind": expected one of "crc16'),
     (0, "column = 4", "column = 4\nchars = [1, 3]",
-     'device "weather", point "wind-speed": column, chars and pattern exclude each other'),
+     'device "weather", point "wind-speed", field "column": column, chars and pattern '
+     'exclude each other'),
     (1, 'request = \'#{address:02d}\\r\'', "request = '#{adress}'",
-     'device "chlorine-1": request: \'{adress}\' is not a place'),
+     'device "chlorine-1", field "request": request: \'{adress}\' is not a place'),
     (1, "command = ", "comand = ",
      'device "chlorine-1", point "setpoint", field "comand": is not known here; did you mean "co'),
     (1, "pattern = 'SP=", "pattern = '(a+)+",
-     'device "chlorine-1", point "setpoint": pattern \'(a+)+([.\\\\d]+)\' repeats a group'),
+     'device "chlorine-1", point "setpoint", field "pattern": '
+     'pattern \'(a+)+([.\\\\d]+)\' repeats a group'),
     (2, "length_at = 1 ", "length = 12 ",
      'device "heat-meter": length_adds goes with length_at'),
     (2, 'order = "BADC"', 'order = "BA"',
