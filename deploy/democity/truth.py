@@ -90,6 +90,7 @@ class WaterTruth:
         """Let go of the engine and its files."""
         self._engine.ENcloseH()
         self._engine.ENclose()
+        del self._engine  # asked once more, a closed EPANET would end the process
         self._folder.cleanup()
 
     def advance(self, now_ns: int) -> None:

@@ -133,3 +133,10 @@ def test_the_network_is_whole(truth):
     assert set(network.elevations) == set(network.junctions)
     assert min(network.lengths.values()) > 0
     assert min(network.diameters.values()) > 0
+
+
+def test_a_closed_model_says_so_and_does_not_end_the_process():
+    truth = WaterTruth(NOON_NS)
+    truth.close()
+    with pytest.raises(AttributeError, match="_engine"):
+        truth.pressure_m(truth.network.junctions[0])
