@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from citytwin import reasons
 from citytwin.command import LIFETIME_NS_MAX, REASON_CHARS_MAX, Command, Outcome, OutcomeState
 from citytwin.errors import DeviceError, DeviceRefused, StoreError
 from citytwin.point import Point, Span
@@ -103,8 +104,7 @@ class Commander:
             _log.error("command.journal_unreadable", reason=str(error))
             left = []
         for number in left:
-            reason = "the gateway stopped while it was carried out; whether it was is not known"
-            await self._finish(number, OutcomeState.FAILED, reason)
+            await self._finish(number, OutcomeState.FAILED, reasons.CUT_SHORT.said())
         while True:
             await self.handle(await self._queue.get())
 
@@ -130,12 +130,12 @@ class Commander:
             async with asyncio.timeout(WRITE_S_MAX):
                 await self._write(command.point, command.value)
         except DeviceRefused as error:
-            await self._finish(command.id, OutcomeState.FAILED, f"the device refused: {error}")
+            refused = reasons.DEVICE_REFUSED.said(words=error)
+            await self._finish(command.id, OutcomeState.FAILED, refused)
         except (DeviceError, OSError, TimeoutError) as error:
-            words = str(error) or f"no answer within {WRITE_S_MAX:g} s"
-            await self._finish(
-                command.id, OutcomeState.FAILED, f"the device did not confirm: {words}"
-            )
+            words = str(error) or reasons.NO_ANSWER_WITHIN.said(seconds=f"{WRITE_S_MAX:g}")
+            unsure = reasons.NOT_CONFIRMED.said(words=words)
+            await self._finish(command.id, OutcomeState.FAILED, unsure)
         else:
             await self._finish(command.id, OutcomeState.EXECUTED, "")
 
@@ -143,23 +143,23 @@ class Commander:
         """Return why a command may not be carried out."""
         point = self._points.get(command.point)
         if point is None:
-            return OutcomeState.REFUSED, f"this gateway has no point {command.point!r}"
+            return OutcomeState.REFUSED, reasons.NOT_HERE.said(point=repr(command.point))
         if point.writable is None:
-            return OutcomeState.REFUSED, f"{command.point} cannot be written"
+            return OutcomeState.REFUSED, reasons.NOT_WRITABLE.said(point=command.point)
         if command.value not in point.writable:
-            span = point.writable
-            words = f"{command.value:g} is outside {span.low:g} … {span.high:g}"
-            return OutcomeState.REFUSED, words
+            outside = reasons.OUTSIDE.said(value=f"{command.value:g}", **_ends(point.writable))
+            return OutcomeState.REFUSED, outside
         if self._now_ns() > command.expires_ns:
-            return OutcomeState.EXPIRED, "it came to the gateway after it had expired"
+            return OutcomeState.EXPIRED, reasons.CAME_LATE.said()
         for lock in self._interlocks:
             if lock.target != command.point:
                 continue
             value = self._latest(lock.guard)
             if value is None or value not in lock.span:
-                seen = "has no good value" if value is None else f"is {value:g}"
-                allowed = f"{lock.span.low:g} … {lock.span.high:g}"
-                return OutcomeState.REFUSED, f"interlock: {lock.guard} {seen}, allowed is {allowed}"
+                reason = reasons.INTERLOCK_BLIND if value is None else reasons.INTERLOCK
+                shown = "" if value is None else f"{value:g}"
+                said = reason.said(guard=lock.guard, value=shown, **_ends(lock.span))
+                return OutcomeState.REFUSED, said
         return None
 
     def _known(self, number: str) -> Outcome | None:
@@ -203,3 +203,7 @@ class Commander:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"the journal of commands {self._path} fails: {error}") from error
+
+
+def _ends(span: Span) -> dict[str, str]:
+    return {"low": f"{span.low:g}", "high": f"{span.high:g}"}

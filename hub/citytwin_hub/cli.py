@@ -295,7 +295,7 @@ def _command(options: Any) -> int:
 
             tries = round((options.expires + SETTLED_S_MAX) / WAIT_S)
             shown = asyncio.run(_until_final(client, shown["id"], FINAL, tries))
-    _show(options, [shown], ("id", "point", "value", "state", "reason"))
+    _show(options, [_with_why(shown)], ("id", "point", "value", "state", "why"))
     return 0 if shown["state"] == "settled" or not options.wait else 1
 
 
@@ -312,8 +312,13 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
 def _commands(options: Any) -> int:
     with _client(options) as client:
         found = client.get("commands")["commands"]
-    _show(options, found, ("id", "point", "value", "state", "issued_by", "issued_ms", "reason"))
+    found = [_with_why(one) for one in found]
+    _show(options, found, ("id", "point", "value", "state", "issued_by", "issued_ms", "why"))
     return 0
+
+
+def _with_why(command: dict[str, Any]) -> dict[str, Any]:
+    return {**command, "why": command["reason"]["en"]}
 
 
 def _alarms(options: Any) -> int:

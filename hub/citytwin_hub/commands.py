@@ -17,11 +17,13 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
+from citytwin import reasons
 from citytwin.batch import SECOND_NS
 from citytwin.command import LIFETIME_NS_MAX, Command, Outcome, OutcomeState, Readback
 from citytwin.errors import CommandError, IdentityError, StoreError
 from citytwin.quality import Severity, severity
 from citytwin_hub.access import Role, User
+from citytwin_hub.messages import reason_text
 from citytwin_hub.readers import Entry, outcome_of
 from citytwin_hub.registry import Registry
 from citytwin_protos.codec import command_from_bytes, command_to_bytes
@@ -137,13 +139,13 @@ class Commands:
         """
         if command_id and (known := self.find(command_id)):
             same = known.command.point == point_id and known.command.value == value
-            given = f"given again by {user.name}"
-            wished = "" if same else f" for {point_id[:200]} = {value:g}: refused"
+            given = reasons.GIVEN_AGAIN if same else reasons.GIVEN_AGAIN_ELSE
             if len(known.history) < HISTORY_MAX:
-                self._step(known, REPEATED, now_ns, f"{given}{wished}")
+                said = given.said(user=user.name, point=point_id[:200], value=f"{value:g}")
+                self._step(known, REPEATED, now_ns, said)
             if same:
                 return known
-            raise CommandRefused(409, f"command {command_id} was already given, for something else")
+            raise CommandRefused(409, reasons.GIVEN_FOR_ELSE.said(id=command_id))
         command, row, refusal = self._checked(
             user, point_id, value, now_ns, expires_s, command_id or uuid.uuid4().hex
         )
@@ -177,13 +179,13 @@ class Commands:
     ) -> tuple[Command, int, CommandRefused | None]:
         """Return the command, its row and why it is refused; raises for what is no command."""
         if len(self._open) >= OPEN_MAX:
-            raise CommandRefused(429, f"{OPEN_MAX} commands are open; wait until some are settled")
+            raise CommandRefused(429, reasons.TOO_MANY.said(limit=OPEN_MAX))
         row = self._registry.row(point_id)
         point = self._registry.points.get(row or 0)
         if row is None or point is None:
-            raise CommandRefused(404, f"there is no point {point_id[:200]!r}", "point")
+            raise CommandRefused(404, reasons.NO_POINT.said(point=repr(point_id[:200])), "point")
         if not math.isfinite(value):
-            raise CommandRefused(422, "the value must be a finite number", "value")
+            raise CommandRefused(422, reasons.NOT_FINITE.said(), "value")
         if not 1 <= expires_s <= LIFETIME_NS_MAX / SECOND_NS:
             raise CommandRefused(422, "expires_s must be 1 to 86400", "expires_s")
         span = point.writable
@@ -203,13 +205,13 @@ class Commands:
             raise CommandRefused(422, str(error), "id") from None
         refusal = None
         if user.role < Role.OPERATOR:
-            refusal = CommandRefused(403, f"{user.name} may look but not act")
+            refusal = CommandRefused(403, reasons.LOOKER.said(user=user.name))
         elif span is None:
-            refusal = CommandRefused(422, f"{point_id} cannot be written", "point")
+            refusal = CommandRefused(422, reasons.NOT_WRITABLE.said(point=point_id), "point")
         elif value not in span:
-            refusal = CommandRefused(
-                422, f"{value:g} is outside {span.low:g} … {span.high:g}", "value"
-            )
+            ends = {"low": f"{span.low:g}", "high": f"{span.high:g}"}
+            outside = reasons.OUTSIDE.said(value=f"{value:g}", **ends)
+            refusal = CommandRefused(422, outside, "value")
         return command, row, refusal
 
     def find(self, command_id: str) -> Tracked | None:
@@ -252,16 +254,16 @@ class Commands:
             if tracked.state == "submitted" and now_ns <= command.expires_ns:
                 self._try_to_send(tracked, now_ns)
             elif tracked.state in {"submitted", "sent"} and now_ns > command.expires_ns + GRACE_NS:
-                words = (
-                    "the gateway was not reached" if tracked.state == "submitted" else "no answer"
-                )
-                self._step(tracked, "expired", now_ns, f"{words} before the command expired")
+                sent = tracked.state == "sent"
+                why = reasons.NO_ANSWER if sent else reasons.NOT_REACHED
+                self._step(tracked, "expired", now_ns, why.said())
             elif tracked.executed_ns and now_ns > tracked.executed_ns + command.readback.within_ns:
                 if math.isnan(tracked.last_read):
-                    self._step(tracked, "unverified", now_ns, "no good value was read back in time")
+                    self._step(tracked, "unverified", now_ns, reasons.NOT_READ.said())
                 else:
-                    read = f"read back {tracked.last_read:g} instead of {command.value:g}"
-                    self._step(tracked, "contradicted", now_ns, read)
+                    read, wanted = f"{tracked.last_read:g}", f"{command.value:g}"
+                    words = reasons.READ_OTHER.said(read=read, wanted=wanted)
+                    self._step(tracked, "contradicted", now_ns, words)
 
     def described(self, tracked: Tracked) -> dict[str, Any]:
         """Return a command as the APIs show it (docs/architecture.md)."""
@@ -275,9 +277,9 @@ class Commands:
             "issued_by": command.issued_by,
             "issued_ms": command.issued_ns // 1_000_000,
             "expires_ms": command.expires_ns // 1_000_000,
-            "reason": tracked.newest[2],
+            "reason": reason_text(tracked.newest[2]),
             "history": [
-                {"state": state, "at_ms": at_ns // 1_000_000, "reason": reason}
+                {"state": state, "at_ms": at_ns // 1_000_000, "reason": reason_text(reason)}
                 for state, at_ns, reason in tracked.history
             ],
         }
@@ -301,7 +303,7 @@ class Commands:
         newest = int(np.flatnonzero(good)[np.argmax(batch.time_ns[good])])
         tracked.last_read = float(batch.value[newest])
         if abs(tracked.last_read - wanted.value) <= wanted.tolerance:
-            read = f"read back {tracked.last_read:g}"
+            read = reasons.READ_BACK.said(read=f"{tracked.last_read:g}")
             self._step(tracked, "settled", int(batch.time_ns[newest]), read)
 
     def _step(self, tracked: Tracked, state: str, at_ns: int, reason: str) -> None:

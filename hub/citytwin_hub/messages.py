@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from citytwin.point import Label, Point
+from citytwin.reasons import Language, in_language
 from citytwin.units import unit
 
 _WORDS = {
@@ -27,7 +30,7 @@ _WORDS = {
         "en": "The hub refused data of gateway {gateway}",
     },
 }
-LANGUAGES = ("kk", "ru", "en")
+LANGUAGES: Final[tuple[Language, ...]] = ("kk", "ru", "en")
 
 
 def alarm_text(
@@ -43,6 +46,11 @@ def alarm_text(
         )
         for language in LANGUAGES
     }
+
+
+def reason_text(reason: str) -> dict[str, str]:
+    """Return a reason (:mod:`citytwin.reasons`) in each language."""
+    return {language: in_language(reason, language) for language in LANGUAGES}
 
 
 def _label(label: Label, language: str, fallback: str) -> str:

@@ -192,7 +192,11 @@ def test_repeats_are_journalled_and_do_not_change_the_state(tmp_path):
     assert found.history[-2][2] == "given again by aigul"
     assert found.history[-1][2] == f"given again by marat for {POINT} = 6: refused"
     shown = hub.commands.described(found)
-    assert (shown["state"], shown["reason"]) == ("settled", "read back 5")
+    assert shown["state"] == "settled"
+    assert shown["reason"] == {"kk": "5 оқылды", "ru": "прочитано 5", "en": "read back 5"}
+    assert (
+        shown["history"][-1]["reason"]["ru"] == f"повторно дана: marat, для {POINT} = 6: отклонена"
+    )
     assert len(hub.sent) == 1
 
 

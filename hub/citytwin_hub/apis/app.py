@@ -18,6 +18,7 @@ from citytwin_hub.access import AccessError
 from citytwin_hub.apis import live, rest
 from citytwin_hub.apis.city import City
 from citytwin_hub.commands import CommandRefused
+from citytwin_hub.messages import reason_text
 
 BODY_BYTES_MAX: Final = 64 * 1024
 PAGE: Final = Path(__file__).parent.parent / "web" / "dist"
@@ -112,7 +113,7 @@ async def _problem(_request: Request, error: Exception) -> Response:
 
 
 def _error(status: int, message: str, field: str = "") -> JSONResponse:
-    body: dict[str, Any] = {"code": status, "message": message}
+    body: dict[str, Any] = {"code": status, "message": message, "text": reason_text(message)}
     if field:
         body["field"] = field
     return JSONResponse({"error": body}, status)

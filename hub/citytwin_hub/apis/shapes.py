@@ -16,10 +16,14 @@ class LabelShape(BaseModel):
 
 
 class ProblemShape(BaseModel):
-    """What is wrong: the HTTP status, one sentence, and the field if it is one's."""
+    """What is wrong: the HTTP status, one sentence, and the field if it is one's.
+
+    ``text`` is the sentence in each language where it is known in it, else in English.
+    """
 
     code: int
     message: str
+    text: LabelShape
     field: str | None = None
 
 
@@ -179,7 +183,7 @@ class StepShape(BaseModel):
 
     state: str
     at_ms: int
-    reason: str
+    reason: LabelShape
 
 
 class CommandShape(BaseModel):
@@ -193,7 +197,7 @@ class CommandShape(BaseModel):
     issued_by: str
     issued_ms: int
     expires_ms: int
-    reason: str
+    reason: LabelShape
     history: list[StepShape]
 
 

@@ -1,5 +1,6 @@
 // Talks to the hub: REST with a bearer token, every wait bounded.
-import type { Alarm, City, Command, Gateway, Me, PointInfo, Trend } from "./types";
+import { type Language, label, t } from "./i18n";
+import type { Alarm, City, Command, Gateway, Label, Me, PointInfo, Trend } from "./types";
 
 const TIMEOUT_MS = 15_000;
 const PAGE = 1000;
@@ -8,9 +9,15 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    readonly text: Label = {},
   ) {
     super(message);
   }
+}
+
+/** Returns what went wrong as the hub says it in a language, or that it does not answer. */
+export function wordsOf(error: unknown, language: Language): string {
+  return error instanceof ApiError ? label(error.text, language, error.message) : t("error.silent", language);
 }
 
 export class Api {
@@ -83,8 +90,9 @@ export class Api {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await fetch(`api/v1/${path}`, { ...init, headers, signal });
     if (!answer.ok) {
-      const body: { error?: { message?: string } } = await answer.json().catch(() => ({}));
-      throw new ApiError(answer.status, body.error?.message ?? `${answer.status} ${answer.statusText}`);
+      const body: { error?: { message?: string; text?: Label } } = await answer.json().catch(() => ({}));
+      const plain = `${answer.status} ${answer.statusText}`;
+      throw new ApiError(answer.status, body.error?.message ?? plain, body.error?.text);
     }
     return answer.json() as Promise<T>;
   }

@@ -159,7 +159,7 @@ function progress(store: Store, command: Command, point: PointInfo, language: La
       ${valueText(point, command.value, language)} — <strong>${known("command", command.state, language)}</strong><br />
       <span class="fine">${t("card.reported", language)} ${t("command.now", language)}:</span>
       ${valueText(point, store.latest(point.row).value, language)}
-      ${command.reason ? html`<br /><span class="fine">${command.reason}</span>` : nothing}
+      ${command.reason[language] ? html`<br /><span class="fine">${command.reason[language]}</span>` : nothing}
     </p>
   `;
 }

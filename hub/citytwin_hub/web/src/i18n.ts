@@ -103,6 +103,7 @@ export const TEXTS = {
   "unit.MB": ["МБ", "МБ", "MB"],
   "unit.GB": ["ГБ", "ГБ", "GB"],
   "alarms.ack.failed": ["Растау мүмкін болмады", "Не удалось квитировать", "Could not acknowledge"],
+  "error.silent": ["хаб жауап бермейді", "хаб не отвечает", "the hub does not answer"],
   "error.retry": ["хаб жауап бермейді, қайта қосылуда", "хаб не отвечает, переподключение", "the hub does not answer, trying again"],
   "error.load": ["Деректерді жүктеу мүмкін болмады", "Не удалось загрузить данные", "Could not load the data"],
 } as const satisfies Record<string, readonly [string, string, string]>;

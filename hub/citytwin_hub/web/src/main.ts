@@ -7,7 +7,7 @@ import "@fontsource/noto-sans/cyrillic-600.css";
 import "@fontsource/noto-sans/cyrillic-ext-400.css";
 import "@fontsource/noto-sans/cyrillic-ext-600.css";
 import "./style.css";
-import { Api, ApiError } from "./api";
+import { Api, ApiError, wordsOf } from "./api";
 import { card, type CardState } from "./card";
 import { age, time, valueText } from "./format";
 import { label, LANGUAGES, known, t, type Language } from "./i18n";
@@ -129,7 +129,7 @@ class Page {
       this.map = new CityMap(this.mapElement, city, this.store, this, this.theme, this.language);
     } catch (error) {
       if (isRefusal(error)) this.showSignIn(t("signin.wrong", this.language));
-      else if (error instanceof ApiError) this.showSignIn(`${t("error.load", this.language)}: ${error.message}`);
+      else if (error instanceof ApiError) this.showSignIn(`${t("error.load", this.language)}: ${wordsOf(error, this.language)}`);
       else this.await(token);
       return;
     }
@@ -283,7 +283,7 @@ class Page {
     try {
       this.store.takeCommand(await this.api.command(asking.point.id, asking.value));
     } catch (error) {
-      this.cardState.problem = (error as Error).message;
+      this.cardState.problem = wordsOf(error, this.language);
       this.cardState.row = asking.point.row;
     }
     this.draw();
@@ -299,7 +299,7 @@ class Page {
       if (this.api) this.store.alarms = await this.api.alarms();
       this.alarmProblem = "";
     } catch (error) {
-      this.alarmProblem = `${t("alarms.ack.failed", this.language)}: ${(error as Error).message}`;
+      this.alarmProblem = `${t("alarms.ack.failed", this.language)}: ${wordsOf(error, this.language)}`;
     }
     this.draw();
   }

@@ -1,7 +1,7 @@
 // The trend of one point over the last hour: history first, then every live sample.
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import type { Api } from "./api";
+import { type Api, wordsOf } from "./api";
 import { isSwitch, number, time, valueText } from "./format";
 import { t, type Language } from "./i18n";
 import { COLOURS } from "./marks";
@@ -74,7 +74,7 @@ export class TrendView {
       trend.timeMs.forEach((ms, index) => this.add(ms, trend.value[index] ?? null, trend.quality[index] ?? 0));
       for (const [ms, value, quality] of live) this.add(ms, value, quality);
     } catch (error) {
-      if (!this.closed) this.element.textContent = (error as Error).message;
+      if (!this.closed) this.element.textContent = wordsOf(error, this.language);
       return;
     }
     if (!this.closed) this.draw();

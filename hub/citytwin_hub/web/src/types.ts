@@ -73,8 +73,8 @@ export interface Command {
   issued_by: string;
   issued_ms: number;
   expires_ms: number;
-  reason: string;
-  history: { state: string; at_ms: number; reason: string }[];
+  reason: Label;
+  history: { state: string; at_ms: number; reason: Label }[];
 }
 
 export interface Me {
