@@ -9,14 +9,6 @@ import structlog
 from citytwin.logs import configure
 
 
-@pytest.fixture(autouse=True)
-def _as_it_was():
-    handlers = list(logging.getLogger().handlers)
-    yield
-    structlog.reset_defaults()
-    logging.getLogger().handlers = handlers
-
-
 def test_for_machines_each_line_is_one_object(capsys):
     configure("json")
     log = structlog.get_logger("citytwin_hub.x")

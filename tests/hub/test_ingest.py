@@ -168,12 +168,14 @@ async def test_a_body_that_cannot_be_understood_is_counted_too(core, monkeypatch
 
 async def test_refusals_are_written_down_when_the_registry_can_be(core, monkeypatch, tmp_path):
     async with connected(core) as peer:
+        peer.session.send_telemetry(1, samples(core.clock.now_ns()))
+        await peer.until(Acknowledged)  # and its points are known before the registry is locked
         core.registry._db.execute("PRAGMA busy_timeout = 20")
         with contextlib.closing(
             sqlite3.connect(tmp_path / "registry.db", isolation_level=None)
         ) as other:
             other.execute("BEGIN IMMEDIATE")
-            for number in (1, 2):
+            for number in (2, 3):
                 peer.session.send_telemetry(number, samples(core.clock.now_ns(), count=4))
                 await peer.until(EntryRefused)
             core.ingest.save_refusals()
