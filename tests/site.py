@@ -38,6 +38,25 @@ async def until(holds: Callable[[], bool], what: str, timeout_s: float = WAIT_S_
         raise TimeoutError(f"waited {timeout_s:g} s for nothing: {what}") from None
 
 
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    """Return that of the tests, without what people set to reach a hub of their own."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("CITYTWIN_")}
+    return {**ours, **more}
+
+
+class Done(NamedTuple):
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as JSON."""
+        return json.loads(self.out)
+
+
 class Program:
     """A command of ours that runs until it is ended, and can be started again; logs as JSON."""
 
@@ -63,18 +82,21 @@ class Program:
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **self.environment},
+                env=_environment(self.environment),
             )
 
     async def stop(self) -> None:
         """End it as a service manager does, and see that it ends well."""
-        self._running().terminate()
-        assert await self._ended() == 0, f"{self.name} did not end well, see {self.log}"
+        assert await self.end(signal.SIGTERM) == 0, f"{self.name} did not end well, see {self.log}"
+
+    async def end(self, number: signal.Signals) -> int:
+        """Send it a signal; return the code with which it ends."""
+        self._running().send_signal(number)
+        return await self._ended()
 
     async def kill(self) -> None:
         """End it with kill -9."""
-        self._running().send_signal(signal.SIGKILL)
-        code = await self._ended()
+        code = await self.end(signal.SIGKILL)
         assert code == -signal.SIGKILL, f"{self.name} had ended by itself ({code}), see {self.log}"
 
     async def abandon(self) -> None:
@@ -86,13 +108,26 @@ class Program:
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """Return the lines of the log with this event, from all its lives."""
+        return [line for line in self.lines() if line.get("event") == event]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return the lines of the log, from all its lives; one that a kill has torn is left out."""
         found = []
         for line in self.log.read_text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):
                 said = json.loads(line)
-                if isinstance(said, dict) and said.get("event") == event:
+                if isinstance(said, dict):
                     found.append(said)
         return found
+
+    async def until_said(self, event: str, **fields: object) -> dict[str, Any]:
+        """Wait for a line of the log with this event and these fields; return it."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.said(event) if fields.items() <= line.items()]
+
+        await until(lambda: bool(found()), f"{self.name} to say {event} with {fields}")
+        return found()[0]
 
     def _running(self) -> asyncio.subprocess.Process:
         assert self._process is not None, f"{self.name} does not run"
@@ -169,8 +204,18 @@ class Gateway(Program):
 class Site:
     """One hub and the gateways that belong to it."""
 
-    def __init__(self, folder: Path, *, state: Path | None = None, flush_s: float = 2.0) -> None:
-        """Write hub.toml on ports of its own; nothing runs yet."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        state: Path | None = None,
+        flush_s: float = 2.0,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write hub.toml on ports of its own; nothing runs yet.
+
+        ``environment`` is what all programs and commands get beside that of the tests.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.state = folder, state or folder / "hub"
         self.http, self.link, self.enrol = free_port(), free_port(), free_port()
@@ -179,12 +224,17 @@ class Site:
             f'enrol_bind = "127.0.0.1:{self.enrol}"\n[http]\nbind = "127.0.0.1:{self.http}"\n'
             f"[history]\nflush_s = {flush_s}\n"
         )
+        self.environment = dict(environment or {})
         self.hub = Program(folder, "hub", *HUB, "--config", "hub.toml", "--log", "json", "run")
+        self.hub.environment.update(self.environment)
         self.gateways: list[Gateway] = []
 
-    def gateway(self, name: str, state: Path | None = None, program: Command = EDGE) -> Gateway:
+    def gateway(
+        self, name: str, state: Path | None = None, program: Command = EDGE, folder: str = ""
+    ) -> Gateway:
         """Return a new gateway of this site, neither configured nor enrolled."""
-        gateway = Gateway(self.folder / name, name, state, program)
+        gateway = Gateway(self.folder / (folder or name), name, state, program)
+        gateway.environment.update(self.environment)
         self.gateways.append(gateway)
         return gateway
 
@@ -206,25 +256,34 @@ class Site:
 
     async def admit(self, gateway: Gateway) -> None:
         """Enrol a configured gateway, by the two commands that people type."""
-        made = await self.command(
-            *HUB, "--config", "hub.toml", "--json", "enrol-token", "--gateway", gateway.name
-        )
-        address, token = f"127.0.0.1:{self.enrol}", json.loads(made)["token"]
-        config = str(gateway.folder / "edge.toml")
-        await self.command(*gateway.program, "enrol", address, token, "--config", config)
+        made = await self.hub_command("--json", "enrol-token", "--gateway", gateway.name)
+        assert made.code == 0, made.err
+        joined = await self.join(gateway, made.json["token"])
+        assert joined.code == 0, joined.err
 
-    async def command(self, *words: str) -> str:
-        """Run a command to its end; return what it printed."""
+    async def join(self, gateway: Gateway, token: str) -> Done:
+        """Type what a technician types to enrol a gateway."""
+        config = str(gateway.folder / "edge.toml")
+        address = f"127.0.0.1:{self.enrol}"
+        return await self.run(*gateway.program, "enrol", address, token, "--config", config)
+
+    async def hub_command(self, *words: str) -> Done:
+        """Run a command of the hub's to its end."""
+        return await self.run(*HUB, *words, "--config", "hub.toml")
+
+    async def run(self, *words: str) -> Done:
+        """Run a command to its end."""
         process = await asyncio.create_subprocess_exec(
-            *words, cwd=self.folder, stdout=asyncio.subprocess.PIPE
-        )
+            *words, cwd=self.folder, env=_environment(self.environment),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
         try:
-            out, _ = await asyncio.wait_for(process.communicate(), WAIT_S_MAX)
+            out, err = await asyncio.wait_for(process.communicate(), WAIT_S_MAX)
         finally:
             if process.returncode is None:
                 process.kill()
-        assert process.returncode == 0, f"{words} failed: {out.decode()}"
-        return out.decode()
+        assert process.returncode is not None
+        return Done(process.returncode, out.decode(), err.decode())
 
     @contextlib.asynccontextmanager
     async def web(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from tests.clean_gateway import ROOT, call, install, make_bundle
+from tests.edge.modbus_devices import device, tcp_server
+from tests.site import Site
 
+METER = """
+[[device]]
+name = "meter"
+adapter = "modbus"
+host = "127.0.0.1"
+port = {port}
+period_s = 0.2
+[[device.point]]
+name = "level"
+table = "holding"
+address = 0
+type = "uint16"
+scale = 0.1
+unit = "m"
+"""
 OURS = {"citytwin", "citytwin-protos", "citytwin-edge"}
 
 # The whole list. A gateway has a small disk and a long life: each name here is a decision.
@@ -82,6 +102,39 @@ def test_the_command_answers(commands: Path) -> None:
     help_text = call(commands / "citytwin-edge", "--help")
     for command in ("run", "check", "probe", "enrol"):
         assert command in help_text
+
+
+async def test_the_agent_runs(commands: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """From the token to the hub's history, with nothing but what was installed."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    site = Site(tmp_path / "site")
+    try:
+        async with tcp_server(device(1, [(0, [42])])) as port:
+            await site.start_hub()
+            gateway = site.gateway("clean", program=(str(commands / "citytwin-edge"),))
+            gateway.configure(site.link, METER.format(port=port))
+            await site.admit(gateway)
+            await gateway.start()
+            async with site.web() as web, asyncio.timeout(60):
+                while not (samples := await history(web, "clean/meter/level")):
+                    await asyncio.sleep(0.1)
+            await gateway.stop()
+        assert set(samples) == {4.2}
+        assert gateway.said("agent.stopped")[0]["lost"] == 0
+        (running,) = gateway.said("agent.started")
+        assert (running["gateway"], running["devices"]) == ("clean", 1)
+    finally:
+        await site.end()
+
+
+async def history(web: httpx.AsyncClient, point: str) -> list[float]:
+    """Return every value of a point that the hub has; none while it does not know the point."""
+    found = (await web.get("points", params={"q": point})).json()["points"]
+    if not found:
+        return []
+    asked = {"rows": found[0]["row"], "start_ms": 0, "end_ms": 9_000_000_000_000}
+    samples = (await web.get("history", params=asked)).json()["samples"]
+    return [value for one in samples for value in one["value"]]
 
 
 def test_the_example_is_a_right_configuration(bundle: Path, commands: Path, tmp_path: Path) -> None:
