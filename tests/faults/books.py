@@ -36,6 +36,7 @@ from tests.site import Gateway, Site
 MS = 1_000_000
 TIME_MS_MAX = 9_000_000_000_000
 ROWS_AT_ONCE = 50
+HEARD_S_MAX = 90.0
 
 Query = dict[str, str | int]
 
@@ -236,6 +237,19 @@ async def opened(site: Site, watched: Watched) -> Books:
             parts += [_samples(one) for one in answer.json()["samples"]]
     books.history = Batch.concat(parts)
     return books
+
+
+async def heard(site: Site, point: str, above: float):
+    """Wait until the hub's latest value of a point is above a number."""
+    async with site.web() as web, asyncio.timeout(HEARD_S_MAX):
+        while True:
+            found = (await web.get("points", params={"q": point})).json()["points"]
+            if found:
+                query = {"rows": found[0]["row"]}
+                values = (await web.get("latest", params=query)).json()["values"]
+                if values and (values[0]["value"] or 0) > above:
+                    return
+            await asyncio.sleep(0.2)
 
 
 def _samples(answer: dict[str, list[float]]) -> Batch:

@@ -10,7 +10,7 @@ import pytest
 
 from citytwin import Quality
 from tests.edge.modbus_devices import mbap, registers
-from tests.faults.books import Life, Watched, opened
+from tests.faults.books import Life, Watched, heard, opened
 from tests.faults.meters import FALSE, Liar, Meter, SerialMeter, serving
 from tests.servers import free_port, mosquitto
 from tests.site import until
@@ -129,19 +129,6 @@ class Publisher(Meter):
                         await client.publish("air/1", json.dumps({"n": self.answers}), qos=1)
                         await asyncio.sleep(0.1)
             await asyncio.sleep(0.1)
-
-
-async def heard(site, point, above):
-    """Wait until the hub's latest value of a point is above a number."""
-    async with site.web() as web, asyncio.timeout(90):
-        while True:
-            found = (await web.get("points", params={"q": point})).json()["points"]
-            if found:
-                query = {"rows": found[0]["row"]}
-                values = (await web.get("latest", params=query)).json()["values"]
-                if values and (values[0]["value"] or 0) > above:
-                    return
-            await asyncio.sleep(0.2)
 
 
 async def broker_restarts(ground):
