@@ -47,6 +47,7 @@ test)
     want_command mosquitto mosquitto               # the MQTT broker the adapter is tested against
     want_command mosquitto_pub mosquitto-clients   # an independent MQTT client
     want_command socat socat                       # pairs of pseudo-terminals: serial lines
+    want_command strace strace                     # what a power cut would leave on a disk
     want_command faketime faketime                 # clocks that are set while a program runs
     want_browser                                   # the page is tested in a real browser
     want_file /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf fonts-dejavu-core # Kazakh letters

@@ -1,6 +1,7 @@
 """The outbox: numbers never come again, kill -9 loses nothing, a full one thins what it may."""
 
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from citytwin.errors import StoreError, StoreFull
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+from tests.powercut import moments
 
 MB = 1 << 20
 T, A = EntryKind.TELEMETRY, EntryKind.ALARM
@@ -138,3 +140,53 @@ def test_fifty_kills_lose_no_accepted_entry(tmp_path):
     assert numbers == sorted(set(numbers))
     assert numbers[:accepted] == list(range(1, accepted + 1))
     assert accepted > 100
+
+
+STEPS = """
+import sys
+from pathlib import Path
+from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+def say(*words):
+    print(*words, flush=True)
+outbox = Outbox(Path(sys.argv[1]), size_bytes_max=60_000)
+outbox._db.execute(f"PRAGMA synchronous = {sys.argv[2]}")
+for step in range(40):
+    kinds = [EntryKind.TELEMETRY, EntryKind.ALARM]
+    numbers = outbox.append_many([NewEntry(kind, bytes([step]) * 900, 1) for kind in kinds])
+    say("kept", numbers[-1])
+    if step % 7 == 6:
+        say("acknowledging", numbers[0] - 4)
+        outbox.acknowledge(numbers[0] - 4)
+"""
+
+
+def cut_the_power_at_every_moment(tmp_path, synchronous):
+    """Check what is left each time; return how many moments there were."""
+    folder, count = tmp_path / "state", 0
+    command = [sys.executable, "-c", STEPS, str(folder / "outbox.db"), synchronous]
+    for moment in moments(command, folder, tmp_path / "trace"):
+        count += 1
+        left = tmp_path / f"cut-{count}"
+        moment.cut(left, seed=count)
+        outbox = Outbox(left / "outbox.db", size_bytes_max=60_000)
+        entries = {entry.number: entry for entry in outbox.pending(0, 10**6)}
+        said = [line.split() for line in moment.said]
+        kept = max([0, *(int(number) for word, number in said if word == "kept")])
+        gone = max([0, *(int(number) for word, number in said if word == "acknowledging")])
+        lost = [number for number in range(gone + 1, kept + 1) if number not in entries]
+        assert not lost, f"lost at moment {count}"
+        for number, entry in entries.items():
+            assert entry.body == bytes([(number - 1) // 2]) * 900, "what is there is whole"
+        assert outbox.append(EntryKind.ALARM, b"next", 1) > kept, "no number is used again"
+        outbox.close()
+        shutil.rmtree(left)
+    return count
+
+
+def test_a_power_cut_at_any_moment_loses_no_accepted_entry(tmp_path):
+    assert cut_the_power_at_every_moment(tmp_path, "FULL") > 300
+
+
+def test_such_a_test_notices_what_is_not_synced(tmp_path):
+    with pytest.raises(AssertionError, match="lost at moment"):
+        cut_the_power_at_every_moment(tmp_path, "NORMAL")

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from citytwin.errors import StoreError
 from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.journal.segments import SegmentJournal
+from tests.powercut import moments
 
 STREAM = b"s" * 16
 
@@ -211,3 +213,62 @@ def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path):
     found = numbers(SegmentJournal(tmp_path))
     assert found == list(range(1, len(found) + 1))
     assert len(found) >= acknowledged > 100
+
+
+STEPS = """
+import os, sys
+from pathlib import Path
+from citytwin_hub.journal.contract import Record, RecordKind
+from citytwin_hub.journal.segments import SegmentJournal
+def say(*words):
+    print(*words, flush=True)
+if sys.argv[2] == "careless":
+    os.fdatasync = lambda file: None
+journal = SegmentJournal(Path(sys.argv[1]), segment_bytes_max=5_000)
+number = 0
+for step in range(60):
+    group = [
+        Record(RecordKind.TELEMETRY, b"s" * 16, n, 5, "g", bytes([n % 256]) * 300)
+        for n in range(number + 1, number + 4)
+    ]
+    position = journal.append(group)
+    number += 3
+    say("kept", number)
+    if step % 11 == 10:
+        say("trimming", number)
+        journal.trim(position)
+"""
+
+
+def cut_the_power_at_every_moment(tmp_path, how):
+    """Check what is left each time; return how many moments there were."""
+    folder, count = tmp_path / "journal", 0
+    command = [sys.executable, "-c", STEPS, str(folder), how]
+    for moment in moments(command, folder, tmp_path / "trace"):
+        count += 1
+        left = tmp_path / f"cut-{count}"
+        moment.cut(left, seed=count)
+        journal = SegmentJournal(left)
+        said = [line.split() for line in moment.said]
+        kept = max([0, *(int(number) for word, number in said if word == "kept")])
+        gone = max([0, *(int(number) for word, number in said if word == "trimming")])
+        found = {entry.number: entry.body for _, entry in journal.read(0)}
+        lost = [number for number in range(gone + 1, kept + 1) if number not in found]
+        assert not lost, f"lost at moment {count}"
+        assert journal.durable_through(STREAM) >= kept, "a repeat would be known"
+        assert list(found) == sorted(found)
+        assert all(body == bytes([number % 256]) * 300 for number, body in found.items())
+        journal.append([record(10_000)])
+        assert [entry.number for _, entry in journal.read(0)] == [*found, 10_000]
+        journal.close()
+        shutil.rmtree(left)
+    return count
+
+
+def test_a_power_cut_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path):
+    assert cut_the_power_at_every_moment(tmp_path, "careful") > 200
+
+
+def test_such_a_test_notices_what_is_not_synced(tmp_path):
+    with pytest.raises(AssertionError, match="lost at moment"):
+        cut_the_power_at_every_moment(tmp_path, "careless")
