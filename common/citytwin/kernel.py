@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from citytwin.batch import Batch
 from citytwin.point import Point
+
+SNAPSHOT_BYTES_MAX: Final = 1 << 20
+SNAPSHOT_BYTES_MAX_PER_POINT: Final = 64
+"""A snapshot is not larger than the first, or the second times the number of inputs and outputs."""
 
 
 @runtime_checkable
@@ -46,7 +50,11 @@ class Kernel(Protocol):
         ...
 
     def snapshot(self) -> bytes:
-        """Return the whole state, at most 1 MiB; holds the kernel's version."""
+        """Return the whole state, which holds the kernel's version.
+
+        At most SNAPSHOT_BYTES_MAX bytes, or SNAPSHOT_BYTES_MAX_PER_POINT for each input and output
+        if that is more: the gateway keeps it on its disk, again and again.
+        """
         ...
 
     def restore(self, state: bytes) -> None:

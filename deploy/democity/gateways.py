@@ -187,6 +187,7 @@ def _sensor(sensor: Sensor, port: int) -> str:
         f"port = {port}",
         'version = "3.1.1"',
         "stale_after_s = 20",
+        'time = { path = "$.time" }',
         "backoff_s = 1",
         "backoff_s_max = 5",
         f"label = {_label(sensor.label)}",
@@ -199,7 +200,6 @@ def _sensor(sensor: Sensor, port: int) -> str:
             f'unit = "{unit}"',
             f'topic = "city/{sensor.kind}/{sensor.name}"',
             f'path = "$.{name}"',
-            'time_path = "$.time"',
             f"label = {_label(label)}",
             f"valid = [{valid[0]}, {valid[1]}]",
         ]

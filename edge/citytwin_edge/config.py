@@ -89,7 +89,7 @@ class DeviceSection(msgspec.Struct):
     adapter: str
     period_s: Duration = 1.0
     timeout_s: Duration = 10.0
-    stale_after_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
+    stale_after_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
     backoff_s: Duration = 2.0
     backoff_s_max: Duration = 300.0
     label: Label = Label()
@@ -100,7 +100,7 @@ class DeviceSection(msgspec.Struct):
         return Pace(
             nanoseconds(self.period_s),
             nanoseconds(self.timeout_s),
-            nanoseconds(self.stale_after_s),
+            None if self.stale_after_s is None else nanoseconds(self.stale_after_s),
             nanoseconds(self.backoff_s),
             nanoseconds(self.backoff_s_max),
         )

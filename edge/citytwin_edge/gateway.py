@@ -10,20 +10,28 @@ import numpy as np
 
 from citytwin.adapter import Adapter, AdapterType, Binding, Site
 from citytwin.batch import SECOND_NS, Int32
-from citytwin.point import Label, Place, Point
+from citytwin.point import Kind, Label, Place, Point
 from citytwin_edge.commander import Interlock
 from citytwin_edge.kernels.settings import PointRules
 from citytwin_edge.poller import DeviceSpec
 
 MIB: Final = 1024 * 1024
+STALE_AFTER_NS: Final = 300 * SECOND_NS
+"""A device that measures, speaks by itself and says nothing at all for so long is stale, unless its
+configuration says otherwise. Long enough for what reports every minute or four; short enough that a
+technician sees it before leaving."""
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How a device is asked, in nanoseconds; see :class:`citytwin_edge.poller.DeviceSpec`."""
+    """How a device is asked, in nanoseconds; see :class:`citytwin_edge.poller.DeviceSpec`.
+
+    Without ``stale_after_ns`` a device that measures is stale as a whole after STALE_AFTER_NS; one
+    that has states and texts only may have nothing to say for days, and never is.
+    """
 
     period_ns: int
     timeout_ns: int
-    stale_after_ns: int
+    stale_after_ns: int | None
     backoff_step_ns: int
     backoff_max_ns: int
 
@@ -59,6 +67,9 @@ class Device(msgspec.Struct, frozen=True):
 
     def spec(self, adapter: Adapter, numbers: Int32) -> DeviceSpec:
         """Return what a poller must know; ``numbers`` are the points' own, int32, shape (n,)."""
+        stale_after_ns = self.pace.stale_after_ns
+        measures = any(one.point.kind in {Kind.ANALOG, Kind.COUNTER} for one in self.points)
+        usual_ns = STALE_AFTER_NS if measures else 0
         return DeviceSpec(
             name=self.name,
             adapter=adapter,
@@ -68,7 +79,8 @@ class Device(msgspec.Struct, frozen=True):
             offset=np.array([one.offset for one in self.points], np.float64),
             period_ns=self.pace.period_ns,
             timeout_ns=self.pace.timeout_ns,
-            stale_after_ns=self.pace.stale_after_ns,
+            stale_after_ns=usual_ns if stale_after_ns is None else stale_after_ns,
+            stale_together=stale_after_ns is None,
             backoff_step_ns=self.pace.backoff_step_ns,
             backoff_max_ns=self.pace.backoff_max_ns,
         )

@@ -53,6 +53,8 @@ class DeviceSpec:
             the adapter's own time-outs come first.
         stale_after_ns: a point heard of no more for so long is stale; 0: never. For adapters that
             listen.
+        stale_together: a point is stale only when no other one was heard of either: it may be told
+            when it changes.
         backoff_step_ns: after n failures in a row the device is left alone for n steps,
         backoff_max_ns: but no longer than this.
     """
@@ -66,6 +68,7 @@ class DeviceSpec:
     period_ns: int = SECOND_NS
     timeout_ns: int = 10 * SECOND_NS
     stale_after_ns: int = 0
+    stale_together: bool = False
     backoff_step_ns: int = 2 * SECOND_NS
     backoff_max_ns: int = 300 * SECOND_NS
 
@@ -284,12 +287,14 @@ class Poller:
         loop = asyncio.get_running_loop()
         after_s = self.spec.stale_after_ns / SECOND_NS
         while True:
-            now = loop.time()
-            overdue: npt.NDArray[np.bool_] = ~self._stale & (self._heard_at + after_s <= now)
+            now, heard_at = loop.time(), self._heard_at
+            if self.spec.stale_together:
+                heard_at = np.full_like(heard_at, heard_at.max(initial=0.0))
+            overdue: npt.NDArray[np.bool_] = ~self._stale & (heard_at + after_s <= now)
             if overdue.any():
                 self._stale |= overdue
                 self._emit_bad(self.spec.numbers[overdue], Quality.BAD_STALE)
-            fresh = self._heard_at[~self._stale]
+            fresh = heard_at[~self._stale]
             wait_s = float(fresh.min()) + after_s - now if len(fresh) else after_s
             await asyncio.sleep(max(wait_s, STALE_CHECK_S_MIN))
 

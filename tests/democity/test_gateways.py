@@ -73,7 +73,7 @@ def test_an_agent_loads_every_configuration(devices, configs):
 def test_sensors_keep_the_stamps_they_send_and_turn_stale(configs):
     text = "\n".join(path.read_text() for path in configs.values())
     assert text.count('adapter = "mqtt"') == len(SENSORS) >= 10
-    assert text.count('time_path = "$.time"') == 2 * len(SENSORS)
+    assert text.count('time = { path = "$.time" }') == len(SENSORS)
     assert text.count("stale_after_s = 20") == len(SENSORS)
 
 

@@ -17,7 +17,7 @@ from citytwin_edge.adapters.serial import SERIAL
 from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint
 from tests.edge.modbus_devices import plug, pty_line
 
-_OF_POINTS = ("name", "kind", "writable")
+_OF_POINTS = ("name", "kind", "unit", "writable")
 
 Piece = bytes | float
 """Bytes that are sent, or seconds before the next ones."""
@@ -78,13 +78,12 @@ async def instrument(
 
 
 def bindings_of(points: Sequence[dict[str, Any]]) -> list[Binding]:
-    """Bindings as a configuration file gives them; ``kind`` and ``writable`` are the point's."""
+    """Bindings as a configuration file gives them; what _OF_POINTS names is the point's."""
     bindings = []
     for number, fields in enumerate(points):
-        own = {"name": f"p{number}", "kind": "analog", "writable": None} | fields
-        point = msgspec.convert(
-            {"id": f"gw/dev/{own['name']}", "kind": own["kind"], "writable": own["writable"]}, Point
-        )
+        own = {"name": f"p{number}"} | fields
+        known = {name: own[name] for name in _OF_POINTS if name in own and name != "name"}
+        point = msgspec.convert({"id": f"gw/dev/{own['name']}"} | known, Point)
         rest = {name: value for name, value in fields.items() if name not in _OF_POINTS}
         bindings.append(Binding(point, msgspec.convert(rest, SerialPoint)))
     return bindings

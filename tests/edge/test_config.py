@@ -115,6 +115,32 @@ async def test_a_device_becomes_an_adapter_and_a_spec(tmp_path):
     assert spec.scale.tolist() == [0.1, 1.0]
 
 
+@pytest.mark.parametrize(
+    ("written_s", "device", "stale_after_s", "together"),
+    [
+        (None, 0, 300, True),  # it measures
+        (None, 1, 0, True),  # it has a text and a state only
+        (60, 0, 60, False),
+        (60, 1, 60, False),
+        (0, 0, 0, False),
+    ],
+)
+def test_when_a_device_that_says_nothing_is_stale(
+    tmp_path, written_s, device, stale_after_s, together
+):
+    text = (
+        GOOD
+        if written_s is None
+        else GOOD.replace(
+            'adapter = "modbus"\n', f'adapter = "modbus"\nstale_after_s = {written_s}\n'
+        )
+    )
+    one = load(written(tmp_path, text)).devices[device]
+    adapter = one.build(Site(VirtualClock(), lambda _text: 0))
+    spec = one.spec(adapter, np.array([5, 6], np.int32))
+    assert (spec.stale_after_ns, spec.stale_together) == (stale_after_s * 10**9, together)
+
+
 def test_the_smallest_file(tmp_path):
     config = load(written(tmp_path, '[gateway]\nname = "a"'))
     assert (config.hub, config.devices, config.interlocks) == ("", (), ())

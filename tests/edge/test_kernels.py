@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from citytwin import Batch, Kind, Point, Quality, Span
+from citytwin.kernel import SNAPSHOT_BYTES_MAX_PER_POINT
 from citytwin_edge.kernels import PointRules, build
 from citytwin_edge.kernels.settings import CounterSettings
 from citytwin_edge.pipeline import Pipeline
@@ -41,6 +42,20 @@ def test_what_nobody_asks_for_is_not_there() -> None:
     assert build([]) == {}
     assert build([(point("text", kind=Kind.TEXT), PointRules())]) == {}
     assert list(build([(point("plain"), PointRules())])) == ["rules"]
+
+
+def test_the_snapshots_of_a_hundred_thousand_points_are_as_small_as_promised() -> None:
+    count = 100_000
+    counter, line = PointRules(counter=COUNTER, deadband=1.0), PointRules(swinging_door=1.0)
+    kernels = build(
+        [(point(f"c{i}"), counter) for i in range(count)]
+        + [(point(f"l{i}", normal=Span(0, 1)), line) for i in range(count)]
+    )
+    assert list(kernels) == ["rules", "counter", "deadband", "swinging-door"]
+    for kernel in kernels.values():
+        points = len(kernel.inputs) + len(kernel.outputs)
+        assert points >= count
+        assert len(kernel.snapshot()) <= SNAPSHOT_BYTES_MAX_PER_POINT * points
 
 
 def test_flows_are_derived_from_all_samples_and_thinning_comes_last() -> None:

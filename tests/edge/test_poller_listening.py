@@ -75,6 +75,20 @@ class TestListening:
         ]
         assert stale == [(12, [101, 102]), (32, [100, 101])]
 
+    def test_a_point_that_is_told_when_it_changes_is_stale_with_its_device_only(self) -> None:
+        adapter = FakeListening(2)
+        adapter.plan = [(5.0, Batch.of([0, 1], 5, [1.0, 1.0]))]
+        adapter.plan += [(8.0, Batch.of([0], 5, [1.0]))] * 4
+        adapter.plan += [(40.0, Batch.of([0], 5, [1.0]))]
+        _, heard = play(adapter, 200, stale_after_ns=12 * SECOND_NS, stale_together=True)
+        stale = [
+            (when, batch.point.tolist())
+            for when, batch in heard
+            if Quality.BAD_STALE in batch.quality
+        ]
+        # The first speaks again at 77 and falls silent; of the second nothing new is known.
+        assert stale == [(49, [100, 101]), (89, [100])]
+
     def test_a_point_that_was_never_heard_is_stale(self) -> None:
         _, heard = play(FakeListening(), 100, stale_after_ns=30 * SECOND_NS)
         assert said(heard) == [(30, Quality.BAD_STALE)]

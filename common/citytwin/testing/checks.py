@@ -13,7 +13,7 @@ from citytwin.adapter import Adapter, Binding, Listens, Probes, Reads
 from citytwin.batch import Batch
 from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Block, HistoryStore
-from citytwin.kernel import Kernel
+from citytwin.kernel import SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT, Kernel
 from citytwin.model import Model
 from citytwin.quality import KNOWN, Severity, severity
 
@@ -144,7 +144,9 @@ def _check_pieces(build: Callable[[], Kernel], pieces: Sequence[Batch], whole: B
     for piece in pieces:
         outputs.append(kernel.step(piece))
         state = kernel.snapshot()
-        assert len(state) <= 1 << 20, "a snapshot has at most 1 MiB"
+        points = len(kernel.inputs) + len(kernel.outputs)
+        bytes_max = max(SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT * points)
+        assert len(state) <= bytes_max, f"a snapshot has at most {bytes_max} bytes"
         kernel = build()
         kernel.restore(state)
     together = Batch.concat(outputs)

@@ -35,7 +35,7 @@ from citytwin_edge.adapters.modbus_line import Line
 from citytwin_edge.adapters.modbus_settings import ModbusDevice, ModbusPoint
 from citytwin_edge.wire.blocks import Block, Holes, halves, plan
 from citytwin_edge.wire.fields import Field
-from citytwin_edge.wire.registers import Decoder, encode
+from citytwin_edge.wire.registers import Decoder, Single, encode
 
 _SPLITS_MAX: Final = 64
 """Requests that one poll may spend on finding what a device refuses; the next poll goes on."""
@@ -82,6 +82,11 @@ class _Poll:
     def hopeless(self) -> bool:
         """Whether the unit fell silent or talks nonsense: asking on would only hold the line."""
         return self.error is not None and not isinstance(self.error, DeviceRefused)
+
+    @property
+    def failed_rows(self) -> frozenset[int]:
+        """Rows that have no data."""
+        return frozenset(int(row) for rows, _ in self.failed for row in rows)
 
     def note(self, error: DeviceError) -> None:
         """Remember the last thing that went wrong."""
@@ -161,7 +166,9 @@ class Modbus:
         if poll.learnt:
             self._holes.add(poll.learnt)
             self._plan = self._planned()
-        values, quality = current.decoder.decode(b"".join(poll.data), self._site.intern)
+        values, quality = current.decoder.decode(
+            b"".join(poll.data), self._site.intern, poll.failed_rows
+        )
         for rows, reason in poll.failed:
             values[rows] = np.nan
             quality[rows] = reason
@@ -279,18 +286,9 @@ class Modbus:
             elapsed_ns = clock.monotonic_ns() - asked_ns
             return Probed(index, b"", math.nan, _quality_of(error), elapsed_ns, str(error))
         elapsed_ns = clock.monotonic_ns() - asked_ns
-        texts: list[str] = []
-
-        def intern(text: str) -> int:
-            texts.append(text)
-            return self._site.intern(text)
-
         raw = reply.pdu[2:]
-        values, quality = Decoder([field], [0]).decode(raw, intern)
-        value, code = float(values[0]), int(quality[0])
-        if code == Quality.GOOD and not math.isfinite(value):
-            value, code = math.nan, int(Quality.BAD_NOT_A_NUMBER)
-        return Probed(index, raw, value, code, elapsed_ns, "".join(texts))
+        value, quality, text = Single(field).decode(raw, self._site.intern)
+        return Probed(index, raw, value, quality, elapsed_ns, text)
 
 
 class ModbusType:

@@ -109,7 +109,7 @@ class Mqtt:
             raise DeviceRefused("the point has no command_topic")
         payload = address.payload(value)
         if payload is None:
-            raise DeviceRefused(f"none of the point's values is {value:g}")
+            raise DeviceRefused(f"none of the point's words is {value:g}")
         client = self._line.client
         if client is None:
             raise DeviceSilent(f"{self._line.connection} is not connected")

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import aiomqtt
 import msgspec
 
 from citytwin.point import Kind, Point
-from citytwin.units import unit
-from citytwin_edge.wire.payload import UTC_OFFSET_H_MAX, Binary, PayloadField
+from citytwin_edge.adapters.places import Decimal, Hours, Order, Separator, ValueSettings
+from citytwin_edge.wire.payload import PayloadField
+from citytwin_edge.wire.stamps import AUTO, Stamp
 
 DEVICE: Final = "{device}"
 """In a topic: the device's name, or its ``topic_name``."""
 SHARED: Final = "$share/"
-
-Type = Literal[
-    "", "uint8", "int8", "bool", "uint16", "uint32", "uint64", "int16", "int32", "int64",
-    "float32", "float64", "bcd16", "bcd32", "bcd64", "string",
-]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +50,37 @@ class Connection:
         return f"the broker {self.host}:{self.port}"
 
 
+class MqttTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a message says what time it is; what a point leaves out is the device's.
+
+    Attributes:
+        path: JSON path of the time; empty: nowhere.
+        format, utc_offset_h: how; see :class:`citytwin_edge.wire.stamps.Stamp`.
+    """
+
+    path: str | None = None
+    format: str | None = None
+    utc_offset_h: Hours | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no path, or no format (ValueError)."""
+        offset_h = 0.0 if self.utc_offset_h is None else self.utc_offset_h
+        PayloadField("$", self.path or "", stamp=Stamp(self.format or AUTO, offset_h))
+
+    def beside(self, usual: MqttTime) -> MqttTime:
+        """Return this, completed by what is usual."""
+        return MqttTime(
+            **{
+                name: getattr(usual, name) if (own := getattr(self, name)) is None else own
+                for name in self.__struct_fields__
+            }
+        )
+
+    def stamp(self) -> Stamp:
+        """Return how the time is written (ValueError)."""
+        return Stamp(self.format or AUTO, self.utc_offset_h)
+
+
 class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A device's own settings: its broker and how it is reached.
 
@@ -70,7 +97,8 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             0: not at all. MQTT 3.1.1 has no number for it: there the broker decides.
         qos: at which messages are asked for and commands are sent.
         topic_name: what ``{device}`` stands for in topics; empty: the device's name.
-        utc_offset_h: hours east of Greenwich, of the device's times that name no offset.
+        time: where and how its messages say what time it is.
+        separator, decimal: of text; ``order``: of numbers in bytes.
         online_topic, online_path: where the device, or the broker in its stead (last will), says
             whether it is there; ``offline`` is what then makes it silent at once.
     """
@@ -90,9 +118,10 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     session_s: Annotated[int, msgspec.Meta(ge=0, le=2_592_000)] = 0
     qos: Literal[0, 1, 2] = 1
     topic_name: str = ""
-    utc_offset_h: (
-        Annotated[float, msgspec.Meta(ge=-UTC_OFFSET_H_MAX, le=UTC_OFFSET_H_MAX)] | None
-    ) = None
+    time: MqttTime = MqttTime()
+    separator: Separator = ","
+    decimal: Decimal = "."
+    order: Order = "ABCD"
     online_topic: str = ""
     online_path: str = ""
     offline: str = "offline"
@@ -128,42 +157,33 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return PayloadField(self.online_path, is_text=True)
 
 
-class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MqttPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a point is in the device's messages, and how it is commanded.
 
     Attributes:
         topic: topic or filter.
-        path, time_path: JSON paths of value and time; without path the payload is the value.
-        values: numbers that words stand for.
-        no_value: words that stand for none.
-        type: of a number in raw bytes; empty: the payload is text or JSON.
-        byte, order, length, bits, digits, sentinel: where in the bytes, and how it is written.
+        path: JSON path of the value, which is a text or bytes in turn; empty: the payload is.
+        time: where and how the message says its time; what is left out is the device's.
         encoding: of bytes that come as text.
         command_topic, command: where and what is published to set it.
     """
 
     topic: str
     path: str = ""
-    time_path: str = ""
-    values: dict[str, float] = msgspec.field(default_factory=dict)
-    no_value: tuple[str, ...] = ()
-    type: Type = ""
-    byte: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    order: Literal["ABCD", "CDAB", "BADC", "DCBA"] = "ABCD"
-    length: Annotated[int, msgspec.Meta(ge=0)] = 0
-    bits: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
-    digits: Annotated[int, msgspec.Meta(ge=0)] = 0
-    sentinel: tuple[int, ...] = ()
+    time: MqttTime = MqttTime()
     encoding: Literal["", "hex", "base64"] = ""
     command_topic: str = ""
     command: str = "{value:g}"
 
     def __post_init__(self) -> None:
         """Refuse topics, paths and templates that cannot work (ValueError)."""
+        super().__post_init__()
         _check_filter("topic", self.topic)
-        self._field()
-        if self.type and (self.values or self.no_value):
-            raise ValueError("values and no_value are for words; a number in bytes has sentinel")
+        PayloadField(self.path, self.time.path or "")
+        if self.at is None and self.encoding:
+            raise ValueError("encoding goes with at, the place in bytes")
+        if self.at is not None and self.path and not self.encoding:
+            raise ValueError("bytes in JSON are a text: encoding must say hex or base64")
         if "#" in self.command_topic or "+" in self.command_topic:
             raise ValueError("command_topic must be one topic, without wildcards")
         try:
@@ -172,8 +192,8 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError(
                 f"{self.command!r} is not a template such as {{value:g}} or {{word}}"
             ) from None
-        if "{word" in self.command and not self.values:
-            raise ValueError("{word} in command is one of values, which there are none of")
+        if "{word" in self.command and not self.words:
+            raise ValueError("{word} in command is one of words, which there are none of")
 
     def field(self, point: Point, device: MqttDevice) -> PayloadField:
         """Return where the value of ``point`` is in a payload.
@@ -181,50 +201,22 @@ class MqttPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises:
             ValueError: it cannot be there.
         """
-        if point.kind == Kind.TEXT and (
-            self.values or self.no_value or self.type not in {"", "string"}
-        ):
-            raise ValueError('kind = "text" has neither values, no_value nor a type of number')
-        if point.kind != Kind.TEXT and self.type == "string":
-            raise ValueError('type = "string" goes with kind = "text"')
-        units = (point.unit, unit(point.unit).symbol) if point.unit != "1" else ()
-        return self._field(
-            units=units, utc_offset_h=device.utc_offset_h, is_text=point.kind == Kind.TEXT
-        )
-
-    def _field(self, **more: Any) -> PayloadField:
+        self.check(point.kind)
+        time = self.time.beside(device.time)
         return PayloadField(
             self.path,
-            self.time_path,
-            values=self.values,
-            no_value=self.no_value,
-            binary=self._binary(),
-            **more,
-        )
-
-    def _binary(self) -> Binary | None:
-        if not self.type:
-            if self.encoding or self.byte or self.length or self.bits or self.digits:
-                raise ValueError("encoding, byte, length, bits and digits need type")
-            if self.sentinel:
-                raise ValueError("sentinel needs type; words that mean no value are no_value")
-            return None
-        if self.path and not self.encoding:
-            raise ValueError("bytes in JSON are a text: encoding must say hex or base64")
-        return Binary(
-            self.type,
-            self.byte,
-            self.encoding,
-            order=self.order,
-            length=self.length,
-            bits=(self.bits[0], self.bits[-1]) if self.bits else None,
-            digits=self.digits,
-            sentinel=self.sentinel,
+            (time.path or "") if self.path else "",
+            stamp=time.stamp(),
+            place=self.in_text(device.separator),
+            numeral=self.numeral(point, device.decimal),
+            field=None if self.at is None else self.in_bytes(device.order),
+            encoding=self.encoding,
+            is_text=point.kind == Kind.TEXT,
         )
 
     def payload(self, value: float) -> str | None:
         """Return what is published to set ``value``; None when no word stands for it."""
-        word = next((word for word, number in self.values.items() if number == value), None)
+        word = next((word for word, number in self.words.items() if number == value), None)
         if word is None and "{word" in self.command:
             return None
         return self.command.format(value=value, word=word)

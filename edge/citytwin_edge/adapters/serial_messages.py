@@ -9,12 +9,11 @@ from typing import Final, NamedTuple
 from citytwin.adapter import Binding, Site
 from citytwin.batch import Batch
 from citytwin.errors import DeviceMalformed, StoreFull
-from citytwin.point import Kind
+from citytwin.point import Kind, Point
 from citytwin.quality import Quality
-from citytwin_edge.adapters.serial_settings import PlaceSettings, SerialDevice, SerialPoint, named
-from citytwin_edge.wire.fields import Field
-from citytwin_edge.wire.registers import Decoder
-from citytwin_edge.wire.texts import TextField, number
+from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, TimeSettings, named
+from citytwin_edge.wire.registers import Single
+from citytwin_edge.wire.texts import TextField
 
 RAW_BYTES_MAX: Final = 32
 """So much of what could not be understood is shown to a technician."""
@@ -71,48 +70,47 @@ class Messages:
         self._settings, self._site = settings, site
         self._layout = settings.frame_layout()
         self._marks: list[_Mark] = []
-        self._values: list[_Text | _Number] = []
+        self._values: list[_Text | Single] = []
         for point, address in bindings:
             try:
                 with named("match"):
                     self._marks.append(self._mark(address))
-                self._values.append(self._value(point.kind, address))
+                self._values.append(self._value(point, address))
             except ValueError as error:
                 raise ValueError(f"point {point.id}: {error}") from None
-        self._time: TextField | _Number | None = None
+        self._time: TextField | Single | None = None
         if settings.time is not None:
             self._stamp = settings.time.stamp()
             self._time_mark = self._mark(settings.time)
             if settings.time.at is None:
                 self._time = settings.time.in_text(settings.separator)
             else:
-                self._time = _Number(settings.time.in_frame(settings.order), site)
+                self._time = Single(settings.time.in_bytes(settings.order))
 
     @property
     def all_marked(self) -> bool:
         """Whether every point's messages are known by some bytes, an address perhaps."""
         return all(mark.data for mark in self._marks)
 
-    def _mark(self, place: PlaceSettings) -> _Mark:
+    def _mark(self, place: SerialPoint | TimeSettings) -> _Mark:
         own, at = place.match, place.match_at
         data = self._settings.bytes_of(self._settings.match if own is None else own)
         return _Mark(data, self._settings.match_at if at is None else at)
 
-    def _value(self, kind: Kind, address: SerialPoint) -> _Text | _Number:
-        if address.at is not None:
-            if self._layout is None:
-                raise ValueError(
-                    "at is a place in a frame, but the device has none; a line has column, chars "
-                    "or pattern"
-                )
-            field = address.in_frame(self._settings.order)
-            length = self._layout.length or self._layout.length_max
-            if field.end > length:
-                raise ValueError(f"at {address.at}: it ends at {field.end}, a frame at {length}")
-            if (field.type == "string") != (kind == Kind.TEXT):
-                raise ValueError('type "string" and kind = "text" go together')
-            return _Number(field, self._site)
-        return _Text(kind, address, self._settings, self._site)
+    def _value(self, point: Point, address: SerialPoint) -> _Text | Single:
+        address.check(point.kind)
+        if address.at is None:
+            return _Text(point, address, self._settings, self._site)
+        if self._layout is None:
+            raise ValueError(
+                "at is a place in a frame, but the device has none; a line has column, chars or "
+                "pattern"
+            )
+        field = address.in_bytes(self._settings.order)
+        length = self._layout.length or self._layout.length_max
+        if field.end > length:
+            raise ValueError(f"at {address.at}: it ends at {field.end}, a frame at {length}")
+        return Single(field)
 
     def concern(self, message: bytes) -> list[int]:
         """Return the points that a message is about."""
@@ -134,8 +132,9 @@ class Messages:
         for point in points:
             value = self._values[point]
             try:
-                if isinstance(value, _Number):
-                    number, quality, raw, note = value.read(message)
+                if isinstance(value, Single):
+                    raw = value.cut(message)
+                    number, quality, note = value.decode(raw, self._site.intern)
                 elif broken:
                     raise DeviceMalformed(broken)
                 else:
@@ -159,64 +158,31 @@ class Messages:
         if isinstance(self._time, TextField):
             said = self._time.find(text)
         else:
-            said = self._time.digits(message)
+            said = _digits(self._time, message)
         return self._stamp.time_ns(said, now_ns=now_ns) if said else now_ns
 
 
-class _Number:
-    """A field of a frame; a text of one, too."""
-
-    def __init__(self, field: Field, site: Site) -> None:
-        self._field, self._site = field, site
-        self._decoder = Decoder([field], [0])
-
-    def _bytes(self, message: bytes) -> bytes:
-        field = self._field
-        if len(message) < field.end:
-            raise DeviceMalformed(f"the frame has {len(message)} bytes, not {field.end}")
-        return message[field.address : field.end]
-
-    def read(self, message: bytes) -> tuple[float, int, bytes, str]:
-        """Return value, quality, raw bytes and, of a text, what it says.
-
-        Raises:
-            DeviceMalformed: the frame is too short.
-        """
-        raw = self._bytes(message)
-        texts: list[str] = []
-
-        def intern(text: str) -> int:
-            texts.append(text)
-            return self._site.intern(text)
-
-        values, qualities = self._decoder.decode(raw, intern)
-        return float(values[0]), int(qualities[0]), raw, "".join(texts)
-
-    def digits(self, message: bytes) -> str:
-        """Return a time as text: a number in digits, the bytes of a string in hexadecimal ones."""
-        raw = self._bytes(message)
-        if self._field.type == "string":
-            return raw.hex()
-        values, qualities = self._decoder.decode(raw)
-        if qualities[0] != Quality.GOOD:
-            raise DeviceMalformed(f"the time {raw.hex(' ')} is not a {self._field.type}")
-        return repr(float(values[0]))
+def _digits(single: Single, message: bytes) -> str:
+    """Return a time as text: a number in digits, the bytes of a string in hexadecimal ones."""
+    raw = single.cut(message)
+    if single.field.type == "string":
+        return raw.hex()
+    value, quality, _ = single.decode(raw)
+    if quality != Quality.GOOD:
+        raise DeviceMalformed(f"the time {raw.hex(' ')} is not a {single.field.type}")
+    return repr(value)
 
 
 class _Text:
     """A field of a line, or of the text in a frame."""
 
     def __init__(
-        self, kind: Kind, address: SerialPoint, settings: SerialDevice, site: Site
+        self, point: Point, address: SerialPoint, settings: SerialDevice, site: Site
     ) -> None:
-        self._is_text = kind == Kind.TEXT
-        if self._is_text and address.words:
-            raise ValueError('words make numbers of texts; they do not go with kind = "text"')
+        self._is_text, self._site = point.kind == Kind.TEXT, site
         self._field = address.in_text(settings.separator)
-        self._encoding, self._decimal = settings.encoding, settings.decimal
-        self._words, self._site = address.words, site
-        self._void = {one.strip() for one in address.sentinel if isinstance(one, str)}
-        self._sentinel = {one for one in address.sentinel if not isinstance(one, str)}
+        self._numeral = address.numeral(point, settings.decimal)
+        self._encoding = settings.encoding
 
     def read(self, text: str) -> tuple[float, int, bytes, str]:
         """Return value, quality, raw bytes and the whole line.
@@ -230,16 +196,13 @@ class _Text:
         return value, quality, raw, text.strip()[:NOTE_CHARS_MAX]
 
     def _judged(self, field: str) -> tuple[float, int]:
-        if field in self._void:
-            return math.nan, Quality.BAD_NOT_A_NUMBER
-        if self._is_text:
+        if not self._is_text:
+            value = self._numeral.value(field)
+        elif self._numeral.is_void(field):
+            value = math.nan
+        else:
             try:
-                return float(self._site.intern(field)), Quality.GOOD
+                value = float(self._site.intern(field))
             except StoreFull:  # the gateway's dictionary takes no more texts
                 return math.nan, Quality.BAD_OUT_OF_RANGE
-        if field in self._words:
-            return self._words[field], Quality.GOOD
-        value = number(field, decimal=self._decimal)
-        if math.isnan(value) or value in self._sentinel:
-            return math.nan, Quality.BAD_NOT_A_NUMBER
-        return value, Quality.GOOD
+        return value, Quality.BAD_NOT_A_NUMBER if math.isnan(value) else Quality.GOOD

@@ -12,22 +12,23 @@ from typing import Annotated, Literal
 import msgspec
 
 from citytwin_edge.adapters.connection import Endpoint
+from citytwin_edge.adapters.places import (
+    Count,
+    Decimal,
+    Hours,
+    Order,
+    PlaceSettings,
+    Separator,
+    ValueSettings,
+)
 from citytwin_edge.wire.checksums import Checksum
-from citytwin_edge.wire.fields import Field, Table
 from citytwin_edge.wire.frames import FrameCutter, FrameLayout
 from citytwin_edge.wire.lines import LineCutter, LineLayout
 from citytwin_edge.wire.messages import Cutter
-from citytwin_edge.wire.stamps import Stamp
+from citytwin_edge.wire.stamps import AUTO, Stamp
 from citytwin_edge.wire.templates import Template
-from citytwin_edge.wire.texts import TextField
 
-Type = Literal[
-    "bool", "bit", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float32", "float64", "bcd8", "bcd16", "bcd32", "bcd64", "string",
-]  # fmt: skip
-Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
-Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
 LengthMax = Annotated[int, msgspec.Meta(ge=8, le=1024)]
 
 
@@ -66,59 +67,18 @@ class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     after_end: bool = False
 
 
-class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where something is in a message: in its text, or ``at`` some byte of a frame.
+class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an instrument says what time it is.
 
     Attributes:
-        column, chars, pattern, group: in text; see :class:`citytwin_edge.wire.texts.TextField`.
-        at, type, order, length: in a frame; see :class:`citytwin_edge.wire.fields.Field`.
+        format, utc_offset_h: how; see :class:`citytwin_edge.wire.stamps.Stamp`.
         match, match_at: which messages have it: those with these bytes at that place.
     """
 
-    column: Count = 0
-    chars: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
-    pattern: str = ""
-    group: str | int = ""
-    at: Count | None = None
-    type: Type | None = None
-    order: Order | None = None
-    length: Count = 0
+    format: str = AUTO
+    utc_offset_h: Hours | None = None
     match: str | None = None
     match_at: Count | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what does not fit together (ValueError)."""
-        in_text = self.column or self.chars or self.pattern
-        if self.at is not None and in_text:
-            raise ValueError("at is a place in a frame; it excludes column, chars and pattern")
-        if self.at is None and (self.type or self.order or self.length):
-            raise ValueError("type, order and length go with at, the place in a frame")
-        if self.at is None:
-            self.in_text(",")
-        else:
-            self.in_frame("ABCD")
-
-    def in_text(self, separator: str) -> TextField:
-        """Return where it is in a line (ValueError)."""
-        chars = (self.chars[0], self.chars[-1]) if self.chars else None
-        return TextField(self.column, separator, chars, self.pattern, self.group)
-
-    def in_frame(self, order: str) -> Field:
-        """Return where it is in a frame (ValueError)."""
-        return Field(
-            Table.FRAME,
-            self.at or 0,
-            self.type or "uint8",
-            order=self.order or order,
-            length=self.length,
-        )
-
-
-class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where an instrument says what time it is; see :class:`citytwin_edge.wire.stamps.Stamp`."""
-
-    format: str = "unix"
-    utc_offset_h: Annotated[float, msgspec.Meta(ge=-14, le=14)] = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
@@ -130,22 +90,18 @@ class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fiel
         return Stamp(self.format, self.utc_offset_h)
 
 
-class SerialPoint(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where a point is in an instrument's messages, and how it is asked for and commanded.
 
     Attributes:
-        bits, digits: of a number in a frame, as in Modbus.
-        sentinel: numbers (in a frame raw ones) or texts that mean "no value".
-        words: texts that stand for numbers.
+        match, match_at: which messages have it: those with these bytes at that place.
         request: what is sent to have this point; the device's by default.
         command: what is sent to set it, with ``{value}``.
         command_answer, command_refusal: bytes by which the instrument says yes, or no.
     """
 
-    bits: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
-    digits: Annotated[int, msgspec.Meta(ge=0)] = 0
-    sentinel: tuple[int | float | str, ...] = ()
-    words: dict[str, float] = {}
+    match: str | None = None
+    match_at: Count | None = None
     request: str = ""
     command: str = ""
     command_answer: str = ""
@@ -154,29 +110,10 @@ class SerialPoint(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
         super().__post_init__()
-        if self.at is None and (self.bits or self.digits):
-            raise ValueError("bits and digits go with at, the place in a frame")
-        if self.at is not None and self.words:
-            raise ValueError("words are texts; a place in a frame holds a number")
         if not self.command and (self.command_answer or self.command_refusal):
             raise ValueError("command_answer and command_refusal go with command")
         if self.command_refusal and not self.command_answer:
             raise ValueError("command_refusal goes with command_answer")
-
-    def in_frame(self, order: str) -> Field:
-        """Return where it is in a frame (ValueError)."""
-        if not all(isinstance(one, int) for one in self.sentinel):
-            raise ValueError("a sentinel of a number in a frame is a whole number")
-        return Field(
-            Table.FRAME,
-            self.at or 0,
-            self.type or "uint8",
-            order=self.order or order,
-            length=self.length,
-            bits=(self.bits[0], self.bits[-1]) if self.bits else None,
-            digits=self.digits,
-            sentinel=tuple(one for one in self.sentinel if isinstance(one, int)),
-        )
 
 
 class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -213,8 +150,8 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     checksum: ChecksumSettings | None = None
     time: TimeSettings | None = None
     encoding: Literal["ascii", "latin-1", "utf-8", "cp1251", "cp866", "koi8-r"] = "latin-1"
-    separator: Annotated[str, msgspec.Meta(max_length=8)] = ","
-    decimal: Literal[".", ","] = "."
+    separator: Separator = ","
+    decimal: Decimal = "."
     order: Order = "ABCD"
     match: str = ""
     match_at: Count = 0

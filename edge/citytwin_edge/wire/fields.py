@@ -102,7 +102,7 @@ class Field:
         if self.bits is None:
             return
         if self.table.of_bits or not (self.is_bool or self.type.startswith("uint")):
-            raise ValueError("bits are for bool, uint16, uint32 and uint64 in registers only")
+            raise ValueError("bits are for bool and the uint types in registers and bytes only")
         low, high = self.bits
         if not 0 <= low <= high < self.width:
             raise ValueError(

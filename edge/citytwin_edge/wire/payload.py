@@ -1,36 +1,24 @@
-"""Payload: what a message says of a point: JSON by path (RFC 9535), a plain value, or raw bytes."""
+"""Payload: what a message says of a point: JSON by path (RFC 9535), a plain text, or raw bytes."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import datetime
 import json
 import math
-import re
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
 import jsonpath
 
-from citytwin.batch import SECOND_NS
 from citytwin.errors import DeviceMalformed
 from citytwin.quality import Quality
-from citytwin_edge.wire.fields import Field, Table
-from citytwin_edge.wire.registers import Decoder
+from citytwin_edge.wire.fields import Field
+from citytwin_edge.wire.registers import Single
+from citytwin_edge.wire.stamps import Stamp
+from citytwin_edge.wire.texts import Numeral, TextField
 
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
-UTC_OFFSET_H_MAX: Final = 14.0
-_TRUTH: Final = {"true": 1.0, "on": 1.0, "open": 1.0, "false": 0.0, "off": 0.0, "closed": 0.0}
-_VOID: Final = {"nan", "+nan", "-nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
-_NUMBER: Final = re.compile(r"([+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?)")
-_SINCE_1970: Final = re.compile(r"[0-9]{1,20}(?:[.][0-9]{1,9})?")
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_EPOCH_UNITS: Final = ((1e11, SECOND_NS), (1e14, 1_000_000), (1e17, 1000), (math.inf, 1))
-"""A number below the first is so many nanoseconds each: seconds since 1970 stay below 1e11 for
-3,000 years, and milliseconds, microseconds and nanoseconds have been above it since 1973."""
-_TIME_NS_MAX: Final = 1 << 63
 _NAMES: Final = {bool: "a truth", list: "a list", dict: "an object", type(None): "null"}
 
 
@@ -65,70 +53,6 @@ class Payload:
         return self.data
 
 
-class Binary:
-    """A number or text in raw bytes, compiled once."""
-
-    def __init__(self, kind: str, byte: int, encoding: str = "", **how: Any) -> None:
-        """Take a ``kind`` of number from byte ``byte`` on.
-
-        Args:
-            kind: uint8, int8 or one of the types of :class:`citytwin_edge.wire.fields.Field`.
-            byte: where it begins, from 0.
-            encoding: of bytes that come as text, hex or base64; empty: raw.
-            how: order, length, bits, digits, sentinel of the field.
-
-        Raises:
-            ValueError: these do not fit together.
-        """
-        self._is_byte, self._is_signed = kind in {"uint8", "int8"}, kind == "int8"
-        if self._is_byte:
-            kind = "int16" if self._is_signed else "uint16"
-            if any(bit > 7 for bit in how.get("bits") or ()):
-                raise ValueError("bits of a uint8 are within 0 to 7")
-        field = Field(Table.HOLDING, 0, kind, **how)
-        self._byte, self._encoding = byte, encoding
-        self._size = 1 if self._is_byte else 2 * field.size
-        self._decoder = Decoder([field], [0])
-        self._is_text = kind == "string"
-        self._text = ""
-
-    def decode(self, seen: Any) -> float | str:
-        """Return the number (NaN for a sentinel) or text that is there.
-
-        Raises:
-            DeviceMalformed: the bytes are too few or none, or hold no such number.
-        """
-        data = self._bytes(seen)
-        part = data[self._byte : self._byte + self._size]
-        if len(part) < self._size:
-            raise DeviceMalformed(
-                f"{len(data)} bytes are too few: the value ends at byte {self._byte + self._size}"
-            )
-        if self._is_byte:
-            part = (b"\xff" if self._is_signed and part[0] & 0x80 else b"\0") + part
-        values, quality = self._decoder.decode(part, self._keep)
-        if quality[0] == Quality.BAD_MALFORMED:
-            raise DeviceMalformed(f"the bytes {part.hex(' ')} are not one of its type")
-        return self._text if self._is_text else float(values[0])
-
-    def _keep(self, text: str) -> int:
-        self._text = text  # the decoder tells a text that has not changed once only
-        return 0
-
-    def _bytes(self, seen: Any) -> bytes:
-        if not self._encoding:
-            if not isinstance(seen, bytes):
-                raise DeviceMalformed("bytes in JSON are a text: encoding must say hex or base64")
-            return seen
-        try:
-            text = seen if isinstance(seen, str) else seen.decode("ascii")
-            if self._encoding == "hex":
-                return bytes.fromhex(text)
-            return base64.b64decode(text, validate=True)
-        except (AttributeError, ValueError, binascii.Error):
-            raise DeviceMalformed(f"the bytes are not {self._encoding}") from None
-
-
 class PayloadField:
     """One value in a payload, and the time stamp that goes with it; compiled once."""
 
@@ -137,59 +61,56 @@ class PayloadField:
         path: str = "",
         time_path: str = "",
         *,
-        values: Mapping[str, float] | None = None,
-        no_value: Sequence[str] = (),
-        units: Sequence[str] = (),
-        utc_offset_h: float | None = None,
-        binary: Binary | None = None,
+        stamp: Stamp | None = None,
+        place: TextField | None = None,
+        numeral: Numeral | None = None,
+        field: Field | None = None,
+        encoding: str = "",
         is_text: bool = False,
     ) -> None:
         """Take the value at ``path`` (empty: the payload is the value) and its time, if any.
 
         Args:
             path, time_path: RFC 9535.
-            values: numbers that words stand for, upper and lower case alike; without any, on, true
-                and open are 1, off, false and closed 0.
-            no_value: words that stand for no number at all.
-            units: what may stand behind a number in a text.
-            utc_offset_h: hours east of Greenwich, of times that name no offset.
-            binary: the value is in raw bytes.
+            stamp: how the time is written.
+            place: where the value is in a text; None: it is the whole text.
+            numeral: how a number is written in a text.
+            field: the value is in bytes.
+            encoding: of bytes that come as text, hex or base64; empty: raw.
             is_text: whatever is there is a text, a number too.
 
         Raises:
             ValueError: a path is not RFC 9535's, or these do not fit together.
         """
-        if utc_offset_h is not None and not abs(utc_offset_h) <= UTC_OFFSET_H_MAX:
-            raise ValueError(f"utc_offset_h must be within ±{UTC_OFFSET_H_MAX:g}")
         if time_path and not path:
-            raise ValueError("time_path goes with path: only JSON has both a value and its time")
+            raise ValueError("time goes with path: only JSON has both a value and its time")
         try:
             self._path = jsonpath.compile(path) if path else None
             self._time = jsonpath.compile(time_path) if time_path else None
         except jsonpath.JSONPathError as error:
             raise ValueError(f"{path or time_path!r} is not a JSON path: {error}") from None
-        self._values = {word.casefold(): number for word, number in (values or _TRUTH).items()}
-        self._values |= {word.casefold(): math.nan for word in no_value}
-        self._units = {unit for unit in units if unit}
-        self._binary, self._is_text = binary, is_text
-        hours = datetime.timedelta(hours=utc_offset_h or 0.0)
-        self._zone = None if utc_offset_h is None else datetime.timezone(hours)
+        self._stamp = stamp or Stamp()
+        if not self._stamp.has_date:  # a message may be old: retained, or kept by the broker
+            raise ValueError(f"format {self._stamp.format!r} of a message must have a date")
+        self._place, self._numeral = place or TextField(), numeral or Numeral()
+        self._single = None if field is None else Single(field)
+        self._encoding, self._is_text = encoding, is_text
 
     def decode(self, payload: Payload) -> tuple[float | str, int | None]:
         """Return (value, UTC nanoseconds or None); a value that is none is NaN.
 
-        A text only where ``is_text`` was said, or the binary field is a string.
+        A text only where ``is_text`` was said, or the field in bytes is a string.
 
         Raises:
-            DeviceMalformed: the payload is too large, not JSON, has nothing at the path, or what
-                is there is neither a number nor one of the words.
+            DeviceMalformed: the payload is too large, empty, not JSON, has nothing at the path, or
+                what is there is neither a number nor a known word.
         """
         seen: Any = payload.checked
         if self._path is not None:
             seen = _first(self._path, payload.document)
-        elif self._binary is None:
+        elif self._single is None:
             seen = _text(seen)
-        value = self._value(seen) if self._binary is None else self._binary.decode(seen)
+        value = self._value(seen) if self._single is None else self._in_bytes(self._single, seen)
         if self._time is None:
             return value, None
         return value, self._time_ns(_first(self._time, payload.document))
@@ -197,64 +118,42 @@ class PayloadField:
     def _value(self, seen: Any) -> float | str:
         if seen is None:
             return math.nan
-        if not isinstance(seen, bool | int | float | str):
-            raise DeviceMalformed(f"the value is {_NAMES[type(seen)]}, not a number or text")
-        text = seen.strip() if isinstance(seen, str) else _as_text(seen)
-        if self._is_text:
-            return text
-        number = self._values.get(text.casefold())
-        if number is not None:
-            return number
+        text = _as_text("the value", seen)
         if isinstance(seen, str):
-            return self._number(text)
-        try:
-            number = float(seen)
-        except OverflowError:
-            raise DeviceMalformed("the number is too large") from None
-        return number if math.isfinite(number) else math.nan
+            text = self._place.find(text)
+        if self._is_text:
+            void = self._numeral.is_void(text)
+            return math.nan if void else text
+        if isinstance(seen, str):
+            return self._numeral.value(text)
+        word = self._numeral.word(text)
+        return self._numeral.judged(float(seen)) if word is None else word
 
-    def _number(self, text: str) -> float:
-        if text.casefold() in _VOID:
-            return math.nan
-        match = _NUMBER.match(text)
-        rest = text[match.end() :].strip() if match else text
-        if match is None or (rest and rest not in self._units):
-            known = [*self._values, *(f"a number in {unit}" for unit in sorted(self._units))]
-            raise DeviceMalformed(f"{text[:40]!r} is not a number, nor {', '.join(known)}")
-        number = float(match[1].replace(",", "."))
-        if not math.isfinite(number):
-            raise DeviceMalformed("the number is too large")
-        return number
+    def _in_bytes(self, single: Single, seen: Any) -> float | str:
+        own = single.cut(_bytes(seen, self._encoding))
+        value, quality, text = single.decode(own)
+        if quality == Quality.BAD_MALFORMED:
+            raise DeviceMalformed(f"the bytes {own.hex(' ')} are not one of its type")
+        return text if single.field.type == "string" else value
 
     def _time_ns(self, seen: Any) -> int:
-        """Return UTC nanoseconds of ISO 8601, or of s, ms, µs or ns since 1970."""
-        if isinstance(seen, str):
-            if not _SINCE_1970.fullmatch(seen.strip()):
-                return self._moment_ns(seen.strip())
-            seen = float(seen)
-        if isinstance(seen, bool) or not isinstance(seen, int | float) or not abs(seen) < math.inf:
-            raise DeviceMalformed("the time is neither ISO 8601 nor a number")
-        scale = next(scale for limit, scale in _EPOCH_UNITS if abs(seen) < limit)
-        time_ns = round(seen * scale)
-        if abs(time_ns) >= _TIME_NS_MAX:
-            raise DeviceMalformed("the time is beyond any calendar")
-        return time_ns
+        if isinstance(seen, bool) or seen is None:
+            raise DeviceMalformed(f"the time is {_NAMES[type(seen)]}")
+        return self._stamp.time_ns(
+            str(seen) if isinstance(seen, float) else _as_text("the time", seen)
+        )
 
-    def _moment_ns(self, text: str) -> int:
-        try:
-            moment = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            raise DeviceMalformed(f"{text[:40]!r} is not a time") from None
-        if moment.tzinfo is None:
-            if self._zone is None:
-                raise DeviceMalformed(
-                    f"the time {text[:40]!r} has no offset; utc_offset_h can say which is meant"
-                )
-            moment = moment.replace(tzinfo=self._zone)
-        time_ns = (moment - _EPOCH) // datetime.timedelta(microseconds=1) * 1000
-        if abs(time_ns) >= _TIME_NS_MAX:
-            raise DeviceMalformed("the time is beyond any calendar")
-        return time_ns
+
+def _bytes(seen: Any, encoding: str) -> bytes:
+    if not encoding:
+        if not isinstance(seen, bytes):
+            raise DeviceMalformed("bytes in JSON are a text: encoding must say hex or base64")
+        return seen
+    try:
+        text = seen if isinstance(seen, str) else seen.decode("ascii")
+        return bytes.fromhex(text) if encoding == "hex" else base64.b64decode(text, validate=True)
+    except (AttributeError, ValueError, binascii.Error):
+        raise DeviceMalformed(f"the bytes are not {encoding}") from None
 
 
 def _first(path: Any, document: Any) -> Any:
@@ -271,15 +170,24 @@ def _first(path: Any, document: Any) -> Any:
 
 def _text(data: bytes) -> str:
     try:
-        return data.decode("utf-8").strip()
+        text = data.decode("utf-8").strip()
     except UnicodeDecodeError:
         raise DeviceMalformed("the payload is not a text in UTF-8") from None
+    if not text:  # this is how a broker is told to forget what it has retained
+        raise DeviceMalformed("the payload is empty")
+    return text
 
 
-def _as_text(seen: Any) -> str:
-    """Return a JSON number or truth as its device wrote it, as near as can be."""
+def _as_text(what: str, seen: Any) -> str:
+    """Return a text, number or truth of JSON as its device wrote it, as near as can be."""
+    if isinstance(seen, str):
+        return seen.strip()
     if isinstance(seen, bool):
         return str(seen).lower()
-    if isinstance(seen, int) and abs(seen) >= 1 << 64:
-        raise DeviceMalformed("the number is too large")
-    return f"{seen:.15g}" if isinstance(seen, float) else str(seen)
+    if isinstance(seen, int):
+        if abs(seen) >= 1 << 64:
+            raise DeviceMalformed(f"{what} is too large a number")
+        return str(seen)
+    if isinstance(seen, float):
+        return f"{seen:.15g}"
+    raise DeviceMalformed(f"{what} is {_NAMES[type(seen)]}, not a number or text")

@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from citytwin.batch import Float64, UInt8
-from citytwin.errors import StoreFull
+from citytwin.errors import DeviceMalformed, StoreFull
 from citytwin.quality import Quality
 from citytwin_edge.wire.fields import Field
 
@@ -105,7 +105,10 @@ class Decoder:
         return self._size_bytes
 
     def decode(
-        self, data: bytes, intern: Callable[[str], int] | None = None
+        self,
+        data: bytes,
+        intern: Callable[[str], int] | None = None,
+        missing: Collection[int] = (),
     ) -> tuple[Float64, UInt8]:
         """Return values and qualities, both of shape (n,).
 
@@ -116,6 +119,8 @@ class Decoder:
         Args:
             data: at least ``size_bytes`` bytes.
             intern: gives the number that stands for a text; needed where there are strings.
+            missing: rows whose bytes are not the device's: a text of them must not be interned. Of
+                numbers there, whoever gives such bytes does not use the result.
         """
         if len(data) < self._size_bytes:
             raise ValueError(f"{len(data)} bytes are fewer than the {self._size_bytes} needed")
@@ -146,6 +151,8 @@ class Decoder:
             values[void] = np.nan
             quality[void] = Quality.BAD_NOT_A_NUMBER
         for text in self._texts:
+            if text.row in missing:
+                continue
             values[text.row], quality[text.row] = text.decode(data, intern)
         if self._absent.any():
             values[self._absent] = np.nan
@@ -188,6 +195,46 @@ class _Text:
             return math.nan, Quality.BAD_OUT_OF_RANGE
         self._seen, self._number = raw, number
         return number, Quality.GOOD
+
+
+class Single:
+    """One field that is decoded alone: of a frame, a payload, or the answer to a question."""
+
+    def __init__(self, field: Field) -> None:
+        """Compile; of a frame the whole is given, of registers those of the field."""
+        self.field = field
+        self._start = field.address if field.table.of_bytes else 0
+        self._decoder = Decoder([field], [0])
+        self._text = ""
+
+    def cut(self, data: bytes) -> bytes:
+        """Return the field's own bytes.
+
+        Raises:
+            DeviceMalformed: they are not all there.
+        """
+        end = self._start + self._decoder.size_bytes
+        if len(data) < end:
+            raise DeviceMalformed(f"{len(data)} bytes are too few: the value ends at byte {end}")
+        return data[self._start : end]
+
+    def decode(
+        self, own: bytes, intern: Callable[[str], int] | None = None
+    ) -> tuple[float, int, str]:
+        """Return value, quality and, of a string, the text; see :meth:`Decoder.decode`.
+
+        Args:
+            own: the field's own bytes.
+            intern: gives the number that stands for a text; without it that is 0.
+        """
+
+        def keep(text: str) -> int:
+            self._text = text  # the decoder tells a text that has not changed once only
+            return 0 if intern is None else intern(text)
+
+        values, quality = self._decoder.decode(own, keep)
+        text = "" if quality[0] == Quality.BAD_MALFORMED else self._text
+        return float(values[0]), int(quality[0]), text
 
 
 def encode(field: Field, value: float, current: bytes = b"") -> bytes:

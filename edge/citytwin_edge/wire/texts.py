@@ -1,8 +1,8 @@
-"""Texts: takes a field out of a line and makes a number of it.
+"""Texts: takes a field out of a text and makes a number of it, as devices write them.
 
 >>> TextField(column=2).find("PT1, +012.5 kPa ,OK")
 '+012.5 kPa'
->>> number("+012.5 kPa"), number("-3,25 \N{DEGREE SIGN}C", decimal=",")
+>>> Numeral(units=["kPa"]).value("+012.5 kPa"), Numeral(decimal=",").value("-3,25")
 (12.5, -3.25)
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,46 +19,82 @@ from citytwin.errors import DeviceMalformed
 
 PATTERN_CHARS_MAX: Final = 200
 WILD_MAX: Final = 3
-_TRUTH: Final = {"true": 1.0, "on": 1.0, "open": 1.0, "false": 0.0, "off": 0.0, "closed": 0.0}
+TRUTH: Final = {"true": 1.0, "on": 1.0, "open": 1.0, "false": 0.0, "off": 0.0, "closed": 0.0}
 _VOID: Final = re.compile(r"|[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
-_NUMBER: Final = re.compile(
-    r"(?P<sign>[+-]?) *(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"
-    r" *(?P<unit>(?![xX])(?:[^\W\d_]|[%°\"'/‰])[^,;]*)?"
-)
+_NUMBERS: Final = {
+    ".": re.compile(r"([+-]?) *((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"),
+    ",": re.compile(r"([+-]?) *((?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?)"),
+}
 _REPEATED_GROUP: Final = re.compile(r"\)(?:[*+]|\{)")
 _WILD: Final = re.compile(r"\.[*+]|\.\{")
 _CLASS_OR_ESCAPE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
 
-def truth(text: str) -> float | None:
-    """Return 1 or 0 for a word such as on, off, open, closed; None for any other."""
-    return _TRUTH.get(text.casefold())
+class Numeral:
+    """How a device writes a number as text; compiled once."""
+
+    def __init__(
+        self,
+        *,
+        words: Mapping[str, float] | None = None,
+        sentinel: Collection[float | str] = (),
+        units: Collection[str] = (),
+        decimal: str = ".",
+    ) -> None:
+        """Compile.
+
+        Args:
+            words: numbers that words stand for, upper and lower case alike; without any, those of
+                TRUTH.
+            sentinel: numbers and words that mean "no value".
+            units: what may stand behind a number. Anything else there is malformed: a number in
+                another unit is another number, and one with a remark perhaps none.
+            decimal: point or comma. The other one is malformed: it may separate thousands.
+        """
+        void = {one for one in sentinel if isinstance(one, str)}
+        self._words = {_folded(word): number for word, number in (words or TRUTH).items()}
+        self._words |= dict.fromkeys(map(_folded, void), math.nan)
+        self._sentinel = frozenset(sentinel) - void
+        self._units = frozenset(unit for unit in units if unit)
+        self._number = _NUMBERS[decimal]
+
+    def word(self, text: str) -> float | None:
+        """Return what a word stands for, NaN where that is "no value"; None for any other text."""
+        return self._words.get(_folded(text))
+
+    def is_void(self, text: str) -> bool:
+        """Tell whether a text, which is none of numbers, means "no value"."""
+        return math.isnan(self._words.get(_folded(text), 0.0))
+
+    def judged(self, value: float) -> float:
+        """Return a number; NaN for one that means "no value", and for infinity."""
+        return math.nan if value in self._sentinel or math.isinf(value) else value
+
+    def value(self, text: str) -> float:
+        """Return the number that a text is; NaN for "no value": a sentinel, nothing, NaN, infinity.
+
+        Raises:
+            DeviceMalformed: it is neither a number nor a known word.
+        """
+        text = text.strip()
+        known = self.word(text)
+        if known is not None:
+            return known
+        if _VOID.fullmatch(text):
+            return math.nan
+        found = self._number.match(text)
+        rest = text[found.end() :].strip() if found else ""
+        if found is None or (rest and rest not in self._units):
+            others = [*self._words, *(f"a number in {unit}" for unit in sorted(self._units))]
+            raise DeviceMalformed(f"{text[:40]!r} is not a number, nor {', '.join(others)}")
+        value = float(found[1] + found[2].replace(",", "."))
+        if not math.isfinite(value):
+            raise DeviceMalformed(f"{text[:40]!r} is not a number of a possible size")
+        return self.judged(value)
 
 
-def number(text: str, *, decimal: str = ".") -> float:
-    """Return the number at the beginning of a text, a unit behind it left out.
-
-    NaN for an empty text and for what stands for NaN or infinity.
-
-    Raises:
-        DeviceMalformed: it is not a number.
-    """
-    text = text.strip()
-    if _VOID.fullmatch(text):
-        return math.nan
-    found = _NUMBER.fullmatch(text if decimal == "." else _with_point(text, decimal))
-    if found is None:
-        known = truth(text)
-        if known is None:
-            raise DeviceMalformed(f"{text[:40]!r} is not a number")
-        return known
-    value = float(found["sign"] + found["number"])
-    return value if math.isfinite(value) else math.nan
-
-
-def _with_point(text: str, decimal: str) -> str:
-    # A point where a comma is expected would be a separator of thousands: that is refused.
-    return text.translate({ord(decimal): ".", ord("."): ";"})
+def _folded(text: str) -> str:
+    return text.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)

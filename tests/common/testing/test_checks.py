@@ -122,9 +122,15 @@ class Impostor(Sum):
         return super().step(batch).renumbered(np.array([0, 0], np.int32))
 
 
+class Hoarder(Sum):
+    def snapshot(self):
+        return bytes(1 << 20) + super().snapshot()
+
+
 @pytest.mark.parametrize(
     ("kernel", "words"),
     [
+        (Hoarder, "a snapshot has at most 1048576 bytes"),
         (Forgetful, "restart"),
         (Credulous, "not a snapshot"),
         (Lookahead, "pieces"),

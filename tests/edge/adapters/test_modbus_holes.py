@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from citytwin import SystemClock
+from citytwin.adapter import Site
 from citytwin.errors import DeviceRefused
 from citytwin.quality import Quality
 from tests.edge.modbus_devices import (
@@ -140,3 +142,26 @@ class TestIllegalAddresses:
                 mute[0] = False
                 assert not (await adapter.read()).quality.any()
                 assert adapter.requests == 3
+
+
+async def test_a_text_that_cannot_be_read_is_no_text() -> None:
+    unit = device(1, [(0, [7]), (500, [0x6869])])
+    points = [
+        *holding(0),
+        *holding(300, type="string", length=2),
+        *holding(500, type="string", length=1),
+    ]
+    texts: list[str] = []
+
+    def intern(text: str) -> int:
+        texts.append(text)
+        return len(texts)
+
+    async with tcp_server(unit) as port:
+        site = Site(SystemClock(), intern)
+        async with opened(build(site, points, host="127.0.0.1", port=port)) as adapter:
+            for _ in range(2):
+                batch = await adapter.read()
+                assert batch.quality.tolist() == [Quality.GOOD, Quality.BAD_REFUSED, Quality.GOOD]
+                assert np.isnan(batch.value[1])
+                assert set(texts) == {"hi"}

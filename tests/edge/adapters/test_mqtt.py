@@ -19,7 +19,7 @@ from tests.servers import free_port, mosquitto
 
 NOON = 1_767_268_800 * 10**9
 POINTS = {
-    "pm25": {"topic": "air/+/state", "path": "$.pm25", "time_path": "$.time", "unit": "ug/m3"},
+    "pm25": {"topic": "air/+/state", "path": "$.pm25", "time": {"path": "$.time"}, "unit": "ug/m3"},
     "mode": {"topic": "air/27/mode", "kind": "text"},
     "fan": {"topic": "air/27/fan", "command_topic": "air/27/fan/set", "kind": "state"},
 }
@@ -136,7 +136,7 @@ async def test_a_last_will_silences_the_device_at_once(tmp_path):
 async def test_commands_are_published(tmp_path):
     valve = {
         "valve": {
-            "topic": "v/1", "values": {"open": 1, "closed": 0}, "kind": "state",
+            "topic": "v/1", "words": {"open": 1, "closed": 0}, "kind": "state",
             "command_topic": "v/{device}/set", "command": '{{"state": "{word}"}}',
         }
     }  # fmt: skip
@@ -157,7 +157,7 @@ async def test_commands_are_published(tmp_path):
             ]
             with pytest.raises(DeviceRefused, match="no command_topic"):
                 await adapter.write(0, 1.0)
-            with pytest.raises(DeviceRefused, match=r"none of the point's values is 0\.5"):
+            with pytest.raises(DeviceRefused, match=r"none of the point's words is 0\.5"):
                 await valves.write(0, 0.5)
 
 
@@ -224,12 +224,12 @@ def test_what_the_guide_shows_is_a_configuration(tmp_path):
 def test_a_word_without_a_number_is_shown(tmp_path):
     (tmp_path / "edge.toml").write_text(
         '[gateway]\nname = "g"\n[[device]]\nname = "d"\nadapter = "mqtt"\nhost = "b"\n'
-        '[[device.point]]\nname = "p"\ntopic = "t"\nvalues = { open = 1, shut = "0" }\n'
+        '[[device.point]]\nname = "p"\ntopic = "t"\nwords = { open = 1, shut = "0" }\n'
     )
     with pytest.raises(ConfigError) as caught:
         load(tmp_path / "edge.toml")
     assert str(caught.value).endswith(
-        'edge.toml:10: device "d", point "p", table "values": expected a table '
+        'edge.toml:10: device "d", point "p", table "words": expected a table '
         '{ name = a number, … }, got { open = 1, shut = the text "0" }'
     )
 
@@ -263,8 +263,8 @@ def test_devices_of_different_users_have_their_own_connections():
 
 
 def test_a_point_that_does_not_fit_is_named():
-    with pytest.raises(ConfigError, match='point g/d/p: kind = "text" has neither values'):
-        device(new_site(), 1883, "d", {"p": {"topic": "t", "kind": Kind.TEXT, "values": {"a": 1}}})
+    with pytest.raises(ConfigError, match="point g/d/p: words make numbers of texts"):
+        device(new_site(), 1883, "d", {"p": {"topic": "t", "kind": Kind.TEXT, "words": {"a": 1}}})
 
 
 async def test_closing_ends_a_listener_that_waits(tmp_path):

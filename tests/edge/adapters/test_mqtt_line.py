@@ -223,7 +223,7 @@ async def test_an_error_that_nobody_foresaw_reaches_the_devices(tmp_path, monkey
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])
 async def test_what_was_sent_while_away_comes_and_is_not_shown_as_live(tmp_path, version):
-    points = {**ONE, "t": {"topic": "{device}/t", "path": "$.v", "time_path": "$.t"}}
+    points = {**ONE, "t": {"topic": "{device}/t", "path": "$.v", "time": {"path": "$.t"}}}
     moment = 1_767_268_800
 
     def build():

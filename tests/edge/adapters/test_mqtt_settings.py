@@ -5,7 +5,7 @@ import pytest
 
 from citytwin import Point
 from citytwin.point import Kind
-from citytwin_edge.adapters.mqtt_settings import Connection, MqttDevice, MqttPoint
+from citytwin_edge.adapters.mqtt_settings import Connection, MqttDevice, MqttPoint, MqttTime
 from citytwin_edge.wire.payload import Payload
 
 
@@ -26,19 +26,20 @@ from citytwin_edge.wire.payload import Payload
         (MqttDevice, {"host": "b", "online_path": "$.s"}, "needs online_topic"),
         (MqttDevice, {"host": "b", "online_topic": "a#"}, "not a topic"),
         (MqttDevice, {"host": "b", "online_topic": "a", "online_path": "$["}, "not a JSON path"),
-        (MqttDevice, {"host": "b", "utc_offset_h": 15}, "<= 14"),
+        (MqttDevice, {"host": "b", "time": {"utc_offset_h": 15}}, "<= 14"),
+        (MqttDevice, {"host": "b", "time": {"path": "$["}}, "not a JSON path"),
+        (MqttDevice, {"host": "b", "time": {"format": "%H:%M"}}, "must have a date"),
+        (MqttDevice, {"host": "b", "time": {"format": "noon"}}, "must have a time of day"),
         (MqttPoint, {"topic": "a/#/b"}, "not a topic"),
         (MqttPoint, {"topic": "$share/g/a"}, "a part of the messages only"),
         (MqttPoint, {"topic": "a", "path": "$["}, "not a JSON path"),
-        (MqttPoint, {"topic": "a", "time_path": "$.t"}, "time_path goes with path"),
+        (MqttPoint, {"topic": "a", "time": {"path": "$.t"}}, "time goes with path"),
         (MqttPoint, {"topic": "a", "command_topic": "a/+"}, "without wildcards"),
         (MqttPoint, {"topic": "a", "command": "{x}"}, "template"),
         (MqttPoint, {"topic": "a", "command": "{word}"}, "which there are none of"),
-        (MqttPoint, {"topic": "a", "byte": 2}, "need type"),
-        (MqttPoint, {"topic": "a", "sentinel": [1]}, "are no_value"),
-        (MqttPoint, {"topic": "a", "type": "uint8", "path": "$.d"}, "hex or base64"),
-        (MqttPoint, {"topic": "a", "type": "uint8", "values": {"a": 1}}, "has sentinel"),
-        (MqttPoint, {"topic": "a", "type": "uint16", "length": 3}, "length is for type string"),
+        (MqttPoint, {"topic": "a", "encoding": "hex"}, "encoding goes with at"),
+        (MqttPoint, {"topic": "a", "at": 0, "path": "$.d"}, "hex or base64"),
+        (MqttPoint, {"topic": "a", "byte": 2}, "unknown field"),
         (MqttPoint, {"topic": "a", "type": "uint24"}, "Invalid enum value 'uint24'"),
     ],
 )
@@ -50,8 +51,12 @@ def test_settings_that_cannot_work(kind, fields, words):
 @pytest.mark.parametrize(
     ("kind", "fields", "words"),
     [
-        (Kind.TEXT, {"type": "uint8"}, "neither values, no_value nor a type"),
-        (Kind.ANALOG, {"type": "string", "length": 2}, 'goes with kind = "text"'),
+        (Kind.TEXT, {"at": 0}, 'type "string" and kind = "text" go together'),
+        (
+            Kind.ANALOG,
+            {"path": "$.v", "time": {"path": "$.t", "format": "%Y %j %H"}},
+            "names no offset: utc_offset_h must say",
+        ),
     ],
 )
 def test_a_kind_that_does_not_fit_its_payload(kind, fields, words):
@@ -61,15 +66,41 @@ def test_a_kind_that_does_not_fit_its_payload(kind, fields, words):
 
 
 def test_a_field_knows_the_unit_and_the_offset_of_its_point_and_device():
-    address = MqttPoint(topic="a", path="$.v", time_path="$.t")
-    field = address.field(Point(id="g/d/p", unit="Cel"), MqttDevice(host="b", utc_offset_h=5))
+    address = MqttPoint(topic="a", path="$.v", time=MqttTime(path="$.t"))
+    field = address.field(
+        Point(id="g/d/p", unit="Cel"), MqttDevice(host="b", time=MqttTime(utc_offset_h=5))
+    )
     payload = Payload(b'{"v": "21 \xc2\xb0C", "t": "2026-01-01T17:00:00"}')
     assert field.decode(payload) == (21.0, 1_767_268_800 * 10**9)
 
 
+def test_what_a_point_says_of_its_time_comes_before_what_its_device_says():
+    usual = MqttDevice(host="b", time=MqttTime(path="$.t", format="%Y %j %H:%M", utc_offset_h=5))
+    said = Payload(b'{"v": 1, "t": "2026 001 17:00", "u": 1767268800}')
+    point = Point(id="g/d/p")
+    for time, time_ns in (
+        ({}, 1_767_268_800 * 10**9),
+        ({"path": "$.u", "format": "auto"}, 1_767_268_800 * 10**9),
+        ({"utc_offset_h": 4}, 1_767_272_400 * 10**9),
+        ({"path": ""}, None),
+    ):
+        address = msgspec.convert({"topic": "a", "path": "$.v", "time": time}, MqttPoint)
+        assert address.field(point, usual).decode(said) == (1.0, time_ns)
+    assert MqttPoint(topic="a").field(point, usual).decode(Payload(b"7")) == (7.0, None)
+
+
+def test_what_a_device_says_of_texts_and_bytes_is_said_of_all_its_points():
+    usual = MqttDevice(host="b", separator=";", decimal=",", order="DCBA")
+    point = Point(id="g/d/p")
+    column = MqttPoint(topic="a", column=2)
+    assert column.field(point, usual).decode(Payload(b"a;2,5")) == (2.5, None)
+    number = MqttPoint(topic="a", at=1, type="uint16")
+    assert number.field(point, usual).decode(Payload(b"\0\1\2")) == (513.0, None)
+
+
 def test_the_default_payload_of_a_command_is_the_number_and_words_are_found():
     assert MqttPoint(topic="a").payload(2.5) == "2.5"
-    valve = MqttPoint(topic="a", values={"open": 1, "shut": 0}, command="<{word}>")
+    valve = MqttPoint(topic="a", words={"open": 1, "shut": 0}, command="<{word}>")
     assert [valve.payload(value) for value in (1.0, 0.0, 0.5)] == ["<open>", "<shut>", None]
 
 

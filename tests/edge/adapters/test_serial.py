@@ -115,7 +115,7 @@ async def test_half_a_line_never_becomes_a_value(tmp_path):
 async def test_a_slow_dribble_is_one_line(tmp_path):
     port = str(tmp_path / "port")
     async with instrument(port) as one:
-        adapter = build(new_site(), [{}], serial=port, decimal=",")
+        adapter = build(new_site(), [{"unit": "Cel"}], serial=port, decimal=",")
         async with listening(adapter, one, 1) as told:
             line = "\r\n+012,5 °C\r\n".encode("latin-1")
             one.say(*[piece for byte in line for piece in (bytes([byte]), 0.02)])

@@ -47,16 +47,21 @@ def test_marks_have_addresses():
 
 def test_text_that_is_not_in_the_encoding_is_malformed():
     assert said([{}], b"\xff", encoding="utf-8") == [(0, None, Quality.BAD_MALFORMED)]
-    assert said([{}], "12,5 бар".encode("cp1251"), encoding="cp1251", decimal=",") == [
-        (0, 12.5, Quality.GOOD)
-    ]
+    assert said(
+        [{"pattern": r"^([\d,]+);бар$"}],
+        "12,5;бар".encode("cp1251"),
+        encoding="cp1251",
+        decimal=",",
+    ) == [(0, 12.5, Quality.GOOD)]
 
 
 def test_sentinels_and_words():
-    point = {"sentinel": ["OFL", -999, 9999.9], "words": {"DRY": 0}}
+    point = {"unit": "m", "sentinel": ["OFL", -999, 9999.9], "words": {"DRY": 0}}
     for text, value, quality in (
         (b"OFL", None, Quality.BAD_NOT_A_NUMBER), (b"-999.0", None, Quality.BAD_NOT_A_NUMBER),
         (b"9999.9 m", None, Quality.BAD_NOT_A_NUMBER), (b" DRY ", 0.0, Quality.GOOD),
+        (b"dry", 0.0, Quality.GOOD), (b"7 m", 7.0, Quality.GOOD),
+        (b"on", None, Quality.BAD_MALFORMED), (b"7 ft", None, Quality.BAD_MALFORMED),
         (b"", None, Quality.BAD_NOT_A_NUMBER), (b"9999.8", 9999.8, Quality.GOOD),
         (b"WET", None, Quality.BAD_MALFORMED),
     ):  # fmt: skip
@@ -97,13 +102,13 @@ def test_a_frame_that_is_too_short_spoils_only_what_it_lacks():
         ({"column": 1}, {}, b"1767268700,5", -100),
         ({"column": 1}, {}, b",5", 0),
         ({"column": 1, "match": "T"}, {}, b"5", 0),
-        ({"chars": [1, 6], "format": "%H%M%S"}, {}, b"115959,5", -1),
+        ({"chars": [1, 6], "format": "%H%M%S", "utc_offset_h": 0}, {}, b"115959,5", -1),
         ({"at": 0, "type": "uint32"}, {"frame": {"length": 6}},
          AT.to_bytes(4, "big") + b"\0\5", -100),
         ({"at": 0, "type": "uint32", "order": "DCBA"}, {"frame": {"length": 6}},
          AT.to_bytes(4, "little") + b"\0\5", -100),
-        ({"at": 0, "type": "string", "length": 3, "format": "%H%M%S"}, {"frame": {"length": 6}},
-         b"\x11\x59\x59\0\0\5", -1),
+        ({"at": 0, "type": "string", "length": 3, "format": "%H%M%S", "utc_offset_h": 0},
+         {"frame": {"length": 6}}, b"\x11\x59\x59\0\0\5", -1),
     ],
 )  # fmt: skip
 def test_times(time, device, message, seconds):
@@ -117,7 +122,7 @@ def test_times(time, device, message, seconds):
 @pytest.mark.parametrize(
     ("time", "message"),
     [
-        ({"column": 1, "format": "%H:%M:%S"}, b"noon,5"),
+        ({"column": 1, "format": "%H:%M:%S", "utc_offset_h": 0}, b"noon,5"),
         ({"column": 9}, b"1,5"),
     ],
 )
@@ -137,8 +142,9 @@ IN_FRAMES = [
     {"at": 2, "type": type_} for type_ in ("uint8", "int64", "float32", "float64", "bcd32", "bool")
 ]  # fmt: skip
 TIMES = [
-    {"column": 1}, {"column": 2, "format": "%H:%M:%S"}, {"at": 1, "type": "float64"},
-    {"at": 1, "type": "string", "length": 6, "format": "%y%m%d%H%M%S"},
+    {"column": 1}, {"column": 2, "format": "%H:%M:%S", "utc_offset_h": 0},
+    {"at": 1, "type": "float64"},
+    {"at": 1, "type": "string", "length": 6, "format": "%y%m%d%H%M%S", "utc_offset_h": 0},
 ]  # fmt: skip
 
 

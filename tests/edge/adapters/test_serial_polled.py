@@ -18,7 +18,7 @@ POLLED = {
     "mode": "polled", "address": 1, "request": r"#{address:02d}\r", "match": "{address:02d}",
     "line": {"terminator": r"\r"},
 }  # fmt: skip
-VALUE = {"chars": [3, 20]}
+VALUE = {"chars": [3, 20], "unit": "kPa"}
 
 
 def replies(value=b"+0012.5 kPa", *more):

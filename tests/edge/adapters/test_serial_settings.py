@@ -65,7 +65,9 @@ def test_addresses():
         ({"mode": "polled", "request": "{address:02d}", "address": "A"}, "cannot be written"),
         ({"time": {"at": 3}}, "there is no frame"),
         ({"time": {"format": "%H:%M %Y"}}, "must have a time of day"),
-        ({"time": {"column": 1, "at": 3}}, "at is a place in a frame"),
+        ({"time": {"column": 1, "at": 3}}, "at is a place in bytes"),
+        ({"time": {"column": 1, "format": "%H:%M"}}, "names no offset: utc_offset_h must say"),
+        ({"time": {"column": 1, "utc_offset_h": 15}}, "<= 14"),
         ({"baud": 0}, "baud"),
         ({"bauds": 9600}, "unknown field"),
     ],
@@ -78,7 +80,7 @@ def test_devices_that_cannot_work(fields, words):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"at": 1, "column": 1}, "at is a place in a frame"),
+        ({"at": 1, "column": 1}, "at is a place in bytes"),
         ({"type": "uint8"}, "type, order and length go with at"),
         ({"bits": [1]}, "bits and digits go with at"),
         ({"digits": 2}, "bits and digits go with at"),

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from citytwin.errors import StoreFull
+from citytwin.errors import DeviceMalformed, StoreFull
 from citytwin.quality import Quality
 from citytwin_edge.wire.fields import ORDERS, Field, Table
-from citytwin_edge.wire.registers import Decoder, encode
+from citytwin_edge.wire.registers import Decoder, Single, encode
 
 HOLDING = Table.HOLDING
 RANGES = {
@@ -295,3 +295,27 @@ def test_texts_and_what_is_none_in_a_frame() -> None:
     decoder = Decoder(fields, [8, 32])
     values, quality = decoder.decode(b"\x02abc\x80", len)
     assert (values[0], quality.tolist()) == (3, [0, Quality.BAD_NOT_A_NUMBER])
+
+
+def test_a_single_field_takes_its_bytes_out_of_a_frame() -> None:
+    one = Single(Field(Table.FRAME, 1, "uint16"))
+    assert one.cut(b"\0\1\2\3") == b"\1\2"
+    assert one.decode(b"\1\2") == (258.0, Quality.GOOD, "")
+    with pytest.raises(DeviceMalformed, match="2 bytes are too few: the value ends at byte 3"):
+        one.cut(b"\0\1")
+    assert Single(Field(HOLDING, 40, "uint16")).cut(b"\1\2") == b"\1\2"
+
+
+def test_a_single_text_is_told_each_time_and_interned_once() -> None:
+    one, seen = Single(Field(Table.FRAME, 0, "string", length=2)), list[str]()
+
+    def intern(text: str) -> int:
+        seen.append(text)
+        return len(seen)
+
+    assert one.decode(b"ab", intern) == (1.0, Quality.GOOD, "ab")
+    assert one.decode(b"ab", intern) == (1.0, Quality.GOOD, "ab")
+    value, quality, text = one.decode(b"\xff\xff", intern)
+    assert (math.isnan(value), quality, text) == (True, Quality.BAD_MALFORMED, "")
+    assert seen == ["ab"]
+    assert Single(Field(Table.FRAME, 0, "string", length=2)).decode(b"cd")[2] == "cd"

@@ -5,7 +5,9 @@ import math
 import pytest
 
 from citytwin.errors import DeviceMalformed
-from citytwin_edge.wire.texts import TextField, number, truth
+from citytwin_edge.wire.texts import Numeral, TextField
+
+UNITS = ("kPa", "°C", "m3/h", "%", "kg", "бар")
 
 
 @pytest.mark.parametrize(
@@ -17,31 +19,43 @@ from citytwin_edge.wire.texts import TextField, number, truth
     ],
 )  # fmt: skip
 def test_numbers(text, value):
-    assert number(text) == value
+    assert Numeral(units=UNITS).value(text) == value
 
 
 def test_a_decimal_comma_has_to_be_asked_for():
-    assert number("+012,5 бар", decimal=",") == 12.5
-    for text, decimal in (("12,5", "."), ("12.5", ","), ("1.234,5", ",")):
+    assert Numeral(units=UNITS, decimal=",").value("+012,5 бар") == 12.5
+    for text, decimal in (("12,5", "."), ("12.5", ","), ("1.234,5", ","), ("1,234.5", ".")):
         with pytest.raises(DeviceMalformed, match="is not a number"):
-            number(text, decimal=decimal)
+            Numeral(decimal=decimal).value(text)
 
 
-@pytest.mark.parametrize("text", ["", "  ", "nan", "NaN", "-inf", "+Infinity", "1e999"])
+@pytest.mark.parametrize("text", ["", "  ", "nan", "NaN", "-inf", "+Infinity"])
 def test_no_value_is_not_a_number(text):
-    assert math.isnan(number(text))
+    assert math.isnan(Numeral().value(text))
 
 
 @pytest.mark.parametrize(
-    "text", ["----", "12.5.3", "12 34", "1 234.5", "0x1f", "+", "٣", "12-", "1;2", "E5", "12.5,OK"]
-)
+    "text",
+    [
+        "----", "12.5.3", "12 34", "1 234.5", "0x1f", "+", "٣", "12-", "1;2", "E5", "12.5,OK",
+        "1e999", "9" * 400, "12.5 psi", "12.5 ERR", "12.5 KPA", "3 errors",
+    ],
+)  # fmt: skip
 def test_what_is_no_number_is_malformed(text):
     with pytest.raises(DeviceMalformed, match="is not a number"):
-        number(text)
+        Numeral(units=UNITS).value(text)
 
 
-def test_truth():
-    assert (truth("On"), truth("off"), truth("maybe")) == (1.0, 0.0, None)
+def test_words_of_the_devices_own_stand_for_the_usual_ones():
+    assert (Numeral().word("On"), Numeral().word("off"), Numeral().word("maybe")) == (1, 0, None)
+    own = Numeral(words={" DRY": 0, "Wet": 2}, sentinel=["OFL", -999, 9999.9])
+    assert [own.value(text) for text in ("dry", "WET ", "7")] == [0.0, 2.0, 7.0]
+    for text in ("ofl", "-999.0", "9999.9"):
+        assert math.isnan(own.value(text))
+    assert own.is_void("Ofl ")
+    assert not own.is_void("dry")
+    with pytest.raises(DeviceMalformed, match=r"'closed' is not a number, nor dry, wet, ofl$"):
+        own.value("closed")
 
 
 LINE = "$WIMWV,214.8,R,000.1,K,A"

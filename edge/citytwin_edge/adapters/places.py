@@ -1,0 +1,125 @@
+"""Places: what a technician writes about where a value is and how it is written, for all adapters.
+
+The same words mean the same wherever an instrument or a broker brings texts, or bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from citytwin.point import Kind, Point
+from citytwin.units import unit
+from citytwin_edge.wire.fields import ADDRESSES, Field, Table
+from citytwin_edge.wire.stamps import UTC_OFFSET_H_MAX
+from citytwin_edge.wire.texts import Numeral, TextField
+
+Type = Literal[
+    "bool", "bit", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+    "float32", "float64", "bcd8", "bcd16", "bcd32", "bcd64", "string",
+]  # fmt: skip
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Separator = Annotated[str, msgspec.Meta(max_length=8)]
+Decimal = Literal[".", ","]
+Hours = Annotated[float, msgspec.Meta(ge=-UTC_OFFSET_H_MAX, le=UTC_OFFSET_H_MAX)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1024)]
+
+
+class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where something is in a message: in its text, or ``at`` some byte of it.
+
+    Attributes:
+        column, chars, pattern, group: in text; see :class:`citytwin_edge.wire.texts.TextField`.
+        at, type, order, length: in bytes; see :class:`citytwin_edge.wire.fields.Field`.
+    """
+
+    column: Count = 0
+    chars: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
+    pattern: str = ""
+    group: str | int = ""
+    at: Annotated[int, msgspec.Meta(ge=0, lt=ADDRESSES)] | None = None
+    type: Type | None = None
+    order: Order | None = None
+    length: Count = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together (ValueError)."""
+        in_text = self.column or self.chars or self.pattern
+        if self.at is not None and in_text:
+            raise ValueError("at is a place in bytes; it excludes column, chars and pattern")
+        if self.at is None and (self.type or self.order or self.length):
+            raise ValueError("type, order and length go with at, the place in bytes")
+        if self.at is None:
+            self.in_text(",")
+        else:
+            self.in_bytes("ABCD")
+
+    def in_text(self, separator: str) -> TextField:
+        """Return where it is in a text (ValueError)."""
+        chars = (self.chars[0], self.chars[-1]) if self.chars else None
+        return TextField(self.column, separator, chars, self.pattern, self.group)
+
+    def in_bytes(self, order: str) -> Field:
+        """Return where it is in bytes, of which ``order`` is the usual order (ValueError)."""
+        return Field(
+            Table.FRAME,
+            self.at or 0,
+            self.type or "uint8",
+            order=self.order or order,
+            length=self.length,
+        )
+
+
+class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a point's value is, and how it is written.
+
+    Attributes:
+        bits, digits: of a number in bytes, as in Modbus.
+        sentinel: numbers (in bytes raw ones) or texts that mean "no value".
+        words: texts that stand for numbers.
+    """
+
+    bits: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
+    digits: Annotated[int, msgspec.Meta(ge=0)] = 0
+    sentinel: tuple[int | float | str, ...] = ()
+    words: dict[str, float] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse what does not fit together (ValueError)."""
+        super().__post_init__()
+        if self.at is None and (self.bits or self.digits):
+            raise ValueError("bits and digits go with at, the place in bytes")
+        if self.at is not None and self.words:
+            raise ValueError("words are texts; a place in bytes holds a number")
+
+    def in_bytes(self, order: str) -> Field:
+        """Return where it is in bytes, of which ``order`` is the usual order (ValueError)."""
+        if not all(isinstance(one, int) for one in self.sentinel):
+            raise ValueError("a sentinel of a number in bytes is a whole number")
+        return Field(
+            Table.FRAME,
+            self.at or 0,
+            self.type or "uint8",
+            order=self.order or order,
+            length=self.length,
+            bits=(self.bits[0], self.bits[-1]) if self.bits else None,
+            digits=self.digits,
+            sentinel=tuple(one for one in self.sentinel if isinstance(one, int)),
+        )
+
+    def numeral(self, point: Point, decimal: str) -> Numeral:
+        """Return how the point's value is written in a text (ValueError)."""
+        return Numeral(
+            words=self.words,
+            sentinel=self.sentinel,
+            units=(point.unit, unit(point.unit).symbol) if point.unit != "1" else (),
+            decimal=decimal,
+        )
+
+    def check(self, kind: Kind) -> None:
+        """Refuse a text that would be a number, and the other way round (ValueError)."""
+        if self.at is not None and (self.type == "string") != (kind == Kind.TEXT):
+            raise ValueError('type "string" and kind = "text" go together')
+        if self.words and kind == Kind.TEXT:
+            raise ValueError('words make numbers of texts; they do not go with kind = "text"')
