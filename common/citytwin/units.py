@@ -32,6 +32,11 @@ class Unit(NamedTuple):
         parts = self.symbol.split("/")
         return "/".join(_PARTS[part][column] if part in _PARTS else part for part in parts)
 
+    @property
+    def symbols(self) -> set[str]:
+        """The symbol in Kazakh, Russian and English, as devices may write it."""
+        return {self.symbol_in(language) for language in ("kk", "ru", "en")}
+
 
 _TABLE: Final = (
     Unit("1", "C62", ""),

@@ -113,7 +113,7 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
         return Numeral(
             words=self.words,
             sentinel=self.sentinel,
-            units=(point.unit, unit(point.unit).symbol) if point.unit != "1" else (),
+            units={point.unit, *unit(point.unit).symbols} if point.unit != "1" else (),
             decimal=decimal,
         )
 

@@ -52,7 +52,7 @@ def test_a_place_in_a_text():
 
 def test_a_number_may_have_the_unit_of_its_point_behind_it():
     numeral = ValueSettings(sentinel=("--", -9)).numeral(Point(id="g/d/p", unit="m3/h"), ",")
-    assert [numeral.value(text) for text in ("1,5 m³/h", "1,5m3/h", "1,5")] == [1.5] * 3
+    assert [numeral.value(text) for text in ("1,5 m³/h", "1,5m3/h", "1,5 м³/ч", "1,5")] == [1.5] * 4
     assert all(math.isnan(numeral.value(text)) for text in ("--", "-9 m3/h"))
 
 
