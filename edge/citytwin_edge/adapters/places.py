@@ -5,6 +5,7 @@ The same words mean the same wherever an instrument or a broker brings texts, or
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -97,12 +98,8 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
         """Return where it is in bytes, of which ``order`` is the usual order (ValueError)."""
         if not all(isinstance(one, int) for one in self.sentinel):
             raise ValueError("a sentinel of a number in bytes is a whole number")
-        return Field(
-            Table.FRAME,
-            self.at or 0,
-            self.type or "uint8",
-            order=self.order or order,
-            length=self.length,
+        return replace(
+            super().in_bytes(order),
             bits=(self.bits[0], self.bits[-1]) if self.bits else None,
             digits=self.digits,
             sentinel=tuple(one for one in self.sentinel if isinstance(one, int)),

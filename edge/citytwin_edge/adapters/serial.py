@@ -23,6 +23,7 @@ from citytwin.errors import (
     DeviceSilent,
 )
 from citytwin.quality import Quality
+from citytwin_edge.adapters.connection import line_at
 from citytwin_edge.adapters.serial_messages import RAW_BYTES_MAX, Messages, Reading, batch_of
 from citytwin_edge.adapters.serial_port import Heard, NoAnswer, Party, Port, Question
 from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, named
@@ -315,13 +316,8 @@ class SerialType:
             if problem:
                 raise ConfigError(f"point {point.id}: {problem}")
         endpoint = settings.endpoint()
-        port = site.line(endpoint.key, lambda: Port(endpoint, site.clock))
-        if port.endpoint != endpoint:
-            name = bindings[0].point.device if bindings else "without points"
-            raise ConfigError(
-                f"device {name} uses {endpoint} as {endpoint.settings()}, another device uses it "
-                f"as {port.endpoint.settings()}; one line has one set of settings"
-            )
+        name = bindings[0].point.device if bindings else "without points"
+        port = line_at(endpoint, site, name, lambda: Port(endpoint, site.clock))
         make = Polled if settings.mode == "polled" else Listening
         try:
             return make(settings, bindings, port, site)
