@@ -114,6 +114,10 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
             decimal=decimal,
         )
 
+    def word(self, value: float) -> str | None:
+        """Return the first word that stands for a value; None where none does."""
+        return next((word for word, number in self.words.items() if number == value), None)
+
     def check(self, kind: Kind) -> None:
         """Refuse a text that would be a number, and the other way round (ValueError)."""
         if self.at is not None and (self.type == "string") != (kind == Kind.TEXT):

@@ -83,6 +83,7 @@ class _Instrument:
         self._messages = Messages(settings, bindings, site)
         name = f"instrument {settings.address}" if settings.address != "" else "the instrument"
         self._party = Party(f"{name} at {port.endpoint}", self._messages.all_marked)
+        self._addresses: list[SerialPoint] = [binding.address for binding in bindings]
         self._commands = {
             index: _Command(
                 settings.template(address.command),
@@ -113,7 +114,8 @@ class _Instrument:
             raise DeviceRefused("the point has no command")
         address = self._settings.address
         try:
-            sent, yes, no = (one.render(address=address, value=value) for one in command)
+            word = self._addresses[point].word(value)
+            sent, yes, no = (one.render(address=address, value=value, word=word) for one in command)
         except ValueError as error:
             raise DeviceRefused(f"not written: {error}") from None
         heard = bytearray()
@@ -345,15 +347,17 @@ def _problem(settings: SerialDevice, address: SerialPoint, *, is_writable: bool)
         return "has no request, and neither has its device; an instrument that is polled needs one"
     if is_writable and not address.command:
         return "is writable, so it needs command, what is sent to set it"
-    if is_writable and "{value" not in address.command:
-        return "command needs {value}, in whose place the value is sent"
+    if is_writable and "{value" not in address.command and "{word}" not in address.command:
+        return "command needs {value} or {word}, in whose place the value is sent"
+    if "{word}" in address.command and not address.words:
+        return "{word} in command is one of words, which there are none of"
     try:
         with named("request"):
             settings.bytes_of(address.request)
         for name in ("command", "command_answer", "command_refusal"):
             with named(name):
                 template = settings.template(getattr(address, name))
-                template.render(address=settings.address, value=1.0)
+                template.render(address=settings.address, value=1.0, word="")
     except ValueError as error:
         return str(error)
     return ""
