@@ -1,6 +1,7 @@
 """What every test has: a log as it is when a process starts, whatever ran before it."""
 
 import logging
+import os
 
 import pytest
 import structlog
@@ -10,6 +11,9 @@ import structlog
 def _fresh_log():
     """Take back what a command that ran in this process has made of the log."""
     handlers = list(logging.getLogger().handlers)
+    grpc = {name: value for name, value in os.environ.items() if name.startswith("GRPC_")}
     yield
     structlog.reset_defaults()
     logging.getLogger().handlers = handlers
+    for name in [name for name in os.environ if name.startswith("GRPC_") and name not in grpc]:
+        del os.environ[name]  # a program that a later test starts would inherit it

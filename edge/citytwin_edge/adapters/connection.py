@@ -13,9 +13,10 @@ import socket
 import termios
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
-from citytwin.errors import DeviceSilent
+from citytwin.adapter import Site
+from citytwin.errors import ConfigError, DeviceSilent
 
 _CLOSE_S_MAX: Final = 0.9
 _KEEPALIVE_S: Final = 10
@@ -77,6 +78,30 @@ class Endpoint:
 
     def __str__(self) -> str:
         return self.serial or f"{self.host}:{self.port}"
+
+
+class Shared(Protocol):
+    """What devices with the same endpoint share: a line, a port."""
+
+    endpoint: Endpoint
+
+
+Line = TypeVar("Line", bound=Shared)
+
+
+def line_at(endpoint: Endpoint, site: Site, device: str, make: Callable[[], Line]) -> Line:
+    """Return the line that ends there, made when nobody has it yet.
+
+    Raises:
+        ConfigError: another device than ``device`` uses it with other settings.
+    """
+    line: Line = site.line(endpoint.key, make)
+    if line.endpoint != endpoint:
+        raise ConfigError(
+            f"device {device} uses {endpoint} as {endpoint.settings()}, another device uses it as "
+            f"{line.endpoint.settings()}; one line has one set of settings"
+        )
+    return line
 
 
 class _Link(asyncio.Protocol):

@@ -24,6 +24,7 @@ from citytwin.errors import (
 )
 from citytwin.point import Kind
 from citytwin.quality import Quality
+from citytwin_edge.adapters.connection import line_at
 from citytwin_edge.adapters.modbus_frames import (
     ILLEGAL_ADDRESS,
     Refused,
@@ -317,13 +318,8 @@ class ModbusType:
                 )
             fields.append(field)
         endpoint = settings.endpoint()
-        line: Line = site.line(endpoint.key, lambda: Line(endpoint, site.clock))
-        if line.endpoint != endpoint:
-            name = bindings[0].point.device if bindings else f"with unit {settings.unit}"
-            raise ConfigError(
-                f"device {name} uses {endpoint} as {endpoint.settings()}, another device uses it "
-                f"as {line.endpoint.settings()}; one line has one set of settings"
-            )
+        name = bindings[0].point.device if bindings else f"with unit {settings.unit}"
+        line = line_at(endpoint, site, name, lambda: Line(endpoint, site.clock))
         return Modbus(settings, fields, line, site)
 
     def locate(self, settings: ModbusDevice) -> str:

@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceMalformed, DeviceRefused, DeviceSilent
 from citytwin_edge.adapters.connection import Connection, Endpoint
 from citytwin_edge.adapters.modbus_frames import Framing, Request, RtuFraming, TcpFraming
-from citytwin_edge.adapters.turns import Rank, Turns
+from citytwin_edge.adapters.turns import Rank, Turns, Unit, has_living
 
 _QUIET_CHARACTERS: Final = 3.5
 _QUIET_S_MIN: Final = 0.00175
@@ -38,13 +37,6 @@ class _LinkLost(Exception):
     """The connection was lost while an answer was awaited."""
 
 
-@dataclass(slots=True)
-class _Unit:
-    answered: bool = False
-    silent: bool = False
-    late_until: float = 0.0
-
-
 class Line:
     """One endpoint; ``ask`` may be called by many at a time and serves them one after another."""
 
@@ -53,9 +45,9 @@ class Line:
         self.endpoint = endpoint
         self._clock = clock
         self._framing: Framing = TcpFraming() if endpoint.transport == "tcp" else RtuFraming()
-        self._turns = Turns(self._has_living)
+        self._turns = Turns(lambda: has_living(self._units.values()))
         self._users: Counter[int] = Counter()
-        self._units: dict[int, _Unit] = {}
+        self._units: dict[int, Unit] = {}
         self._connection = Connection(endpoint, self._received, self._fail_awaited)
         self._awaited: asyncio.Future[Reply] | None = None
         self._asked = 0
@@ -129,20 +121,12 @@ class Line:
         finally:
             self._turns.give_back()
 
-    async def _take(self, unit: int, *, command: bool) -> tuple[_Unit, Rank]:
-        state = self._units.setdefault(unit, _Unit())
-        late_s = state.late_until - asyncio.get_running_loop().time()
-        if late_s > 0:
-            await asyncio.sleep(late_s)
-        rank = Rank.COMMAND if command else Rank.SILENT if state.silent else Rank.POLL
-        await self._turns.take(rank)
-        return state, rank
-
-    def _has_living(self) -> bool:
-        return any(state.answered and not state.silent for state in self._units.values())
+    async def _take(self, unit: int, *, command: bool) -> tuple[Unit, Rank]:
+        state = self._units.setdefault(unit, Unit())
+        return state, await self._turns.take_for(state, command=command)
 
     async def _exchange(
-        self, unit: int, state: _Unit, request: Request, timeout_s: float, *, again: bool
+        self, unit: int, state: Unit, request: Request, timeout_s: float, *, again: bool
     ) -> Reply:
         """Ask, connecting before if needed; the turn is the caller's."""
         fresh = not self._connection.is_open
@@ -160,7 +144,7 @@ class Line:
         except _LinkLost:
             raise DeviceSilent(f"{self.endpoint} closed the connection") from None
 
-    async def _send(self, unit: int, state: _Unit, request: Request, timeout_s: float) -> Reply:
+    async def _send(self, unit: int, state: Unit, request: Request, timeout_s: float) -> Reply:
         loop = asyncio.get_running_loop()
         await self._ensure_open()
         byte_s = self.endpoint.byte_s
@@ -170,7 +154,7 @@ class Line:
                 await asyncio.sleep(quiet_s)
         frame = self._framing.begin(unit, request)
         wait_s = timeout_s + byte_s * (len(frame) + request.size + 3)
-        if self._unanswered and not state.silent:
+        if self._unanswered and not state.is_silent:
             wait_s *= _PATIENCE
         self._timed_out = False
         awaited: asyncio.Future[Reply] = loop.create_future()
@@ -184,7 +168,7 @@ class Line:
             self._note_silence(state, timeout_s)
             raise
         except DeviceRefused:
-            state.answered, state.silent = True, False
+            state.answered, state.is_silent = True, False
             raise
         except DeviceError as error:
             if self._timed_out or isinstance(error, DeviceSilent):
@@ -193,12 +177,12 @@ class Line:
         finally:
             timer.cancel()
             self._awaited = None
-        state.answered, state.silent = True, False
+        state.answered, state.is_silent = True, False
         return reply
 
-    def _note_silence(self, state: _Unit, timeout_s: float) -> None:
+    def _note_silence(self, state: Unit, timeout_s: float) -> None:
         """Remember that a unit is silent; without transaction ids its late answer must pass by."""
-        state.silent = True
+        state.is_silent = True
         if isinstance(self._framing, RtuFraming):
             state.late_until = asyncio.get_running_loop().time() + timeout_s
 

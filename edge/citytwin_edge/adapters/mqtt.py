@@ -107,9 +107,10 @@ class Mqtt:
         address = self._addresses[point]
         if not address.command_topic:
             raise DeviceRefused("the point has no command_topic")
-        payload = address.payload(value)
-        if payload is None:
-            raise DeviceRefused(f"none of the point's words is {value:g}")
+        try:
+            payload = address.payload(value, self._settings.order)
+        except ValueError as error:
+            raise DeviceRefused(f"not written: {error}") from None
         client = self._line.client
         if client is None:
             raise DeviceSilent(f"{self._line.connection} is not connected")

@@ -12,6 +12,7 @@ from citytwin.point import Kind, Point
 from citytwin_edge.adapters.places import Decimal, Hours, Order, Separator, ValueSettings
 from citytwin_edge.wire.payload import PayloadField
 from citytwin_edge.wire.stamps import AUTO, Stamp
+from citytwin_edge.wire.templates import Template
 
 DEVICE: Final = "{device}"
 """In a topic: the device's name, or its ``topic_name``."""
@@ -186,14 +187,12 @@ class MqttPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("bytes in JSON are a text: encoding must say hex or base64")
         if "#" in self.command_topic or "+" in self.command_topic:
             raise ValueError("command_topic must be one topic, without wildcards")
-        try:
-            self.command.format(value=1.0, word="on")
-        except (ValueError, KeyError, IndexError, AttributeError):
-            raise ValueError(
-                f"{self.command!r} is not a template such as {{value:g}} or {{word}}"
-            ) from None
-        if "{word" in self.command and not self.words:
+        template = self._template("ABCD")
+        if template.has("address"):
+            raise ValueError("{address} in command is for serial instruments")
+        if template.has("word") and not self.words:
             raise ValueError("{word} in command is one of words, which there are none of")
+        template.render(value=1.0, word="")
 
     def field(self, point: Point, device: MqttDevice) -> PayloadField:
         """Return where the value of ``point`` is in a payload.
@@ -214,12 +213,16 @@ class MqttPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=
             is_text=point.kind == Kind.TEXT,
         )
 
-    def payload(self, value: float) -> str | None:
-        """Return what is published to set ``value``; None when no word stands for it."""
-        word = next((word for word, number in self.words.items() if number == value), None)
-        if word is None and "{word" in self.command:
-            return None
-        return self.command.format(value=value, word=word)
+    def payload(self, value: float, order: str) -> bytes:
+        """Return what is published to set ``value``; ``order``: of numbers in bytes.
+
+        Raises:
+            ValueError: it does not fit, or no word stands for it.
+        """
+        return self._template(order).render(value=value, word=self.word(value))
+
+    def _template(self, order: str) -> Template:
+        return Template(self.command, encoding="utf-8", order=self.order or order)
 
 
 def _check_filter(name: str, topic: str) -> None:

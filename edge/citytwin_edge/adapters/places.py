@@ -5,6 +5,7 @@ The same words mean the same wherever an instrument or a broker brings texts, or
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
@@ -97,12 +98,8 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
         """Return where it is in bytes, of which ``order`` is the usual order (ValueError)."""
         if not all(isinstance(one, int) for one in self.sentinel):
             raise ValueError("a sentinel of a number in bytes is a whole number")
-        return Field(
-            Table.FRAME,
-            self.at or 0,
-            self.type or "uint8",
-            order=self.order or order,
-            length=self.length,
+        return replace(
+            super().in_bytes(order),
             bits=(self.bits[0], self.bits[-1]) if self.bits else None,
             digits=self.digits,
             sentinel=tuple(one for one in self.sentinel if isinstance(one, int)),
@@ -116,6 +113,10 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
             units={point.unit, *unit(point.unit).symbols} if point.unit != "1" else (),
             decimal=decimal,
         )
+
+    def word(self, value: float) -> str | None:
+        """Return the first word that stands for a value; None where none does."""
+        return next((word for word, number in self.words.items() if number == value), None)
 
     def check(self, kind: Kind) -> None:
         """Refuse a text that would be a number, and the other way round (ValueError)."""

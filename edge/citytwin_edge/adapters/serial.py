@@ -23,6 +23,7 @@ from citytwin.errors import (
     DeviceSilent,
 )
 from citytwin.quality import Quality
+from citytwin_edge.adapters.connection import line_at
 from citytwin_edge.adapters.serial_messages import RAW_BYTES_MAX, Messages, Reading, batch_of
 from citytwin_edge.adapters.serial_port import Heard, NoAnswer, Party, Port, Question
 from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, named
@@ -82,6 +83,7 @@ class _Instrument:
         self._messages = Messages(settings, bindings, site)
         name = f"instrument {settings.address}" if settings.address != "" else "the instrument"
         self._party = Party(f"{name} at {port.endpoint}", self._messages.all_marked)
+        self._addresses: list[SerialPoint] = [binding.address for binding in bindings]
         self._commands = {
             index: _Command(
                 settings.template(address.command),
@@ -112,7 +114,8 @@ class _Instrument:
             raise DeviceRefused("the point has no command")
         address = self._settings.address
         try:
-            sent, yes, no = (one.render(address=address, value=value) for one in command)
+            word = self._addresses[point].word(value)
+            sent, yes, no = (one.render(address=address, value=value, word=word) for one in command)
         except ValueError as error:
             raise DeviceRefused(f"not written: {error}") from None
         heard = bytearray()
@@ -315,13 +318,8 @@ class SerialType:
             if problem:
                 raise ConfigError(f"point {point.id}: {problem}")
         endpoint = settings.endpoint()
-        port = site.line(endpoint.key, lambda: Port(endpoint, site.clock))
-        if port.endpoint != endpoint:
-            name = bindings[0].point.device if bindings else "without points"
-            raise ConfigError(
-                f"device {name} uses {endpoint} as {endpoint.settings()}, another device uses it "
-                f"as {port.endpoint.settings()}; one line has one set of settings"
-            )
+        name = bindings[0].point.device if bindings else "without points"
+        port = line_at(endpoint, site, name, lambda: Port(endpoint, site.clock))
         make = Polled if settings.mode == "polled" else Listening
         try:
             return make(settings, bindings, port, site)
@@ -349,15 +347,17 @@ def _problem(settings: SerialDevice, address: SerialPoint, *, is_writable: bool)
         return "has no request, and neither has its device; an instrument that is polled needs one"
     if is_writable and not address.command:
         return "is writable, so it needs command, what is sent to set it"
-    if is_writable and "{value" not in address.command:
-        return "command needs {value}, in whose place the value is sent"
+    if is_writable and "{value" not in address.command and "{word}" not in address.command:
+        return "command needs {value} or {word}, in whose place the value is sent"
+    if "{word}" in address.command and not address.words:
+        return "{word} in command is one of words, which there are none of"
     try:
         with named("request"):
             settings.bytes_of(address.request)
         for name in ("command", "command_answer", "command_refusal"):
             with named(name):
                 template = settings.template(getattr(address, name))
-                template.render(address=settings.address, value=1.0)
+                template.render(address=settings.address, value=1.0, word="")
     except ValueError as error:
         return str(error)
     return ""

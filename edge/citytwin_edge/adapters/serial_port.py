@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.connection import Connection, Endpoint
-from citytwin_edge.adapters.turns import Rank, Turns
+from citytwin_edge.adapters.turns import Rank, Turns, Unit, has_living
 
 _QUIET_CHARACTERS: Final = 3.5
 """A line has to be quiet for so long before a request, at least."""
@@ -28,22 +28,16 @@ class NoAnswer(DeviceSilent):
 
 
 @dataclass(slots=True, eq=False)
-class Party:
+class Party(Unit):
     """One instrument on a port.
 
     Attributes:
         name: for people.
         knows_its_own: its answers carry an address, so another's late one is not taken for it.
-        is_silent: it gave no answer when it was asked last.
-        answered: it did once.
-        late_until: until then the answer to its last request may still come, by the loop's clock.
     """
 
     name: str
     knows_its_own: bool = False
-    is_silent: bool = False
-    answered: bool = False
-    late_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +166,7 @@ class Port:
         self._clock = clock
         self._parties: list[Party] = []
         self._ears: list[_Ear] = []
-        self._turns = Turns(self._has_living)
+        self._turns = Turns(lambda: has_living(self._parties))
         self._connection = Connection(endpoint, self._received, self._lost)
         self._opening = asyncio.Lock()
         self._exchange: _Exchange | None = None
@@ -236,11 +230,7 @@ class Port:
             DeviceSilent: no connection.
         """
         loop = asyncio.get_running_loop()
-        late_s = party.late_until - loop.time()
-        if late_s > 0:
-            await asyncio.sleep(late_s)
-        rank = Rank.COMMAND if command else Rank.SILENT if party.is_silent else Rank.POLL
-        await self._turns.take(rank)
+        rank = await self._turns.take_for(party, command=command)
         started = loop.time()
         is_answered = False
         try:
@@ -262,9 +252,6 @@ class Port:
                 wasted_s = loop.time() - started
                 wasted_s += 0.0 if everyone_knows else question.timeout_s
             self._turns.give_back(wasted_s=wasted_s)
-
-    def _has_living(self) -> bool:
-        return any(one.answered and not one.is_silent for one in self._parties)
 
     async def _wait_for_late_ones(self, party: Party) -> None:
         """Let another's late answer pass by, where it could be taken for this one's."""

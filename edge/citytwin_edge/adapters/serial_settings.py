@@ -96,7 +96,7 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         match, match_at: which messages have it: those with these bytes at that place.
         request: what is sent to have this point; the device's by default.
-        command: what is sent to set it, with ``{value}``.
+        command: what is sent to set it, with ``{value}`` or ``{word}``.
         command_answer, command_refusal: bytes by which the instrument says yes, or no.
     """
 
@@ -212,8 +212,9 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     def bytes_of(self, text: str) -> bytes:
         """Return the bytes of a template without a value (ValueError)."""
         template = self.template(text)
-        if template.has("value"):
-            raise ValueError(f"{text!r}: {{value}} is for commands only")
+        for name in ("value", "word"):
+            if template.has(name):
+                raise ValueError(f"{text!r}: {{{name}}} is for commands only")
         return template.render(address=self.address)
 
     def checksum_of_messages(self) -> Checksum | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -20,6 +21,26 @@ class Rank(IntEnum):
     POLL = 1
     SILENT = 2
     """A unit that was silent when it was asked last."""
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Unit:
+    """What a line remembers of one device on it.
+
+    Attributes:
+        is_silent: it gave no answer when it was asked last.
+        answered: it did once.
+        late_until: until then the answer to its last request may still come, by the loop's clock.
+    """
+
+    is_silent: bool = False
+    answered: bool = False
+    late_until: float = 0.0
+
+
+def has_living(units: Iterable[Unit]) -> bool:
+    """Tell whether one of them answers, so that the silent ones must not take its time."""
+    return any(unit.answered and not unit.is_silent for unit in units)
 
 
 class Turns:
@@ -71,6 +92,15 @@ class Turns:
             else:
                 self.give_back()
             raise
+
+    async def take_for(self, unit: Unit, *, command: bool) -> Rank:
+        """Wait until a unit may be asked: for its own late answer, then for the turn."""
+        late_s = unit.late_until - asyncio.get_running_loop().time()
+        if late_s > 0:
+            await asyncio.sleep(late_s)
+        rank = Rank.COMMAND if command else Rank.SILENT if unit.is_silent else Rank.POLL
+        await self.take(rank)
+        return rank
 
     def give_back(self, *, wasted_s: float = 0.0) -> None:
         """End the turn.

@@ -84,11 +84,7 @@ class PayloadField:
         """
         if time_path and not path:
             raise ValueError("time goes with path: only JSON has both a value and its time")
-        try:
-            self._path = jsonpath.compile(path) if path else None
-            self._time = jsonpath.compile(time_path) if time_path else None
-        except jsonpath.JSONPathError as error:
-            raise ValueError(f"{path or time_path!r} is not a JSON path: {error}") from None
+        self._path, self._time = _compiled(path), _compiled(time_path)
         self._stamp = stamp or Stamp()
         if not self._stamp.has_date:  # a message may be old: retained, or kept by the broker
             raise ValueError(f"format {self._stamp.format!r} of a message must have a date")
@@ -154,6 +150,14 @@ def _bytes(seen: Any, encoding: str) -> bytes:
         return bytes.fromhex(text) if encoding == "hex" else base64.b64decode(text, validate=True)
     except (AttributeError, ValueError, binascii.Error):
         raise DeviceMalformed(f"the bytes are not {encoding}") from None
+
+
+def _compiled(path: str) -> Any:
+    try:
+        return jsonpath.compile(path) if path else None
+    except jsonpath.JSONPathError as error:
+        why = str(error).partition("\n")[0]  # what follows is a drawing
+        raise ValueError(f"{path!r} is not a JSON path: {why}") from None
 
 
 def _first(path: Any, document: Any) -> Any:

@@ -1,4 +1,4 @@
-r"""Templates: what is sent to an instrument, with places for address, value and checksum.
+r"""Templates: what is sent to a device, with places for address, value, its word, and checksum.
 
 >>> Template(r"#{address:02d}M?\r").render(address=7)
 b'#07M?\r'
@@ -28,7 +28,7 @@ _ESCAPES: Final = {
 }  # fmt: skip
 _SPEC: Final = re.compile(r"[<>=^+\- 0#]*[0-9]{0,2}(?:\.[0-9]{1,2})?[bcdeEfFgGosxX%]?")
 _WHOLE: Final = "bcdoxX"
-NAMES: Final = ("address", "value", "checksum")
+NAMES: Final = ("address", "value", "word", "checksum")
 
 Piece = bytes | tuple[str, str]
 
@@ -88,11 +88,13 @@ class Template:
         name, spec = found["name"], found["spec"] or ""
         if name not in NAMES:
             raise ValueError(
-                f"{found[0]!r} is not a place; known are {{address}}, {{value}} and {{checksum}}, "
-                "and a brace itself is written \\{"
+                f"{found[0]!r} is not a place; known are {{address}}, {{value}}, {{word}} and "
+                "{checksum}, and a brace itself is written \\{"
             )
         if name == "checksum" and (spec or self._checksum is None):
             raise ValueError("{checksum} needs the device's checksum, and takes no format")
+        if name == "word" and spec:
+            raise ValueError("{word} takes no format")
         if spec not in FRAME_TYPES and not _SPEC.fullmatch(spec):
             raise ValueError(f"{found[0]!r} has a format that is none; write {{{name}:02d}}")
         return name, spec
@@ -101,11 +103,18 @@ class Template:
         """Tell whether there is a place of that name."""
         return any(not isinstance(one, bytes) and one[0] == name for one in self._pieces)
 
-    def render(self, *, address: int | str = "", value: float = 0.0) -> bytes:
+    def render(
+        self, *, address: int | str = "", value: float = 0.0, word: str | None = None
+    ) -> bytes:
         """Return the bytes to send.
 
+        Args:
+            address: of the device.
+            value: to be set.
+            word: what the device calls the value; None: it has no word for it.
+
         Raises:
-            ValueError: the value or address does not fit its place.
+            ValueError: the value or address does not fit its place, or no word is the value.
         """
         data = b""
         for piece in self._pieces:
@@ -114,6 +123,10 @@ class Template:
             elif piece[0] == "checksum":
                 assert self._checksum is not None, "seen to when it was compiled"
                 data += self._checksum.after(data)
+            elif piece[0] == "word":
+                if word is None:
+                    raise ValueError(f"none of the point's words is {value:g}")
+                data += self._letters(word)
             else:
                 data += self._put(address if piece[0] == "address" else value, piece[1])
         if len(data) > SENT_BYTES_MAX:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import re
 from pathlib import Path
 
 import aiomqtt
@@ -130,6 +131,19 @@ async def test_a_last_will_silences_the_device_at_once(tmp_path):
     assert not ear.errors
 
 
+# ---- the guide
+
+GUIDE = Path(__file__).resolve().parents[3] / "docs/guides/mqtt.md"
+
+
+def test_the_guides_example_is_right(tmp_path):
+    (example,) = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "edge.toml"
+    path.write_text(f'[gateway]\nname = "g"\nstate = "state"\n{example}', encoding="utf-8")
+    (one,) = load(path).devices
+    assert [point.point.name for point in one.points] == ["pm25", "valve", "battery"]
+
+
 # ---- commands, probes
 
 
@@ -137,7 +151,7 @@ async def test_commands_are_published(tmp_path):
     valve = {
         "valve": {
             "topic": "v/1", "words": {"open": 1, "closed": 0}, "kind": "state",
-            "command_topic": "v/{device}/set", "command": '{{"state": "{word}"}}',
+            "command_topic": "v/{device}/set", "command": r'\{"state": "{word}"\}',
         }
     }  # fmt: skip
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:

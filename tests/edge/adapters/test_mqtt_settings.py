@@ -35,7 +35,9 @@ from citytwin_edge.wire.payload import Payload
         (MqttPoint, {"topic": "a", "path": "$["}, "not a JSON path"),
         (MqttPoint, {"topic": "a", "time": {"path": "$.t"}}, "time goes with path"),
         (MqttPoint, {"topic": "a", "command_topic": "a/+"}, "without wildcards"),
-        (MqttPoint, {"topic": "a", "command": "{x}"}, "template"),
+        (MqttPoint, {"topic": "a", "command": "{x}"}, "'{x}' is not a place"),
+        (MqttPoint, {"topic": "a", "command": '{"v": {value}}'}, "a brace itself is written"),
+        (MqttPoint, {"topic": "a", "command": "{address}"}, "is for serial instruments"),
         (MqttPoint, {"topic": "a", "command": "{word}"}, "which there are none of"),
         (MqttPoint, {"topic": "a", "encoding": "hex"}, "encoding goes with at"),
         (MqttPoint, {"topic": "a", "at": 0, "path": "$.d"}, "hex or base64"),
@@ -98,10 +100,19 @@ def test_what_a_device_says_of_texts_and_bytes_is_said_of_all_its_points():
     assert number.field(point, usual).decode(Payload(b"\0\1\2")) == (513.0, None)
 
 
-def test_the_default_payload_of_a_command_is_the_number_and_words_are_found():
-    assert MqttPoint(topic="a").payload(2.5) == "2.5"
-    valve = MqttPoint(topic="a", words={"open": 1, "shut": 0}, command="<{word}>")
-    assert [valve.payload(value) for value in (1.0, 0.0, 0.5)] == ["<open>", "<shut>", None]
+def test_what_is_published():
+    def payload(value: float, **fields) -> bytes:
+        return msgspec.convert({"topic": "a", **fields}, MqttPoint).payload(value, "DCBA")
+
+    assert payload(2.5) == b"2.5"
+    assert payload(4.0, command=r'\{"v": {value:.1f}\}') == b'{"v": 4.0}'
+    assert payload(4.0, command="{value:uint16}") == b"\4\0"
+    with pytest.raises(ValueError, match="outside 0 to 255"):
+        payload(300, command="{value:uint8}")
+    valve = {"words": {"open": 1, "shut": 0, "zu": 0}, "command": "<{word}>"}
+    assert [payload(value, **valve) for value in (1, 0)] == [b"<open>", b"<shut>"]
+    with pytest.raises(ValueError, match=r"none of the point's words is 0\.5"):
+        payload(0.5, **valve)
 
 
 def test_what_makes_two_devices_share_a_connection():

@@ -10,7 +10,7 @@ from citytwin import Quality
 from citytwin.adapter import Site
 from citytwin.batch import SECOND_NS
 from citytwin.clock import SystemClock
-from citytwin.errors import ConfigError, DeviceSilent
+from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.modbus import MODBUS
 from citytwin_edge.adapters.modbus_settings import ModbusDevice
@@ -249,6 +249,20 @@ async def test_a_command_to_an_instrument_that_streams(tmp_path):
         assert [value for _, value, _ in await told if not math.isnan(value)] == [6.5, 7.5, 8.5]
 
 
+async def test_a_command_in_the_instruments_own_words(tmp_path):
+    port = str(tmp_path / "port")
+    valve = {"words": {"OPEN": 1, "SHUT": 0}, "command": r"VALVE {word}\r"}
+    async with instrument(port) as one:
+        adapter = build(new_site(), [valve], serial=port)
+        async with listening(adapter, one, 1) as told:
+            with pytest.raises(DeviceRefused, match=r"none of the point's words is 0\.5"):
+                await adapter.write(0, 0.5)
+            await adapter.write(0, 0.0)
+            one.say(b"\r\nopen\r\n")
+        assert await told == [(0, 1.0, GOOD)]
+    assert one.asked == [b"VALVE SHUT\r"]
+
+
 async def test_a_probe_of_a_stream_that_says_something_else(tmp_path, monkeypatch):
     monkeypatch.setattr("citytwin_edge.adapters.serial.PROBE_S", 0.4)
     port = str(tmp_path / "port")
@@ -271,7 +285,12 @@ async def test_a_probe_of_a_stream_that_says_something_else(tmp_path, monkeypatc
         ([{}], {"mode": "polled"}, "point gw/dev/p0: has no request"),
         ([{"request": "a"}], {}, 'point gw/dev/p0: request goes with mode = "polled"'),
         ([{}, {"writable": [0, 1]}], {}, "point gw/dev/p1: is writable, so it needs command"),
-        ([{"writable": [0, 1], "command": "x"}], {}, r"command needs \{value\}"),
+        ([{"writable": [0, 1], "command": "x"}], {}, r"command needs \{value\} or"),
+        (
+            [{"writable": [0, 1], "command": "{word}"}],
+            {},
+            r"p0: \{word\} in command is one of words",
+        ),
         ([{"command": "{q}"}], {}, "p0: command: '{q}' is not a place"),
         (
             [{"command": "{value:uint64}", "command_answer": "{"}],

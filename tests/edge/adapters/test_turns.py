@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from citytwin.testing import VirtualClock
-from citytwin_edge.adapters.turns import Rank, Turns
+from citytwin_edge.adapters.turns import Rank, Turns, Unit, has_living
 
 
 class Line:
@@ -151,3 +151,24 @@ def test_closing_stops_the_timer_only() -> None:
         return line.names
 
     assert VirtualClock().run(scene()) == ["silent", "living", "silent"]
+
+
+def test_who_may_still_answer_late_waits_and_who_was_silent_comes_last() -> None:
+    async def scene() -> list[tuple[Rank, float]]:
+        turns, loop = Turns(lambda: True), asyncio.get_running_loop()
+        begun = loop.time()
+        late, silent = Unit(late_until=begun + 3), Unit(is_silent=True)
+        taken = []
+        for unit, command in ((late, False), (silent, False), (silent, True)):
+            rank = await turns.take_for(unit, command=command)
+            taken.append((rank, round(loop.time() - begun, 3)))
+            turns.give_back()
+        return taken
+
+    assert VirtualClock().run(scene()) == [(Rank.POLL, 3), (Rank.SILENT, 3), (Rank.COMMAND, 3)]
+
+
+def test_a_unit_that_answers_is_to_be_protected() -> None:
+    new, dead = Unit(), Unit(answered=True, is_silent=True)
+    assert not has_living([new, dead])
+    assert has_living([new, dead, Unit(answered=True)])

@@ -267,8 +267,8 @@ def test_a_time_without_offset_names_the_remedy():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("$[",), "not a JSON path"),
-        (("$.v", "$["), "not a JSON path"),
+        (("$[",), r"^'\$\[' is not a JSON path: [^\n]+\Z"),
+        (("$.v", "$["), r"^'\$\[' is not a JSON path: [^\n]+\Z"),
         (("", "$.t"), "time goes with path"),
     ],
 )

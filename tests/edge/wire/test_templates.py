@@ -21,13 +21,14 @@ NMEA = Checksum("xor8", first=1, mark=b"*", in_text=True)
         (Template("{value:float32}", order="DCBA"), b"\0\0\x48\x41"),
         (Template("{value:uint8}{address:uint16}"), b"\x0c\0\x07"),
         (Template("{value:bcd16}"), b"\x00\x12"),
+        (Template(r'\{"s": "{word}"\}'), b'{"s": "ON"}'),
         (Template("қ", encoding="utf-8"), "қ".encode()),
         (Template(r"$PASET,1*{checksum}\r\n", checksum=NMEA), b"$PASET,1*4E\r\n"),
         (Template(r"\x68\x01{checksum}\x16", checksum=Checksum("sum8")), b"\x68\x01\x69\x16"),
     ],
 )
 def test_what_is_sent(template, sent):
-    assert template.render(address=7, value=12.5) == sent
+    assert template.render(address=7, value=12.5, word="ON") == sent
 
 
 def test_a_whole_value_has_no_point_and_an_address_may_be_a_text():
@@ -42,12 +43,13 @@ def test_a_whole_value_has_no_point_and_an_address_may_be_a_text():
         (r"\q", r"\\q is not an escape"),
         ("\\", "is not an escape"),
         (r"\x4", "is not an escape"),
-        ("{x}", "'{x}' is not a place"),
+        ("{x}", r"'{x}' is not a place; known are {address}, {value}, {word} and {checksum}, and"),
         ("{", "a brace itself is written"),
         ("a}", "a brace itself is written"),
         ("{value.real}", "a brace itself"),
         ("{value:999d}", "has a format that is none"),
         ("{value:uint24}", "has a format that is none"),
+        ("{word:5}", "takes no format"),
         ("{checksum}", "needs the device's checksum"),
         ("қ", "cannot be written in latin-1"),
     ],
@@ -64,6 +66,7 @@ def test_templates_that_are_none(text, words):
         ("{value:d}", 1, float("nan"), "cannot|NaN"),
         ("{address:02d}", "AB", 1.0, "cannot be written as '02d'"),
         ("{address:uint8}", "AB", 1.0, "is not a number"),
+        ("{word}", 1, 0.5, r"none of the point's words is 0\.5"),
         ("x" * (SENT_BYTES_MAX + 1), 1, 1.0, "over 1024 bytes"),
     ],
 )
