@@ -15,6 +15,7 @@ FAULTS = ("burst", "silent-device", "broker-down", "hub-down")
 
 def main() -> int:
     """Run the demo city until Ctrl-C; return the exit code."""
+    signal.signal(signal.SIGINT, _leave)
     parser = argparse.ArgumentParser(prog="democity", description="A demo city on this machine.")
     parser.add_argument("--fault", choices=FAULTS, default="", help="inject a trouble")
     parser.add_argument(
@@ -27,16 +28,21 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=HTTP_PORT, help="of the page")
     parser.add_argument("--port-offset", type=int, default=0, help="moves every other port")
     options = parser.parse_args()
-    try:
-        # Loading EPANET takes seconds: mistakes above are told without it, and Ctrl-C meanwhile
-        # comes here, not into an event loop that cannot hear it.
-        import asyncio
+    # Loading EPANET takes seconds: mistakes above are told without it, and Ctrl-C meanwhile does
+    # not go into an event loop that cannot hear it.
+    importlib.import_module("democity.faults")
+    import asyncio
 
-        importlib.import_module("democity.faults")
-        return asyncio.run(_run(options))
-    except KeyboardInterrupt:
-        # Nothing has been started yet.
-        return 0
+    return asyncio.run(_run(options))
+
+
+def _leave(*_: object) -> None:
+    """End while nothing has been started yet.
+
+    Not by KeyboardInterrupt: where that falls into a class that is being made (dataclasses run
+    text), Python ends as if killed by the signal, even when it is caught.
+    """
+    raise SystemExit(0)
 
 
 async def _run(options: argparse.Namespace) -> int:

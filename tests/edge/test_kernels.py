@@ -71,3 +71,23 @@ def test_flows_are_derived_from_all_samples_and_thinning_comes_last() -> None:
     assert counts.value.tolist() == [0.0, -5.0], "thinned, but the change of quality is told"
     assert counts.quality.tolist() == [0, Quality.UNCERTAIN_RANGE]
     assert derived.value.tolist() == [10.0] * 8, "one for every step, thinned or not"
+
+
+def test_values_at_the_end_of_what_a_float_can_hold_are_values_like_others() -> None:
+    most = float(np.finfo(np.float64).max)
+    values = [-most, most, 0.6 * most, -most, 0.0, most, most, -0.1 * most]
+    total = CounterSettings(flow_unit="m3/h", factor=1.0, flow_max=most / 4, modulus=most / 4)
+    steps = PointRules(deadband=1.0, counter=total)
+    line = PointRules(swinging_door=1.0, rate_per_s_max=1.0)
+    kernels = build([(point("line"), line), (point("steps"), steps)])
+    assert len(kernels) == 4
+    for kernel in kernels.values():
+        inputs = list(range(len(kernel.inputs)))
+        for second, value in enumerate(values):
+            made = kernel.step(Batch.of(inputs, second * SECOND, [value] * len(inputs)))
+            assert not np.isinf(made.value).any()
+    door = build([(point("line"), line)])["swinging-door"]
+    samples = Batch.of([0] * len(values), np.arange(len(values)) * SECOND, values)
+    last = Batch.of([0], 100 * SECOND, [np.nan], 0x81)
+    kept = Batch.concat([door.step(samples), door.step(last)])
+    assert set(values) <= set(kept.value.tolist())

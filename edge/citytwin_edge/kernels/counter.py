@@ -68,7 +68,7 @@ class CounterFlow:
         known = ~np.isnan(last)
         later = batch.time_ns > since
         seconds = np.where(later, batch.time_ns - since, 1) / SECOND_NS
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             step = batch.value - last
             wraps = (step < 0) & (self._modulus[point] > 0)
             # In this order a 64-bit counter's last digits survive.
@@ -94,7 +94,8 @@ class CounterFlow:
         """Tell which readings, though higher than the last, can be from before a roll-over."""
         modulus = self._modulus[batch.point]
         seconds = np.maximum(since - batch.time_ns, 1) / SECOND_NS
-        flow = (modulus - batch.value + last) / seconds * self._factor[batch.point]
+        with np.errstate(over="ignore"):
+            flow = (modulus - batch.value + last) / seconds * self._factor[batch.point]
         possible: npt.NDArray[np.bool_] = (modulus > 0) & (flow <= self._most[batch.point])
         return possible
 

@@ -46,8 +46,8 @@ class Deadband:
             point, value, time_ns = batch.point[rows], batch.value[rows], batch.time_ns[rows]
             last = state["value"][point]
             elapsed = time_ns - state["time"][point]
-            with np.errstate(invalid="ignore"):
-                # NaN beside NaN is no change; NaN beside a number is.
+            with np.errstate(invalid="ignore", over="ignore"):
+                # NaN beside NaN is no change; NaN beside a number is, and infinitely far too.
                 moved = ~(np.abs(value - last) <= self._band[point])
                 moved &= ~(np.isnan(value) & np.isnan(last))
             changed = batch.quality[rows] != state["quality"][point]

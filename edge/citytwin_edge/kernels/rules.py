@@ -88,7 +88,7 @@ class Rules:
         outside = good & ((value < self._low[point]) | (value > self._high[point]))
         code[outside] = Quality.UNCERTAIN_RANGE
         elapsed = time_ns - since
-        with np.errstate(invalid="ignore", divide="ignore"):
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             rate = np.abs(value - last) / (np.maximum(elapsed, 1) / SECOND_NS)
             jumps = good & ~outside & ~np.isnan(last) & (elapsed > 0) & (rate > self._rate[point])
         code[jumps] = Quality.UNCERTAIN_RATE

@@ -63,10 +63,12 @@ class SwingingDoor:
     def _round(self, batch: Batch) -> Batch:
         state, point, value, time_ns = self._columns, batch.point, batch.value, batch.time_ns
         elapsed = time_ns - state["anchor_time"][point]
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            seconds = np.where(elapsed > 0, elapsed, 1) / SECOND_NS
+            slope = (value - state["anchor"][point]) / seconds
         breaks = (
             (batch.quality != state["quality"][point])
-            | ~np.isfinite(value)
-            | ~np.isfinite(state["anchor"][point])
+            | ~np.isfinite(slope)
             | (
                 (state["anchor_time"][point] < state["top"][point])
                 & (state["top"][point] <= time_ns)
@@ -74,10 +76,7 @@ class SwingingDoor:
             | (time_ns <= np.maximum(state["anchor_time"][point], state["held_time"][point]))
             | (elapsed >= self._silence[point])
         )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            seconds = np.where(elapsed > 0, elapsed, 1) / SECOND_NS
-            slope = (value - state["anchor"][point]) / seconds
-            fits = (slope >= state["low"][point]) & (slope <= state["high"][point])
+        fits = (slope >= state["low"][point]) & (slope <= state["high"][point])
         turns = ~breaks & ~fits
         flushed = (breaks | turns) & (state["holds"][point] > 0)
         held = Batch(
@@ -116,8 +115,10 @@ class SwingingDoor:
         value, time_ns = batch.value[kept], batch.time_ns[kept]
         seconds = (time_ns - state["anchor_time"][point]) / SECOND_NS
         anchor, bound = state["anchor"][point], self._bound[point]
-        state["low"][point] = np.maximum(state["low"][point], (value - bound - anchor) / seconds)
-        state["high"][point] = np.minimum(state["high"][point], (value + bound - anchor) / seconds)
+        with np.errstate(over="ignore"):
+            low, high = (value - bound - anchor) / seconds, (value + bound - anchor) / seconds
+        state["low"][point] = np.maximum(state["low"][point], low)
+        state["high"][point] = np.minimum(state["high"][point], high)
         state["held"][point] = value
         state["held_time"][point] = time_ns
         state["holds"][point] = 1
