@@ -31,14 +31,12 @@ from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_protos.codec import unpack
 from tests.faults.meters import Meter
-from tests.site import Gateway, Site
+from tests.site import Gateway, Site, asked, latest
+from tests.waiting import answered
 
 MS = 1_000_000
 TIME_MS_MAX = 9_000_000_000_000
 ROWS_AT_ONCE = 50
-HEARD_S_MAX = 90.0
-
-Query = dict[str, str | int]
 
 
 class Account(NamedTuple):
@@ -225,31 +223,26 @@ async def opened(site: Site, watched: Watched) -> Books:
     records = await asyncio.to_thread(journalled_in, site.state / "journal", kept.stream)
     books = Books(watched, kept, records)
     async with site.web() as web:
-        query: Query = {"gateway": watched.gateway.name, "limit": 1000}
-        points = (await web.get("points", params=query)).json()["points"]
+        points = (await asked(web, "points", gateway=watched.gateway.name, limit=1000))["points"]
         books.rows = {point["id"]: point["row"] for point in points}
         parts = []
         for first in range(0, len(points), ROWS_AT_ONCE):
-            rows = [str(point["row"]) for point in points[first : first + ROWS_AT_ONCE]]
-            span: Query = {"rows": ",".join(rows), "start_ms": 0, "end_ms": TIME_MS_MAX}
-            answer = await web.get("history", params=span)
-            answer.raise_for_status()
-            parts += [_samples(one) for one in answer.json()["samples"]]
+            rows = ",".join(str(point["row"]) for point in points[first : first + ROWS_AT_ONCE])
+            answer = await asked(web, "history", rows=rows, start_ms=0, end_ms=TIME_MS_MAX)
+            parts += [_samples(one) for one in answer["samples"]]
     books.history = Batch.concat(parts)
     return books
 
 
-async def heard(site: Site, point: str, above: float):
+async def heard(site: Site, point: str, above: float) -> None:
     """Wait until the hub's latest value of a point is above a number."""
-    async with site.web() as web, asyncio.timeout(HEARD_S_MAX):
-        while True:
-            found = (await web.get("points", params={"q": point})).json()["points"]
-            if found:
-                query = {"rows": found[0]["row"]}
-                values = (await web.get("latest", params=query)).json()["values"]
-                if values and (values[0]["value"] or 0) > above:
-                    return
-            await asyncio.sleep(0.2)
+    async with site.web() as web:
+
+        async def shown() -> bool:
+            value = await latest(web, point)
+            return value is not None and (value["value"] or 0) > above
+
+        await answered(shown, f"{point} to be above {above:g}")
 
 
 def _samples(answer: dict[str, list[float]]) -> Batch:

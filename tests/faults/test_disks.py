@@ -11,7 +11,7 @@ import pytest
 from tests.faults.books import Account, Watched, journalled_in, opened
 from tests.faults.meters import REGISTERS, Meter, serving
 from tests.relay import Relay
-from tests.site import until
+from tests.waiting import until
 
 FILLS = 2
 GATEWAY_BYTES = 8 << 20

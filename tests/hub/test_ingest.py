@@ -18,6 +18,7 @@ from citytwin_protos.session import Acknowledged, Closed, CommandReceived, Entry
 from citytwin_protos.v1 import link_pb2 as pb
 from tests.hub.conftest import Peer, points, samples
 from tests.hub.test_server import enrolled
+from tests.waiting import until
 
 OUTBOX = b"0123456789abcdef"
 
@@ -30,12 +31,6 @@ async def connected(core, gateway="medeu-1", count=3, credentials=None, outbox=O
         yield peer
     finally:
         await peer.line.close()
-
-
-async def until(done, timeout_s=10):
-    async with asyncio.timeout(timeout_s):
-        while not done():
-            await asyncio.sleep(0.01)
 
 
 def command(core, value=1.0, life_ns=30 * 10**9):
@@ -77,7 +72,7 @@ async def test_a_line_that_breaks_before_the_acknowledgement_repeats_nothing(cor
         for number in (1, 2, 3):
             peer.session.send_telemetry(number, samples(core.clock.now_ns() + number))
         await peer.flush()
-        await until(lambda: core.journal.durable_through(OUTBOX) == 3)
+        await until(lambda: core.journal.durable_through(OUTBOX) == 3, "three durable entries")
     # It never heard of it, and sends all of it again.
     peer = await Peer.connect(core, credentials)
     welcome = await peer.until(Welcomed)
@@ -88,7 +83,7 @@ async def test_a_line_that_breaks_before_the_acknowledgement_repeats_nothing(cor
     while (await peer.until(Acknowledged)).through < 4:
         pass
     await peer.line.close()
-    await until(lambda: "medeu-1" not in core.ingest.connections)
+    await until(lambda: "medeu-1" not in core.ingest.connections, "the line to be forgotten")
     assert core.history.recent_samples == 4 * 3
     assert core.ingest.counters["medeu-1"].repeated == 2
 
@@ -142,7 +137,7 @@ async def test_a_refusal_that_is_lost_with_its_line_is_known_at_the_hub(core):
         peer.session.send_telemetry(1, samples(core.clock.now_ns(), count=4))
         await peer.flush()
         await peer.line.close()
-    await until(lambda: core.ingest._refusals)
+    await until(lambda: core.ingest._refusals, "a refusal")
     async with connected(core, credentials=credentials) as peer:
         peer.session.send_telemetry(2, samples(core.clock.now_ns()))
         assert (await peer.until(Acknowledged)).through == 2
@@ -238,7 +233,7 @@ async def test_an_older_line_that_does_not_end_keeps_the_new_one_waiting_not_the
         closed = await second.until(Closed)
         assert (closed.reason, "still being closed" in closed.detail) == ("overloaded", True)
         stuck.set()
-        await until(lambda: "medeu-1" not in core.ingest.connections)
+        await until(lambda: "medeu-1" not in core.ingest.connections, "the line to be forgotten")
     async with connected(core, credentials=credentials) as third:
         third.session.send_telemetry(2, samples(core.clock.now_ns() + 9))
         assert (await third.until(Acknowledged)).through == 2
@@ -256,12 +251,12 @@ async def test_many_lines_of_one_gateway_leave_one(core):
         return False
 
     assert any(await asyncio.gather(*(greeted(peer) for peer in peers)))
-    await until(lambda: len(core.ingest.connections) == 1)
+    await until(lambda: len(core.ingest.connections) == 1, "one line to be left")
     (connection,) = core.ingest.connections.values()
     assert connection.session.closed is None
     for peer in peers:
         await peer.line.close()
-    await until(lambda: not core.ingest.connections)
+    await until(lambda: not core.ingest.connections, "no line to be left")
 
 
 async def test_points_that_the_registry_has_no_room_for(core, monkeypatch):

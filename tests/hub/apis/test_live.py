@@ -15,6 +15,7 @@ from citytwin_hub.apis import live
 from citytwin_hub.apis.live import Clients, frame
 from citytwin_hub.twin import Twin
 from tests.hub.test_metrics import enrol
+from tests.waiting import until
 
 
 def decoded(data):
@@ -225,6 +226,4 @@ async def test_browsers_have_a_limit(running, monkeypatch):
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1013
     clients = running.hub.app.state.clients
-    async with asyncio.timeout(10):
-        while len(clients):
-            await asyncio.sleep(0.01)
+    await until(lambda: not len(clients), "the browser to be forgotten")
