@@ -7,7 +7,7 @@ A sample is *accepted* when its agent's outbox has kept it. Four independent wit
 - copies of the outbox, made when its agent had been killed: every entry in them must be in the
   hub's journal, sample by sample;
 - the outbox's numbers, which have no gaps: each is in the journal once, or still in the outbox;
-- what the agent says at its end that it has accepted.
+- what the agent says at the end of its last life that it has accepted.
 
 What is in the history is asked of the running hub, as people ask.
 """
@@ -70,13 +70,20 @@ class Kept(NamedTuple):
 
 
 class Watched:
-    """A gateway and its meters; remembers each life of the agent, and copies its outbox."""
+    """A gateway and its meters; remembers each life of the agent, and copies its outbox.
+
+    Attributes:
+        lives: what each meter answered during each life.
+        copies: the entries that the outbox held when its agent had been killed.
+        kept_before: the last number that the outbox gave before the agent's last life.
+    """
 
     def __init__(self, gateway: Gateway, *meters: Meter) -> None:
         """Watch; ``meters`` are those whose every answer counts."""
         self.gateway, self.meters = gateway, meters
         self.lives: list[Life] = []
         self.copies: dict[int, Batch] = {}
+        self.kept_before = 0
         self._begins: dict[Meter, int] = {}
 
     async def start(self) -> None:
@@ -91,6 +98,7 @@ class Watched:
         if self.gateway.outbox.exists():
             kept = await asyncio.to_thread(kept_in, self.gateway.outbox)
             self.copies.update(kept.entries)
+            self.kept_before = kept.last
 
     async def finish(self, timeout_s: float = 90.0) -> None:
         """Let the meters fall silent, the agent deliver what it has, and end it."""
@@ -196,17 +204,26 @@ class Books:
                 value = self.of(meter.name, point).value
                 value = value[~np.isnan(value)]
                 twice += len(value) - len(np.unique(value))
-        return twice + max(0, len(self.history) - self.journalled())
+        return twice + max(0, len(self.history) - self.journalled()) + max(0, -self.astray())
 
     def journalled(self) -> int:
         """Return how many samples the journal holds."""
         return sum(len(batch) for batch in self.batches().values())
 
+    def astray(self) -> int:
+        """Return how many samples fewer there are of the last life than its agent accepted."""
+        accepted = int(self.watched.gateway.said("agent.stopped")[-1]["accepted"])
+        there = {**self.kept.entries, **self.batches()}
+        found = sum(
+            len(batch) for number, batch in there.items() if number > self.watched.kept_before
+        )
+        return accepted - found - self.kept.thinned_samples
+
     def lost(self) -> int:
         """Return how many accepted samples are neither in the history nor waiting."""
         lost = sum(self.missing_answers(life) for life in self.watched.lives)
         lost += len(self.missing_numbers()) + self.unlike_copies()
-        return lost + max(0, self.journalled() - len(self.history))
+        return lost + max(0, self.journalled() - len(self.history)) + max(0, self.astray())
 
     def account(self, fault: str, tried: int, remark: str = "") -> Account:
         """Return the line of the table."""
