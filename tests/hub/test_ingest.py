@@ -109,6 +109,7 @@ async def test_numbers_and_texts_of_two_gateways_do_not_mix(core):
         (lambda now: Batch.of([9], now, [1.0]), "point number 9"),
         (lambda now: Batch.of([0], now, [np.inf]), "entry 1"),
         (lambda now: Batch.of([0], 5, [1.0]), "entry 1: time 5 ns"),
+        (lambda now: Batch.of([0], now + 25 * 3600 * 10**9, [1.0]), "ahead"),
         (lambda now: Batch.of([3], now, [77.0]), "text number 77 was not announced"),
     ],
 )
@@ -119,6 +120,7 @@ async def test_what_may_not_be_stored_is_refused_on_both_sides(core, batch, word
     peer.session.announce(dict(enumerate(points("medeu-1"))) | mode, {})
     peer.session.send_telemetry(1, batch(core.clock.now_ns()))
     refused = await peer.until(EntryRefused)
+    assert (refused.number, refused.reason) == (1, "invalid")
     core.ingest.save_refusals()
     (gateway,) = core.registry.gateways()
     assert gateway.refused == 1
@@ -146,7 +148,7 @@ async def test_a_refusal_that_is_lost_with_its_line_is_known_at_the_hub(core):
     assert (gateway.refused, "point number 3" in gateway.refused_reason) == (1, True)
 
 
-async def test_a_body_that_cannot_be_understood_is_counted_too(core, monkeypatch):
+async def test_a_body_that_cannot_be_understood_is_counted_too(core):
     async with connected(core) as peer:
         peer.session.send_telemetry(1, samples(core.clock.now_ns()))
         for frame in peer.session.outgoing():
@@ -161,7 +163,7 @@ async def test_a_body_that_cannot_be_understood_is_counted_too(core, monkeypatch
     assert gateway.refused == 1
 
 
-async def test_refusals_are_written_down_when_the_registry_can_be(core, monkeypatch, tmp_path):
+async def test_refusals_are_written_down_when_the_registry_can_be(core, tmp_path):
     async with connected(core) as peer:
         peer.session.send_telemetry(1, samples(core.clock.now_ns()))
         await peer.until(Acknowledged)  # and its points are known before the registry is locked
@@ -267,7 +269,7 @@ async def test_points_that_the_registry_has_no_room_for(core, monkeypatch):
     assert (closed.reason, "cannot keep new points" in closed.detail) == ("overloaded", True)
 
 
-async def test_a_registry_that_cannot_be_read_lets_nobody_in_and_says_so(core, monkeypatch, capsys):
+async def test_a_registry_that_cannot_be_read_lets_nobody_in_and_says_so(core, capsys):
     credentials = await enrolled(core)
     real = core.registry._db
 
