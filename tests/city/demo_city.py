@@ -103,8 +103,15 @@ class Demo:
         if self.process.returncode is None:
             self.process.send_signal(number)
         assert self.process.stderr is not None
-        err = await asyncio.wait_for(self.process.stderr.read(), STOP_S_MAX)
-        return await asyncio.wait_for(self.process.wait(), STOP_S_MAX), err.decode()
+        try:
+            err = await asyncio.wait_for(self.process.stderr.read(), STOP_S_MAX)
+            return await asyncio.wait_for(self.process.wait(), STOP_S_MAX), err.decode()
+        finally:
+            if self.process.returncode is None:
+                # It will not end: the test fails, and leaves nothing running all the same.
+                for one in (*self.family(), self.process):
+                    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                        one.kill()
 
     def family(self):
         """Return every process below the supervisor."""
