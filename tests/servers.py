@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
+from tests.waiting import answered
+
 PORTS = range(20_000, 32_000)
 """Below those that the kernel gives to outgoing connections: while a server is down, or not yet
 up, no connection of another test may sit on its port."""
@@ -19,6 +21,16 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+async def listens(port: int) -> bool:
+    """Return whether a port of this machine takes connections."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 @contextlib.asynccontextmanager
@@ -73,15 +85,7 @@ async def broker(folder, *settings, port=0):
             "mosquitto", "-c", str(config), stdout=asyncio.subprocess.DEVNULL, stderr=written
         )
     try:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                except OSError:
-                    await asyncio.sleep(0.02)
-                else:
-                    writer.close()
-                    break
+        await answered(lambda: listens(port), f"mosquitto to listen, see {log}", 10)
         yield Broker(port, process, log)
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -9,33 +9,18 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
 
 from tests.servers import free_port
+from tests.waiting import WAIT_S_MAX, answered, until
 
 Command = tuple[str, ...]
 HUB = (sys.executable, "-c", "import sys; from citytwin_hub.cli import main; sys.exit(main())")
 EDGE = (sys.executable, "-c", "import sys; from citytwin_edge.cli import main; sys.exit(main())")
-WAIT_S_MAX = 90.0
-POLL_S = 0.05
-
-
-async def until(holds: Callable[[], bool], what: str, timeout_s: float = WAIT_S_MAX) -> None:
-    """Wait until something holds.
-
-    Raises:
-        TimeoutError: it never did; the text says what was waited for.
-    """
-    try:
-        async with asyncio.timeout(timeout_s):
-            while not holds():
-                await asyncio.sleep(POLL_S)
-    except TimeoutError:
-        raise TimeoutError(f"waited {timeout_s:g} s for nothing: {what}") from None
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
@@ -201,6 +186,21 @@ class Gateway(Program):
         await until(lambda: not self.waiting().entries, f"{self.name} to deliver", timeout_s)
 
 
+async def asked(web: httpx.AsyncClient, path: str, **query: str | int) -> Any:
+    """Return what the hub answers to a question that it can answer."""
+    answer = await web.get(path, params=query)
+    answer.raise_for_status()
+    return answer.json()
+
+
+async def latest(web: httpx.AsyncClient, point: str) -> dict[str, Any] | None:
+    """Return the latest value of a point as the hub shows it; None while it has none."""
+    found = (await asked(web, "points", q=point))["points"]
+    rows = [one["row"] for one in found if one["id"] == point]
+    values = (await asked(web, "latest", rows=rows[0]))["values"] if rows else []
+    return values[0] if values else None
+
+
 class Site:
     """One hub and the gateways that belong to it."""
 
@@ -245,14 +245,15 @@ class Site:
 
     async def until_hub_answers(self) -> None:
         """Wait until the hub that has been started serves its page."""
-        async with httpx.AsyncClient() as web, asyncio.timeout(WAIT_S_MAX):
-            while True:
-                try:
+        async with httpx.AsyncClient() as web:
+
+            async def serves() -> bool:
+                with contextlib.suppress(httpx.HTTPError):
                     await web.get(f"http://127.0.0.1:{self.http}/healthz")
-                except httpx.HTTPError:
-                    await asyncio.sleep(POLL_S)
-                else:
-                    return
+                    return True
+                return False
+
+            await answered(serves, "the hub to answer")
 
     async def admit(self, gateway: Gateway) -> None:
         """Enrol a configured gateway, by the two commands that people type."""

@@ -43,6 +43,8 @@ class HubClient:
                 timeout=TIMEOUT_S,
                 verify=verify,
             )
+            if not self._http.base_url.host:
+                raise ValueError("it names no host")
         except (httpx.InvalidURL, ValueError) as error:
             raise CityTwinError(
                 f"{address!r} is not an address such as http://127.0.0.1:8080 ({error})"

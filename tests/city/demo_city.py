@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from random import SystemRandom
+from typing import Any
 
 import httpx
 import psutil
@@ -17,6 +18,7 @@ from democity.child import output_of, python
 from democity.field import FIRST_PORT
 from democity.supervisor import BROKER_PORT, ENROL_PORT, LINK_PORT
 from tests.servers import free_port
+from tests.waiting import answered
 
 START_S_MAX = 90
 STOP_S_MAX = 30
@@ -101,8 +103,15 @@ class Demo:
         if self.process.returncode is None:
             self.process.send_signal(number)
         assert self.process.stderr is not None
-        err = await asyncio.wait_for(self.process.stderr.read(), STOP_S_MAX)
-        return await asyncio.wait_for(self.process.wait(), STOP_S_MAX), err.decode()
+        try:
+            err = await asyncio.wait_for(self.process.stderr.read(), STOP_S_MAX)
+            return await asyncio.wait_for(self.process.wait(), STOP_S_MAX), err.decode()
+        finally:
+            if self.process.returncode is None:
+                # It will not end: the test fails, and leaves nothing running all the same.
+                for one in (*self.family(), self.process):
+                    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+                        one.kill()
 
     def family(self):
         """Return every process below the supervisor."""
@@ -168,12 +177,12 @@ class Demo:
 
     async def until(self, condition, seconds=60):
         """Ask again until it is so; while the hub is away the answer is no."""
-        async with asyncio.timeout(seconds):
-            while True:
-                with contextlib.suppress(httpx.TransportError):
-                    if found := await condition():
-                        return found
-                await asyncio.sleep(0.2)
+
+        async def ask() -> Any:
+            with contextlib.suppress(httpx.TransportError):
+                return await condition()
+
+        return await answered(ask, "the city to be as it should", seconds)
 
     async def settled(self, point, value):
         wish = {"point": point, "value": value}

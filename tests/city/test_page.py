@@ -1,6 +1,5 @@
 """The page in a real Chromium, on the demo city: what an operator sees and does."""
 
-import asyncio
 import contextlib
 import re
 import signal
@@ -10,6 +9,7 @@ import pytest
 from playwright.async_api import async_playwright, expect
 
 from tests.city.demo_city import CHROMIUM, Demo
+from tests.waiting import answered
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 WAIT_MS = 30_000
@@ -108,9 +108,11 @@ async def the_trend_grows(page):
     # The page's own policy forbids what playwright's wait_for_function would need.
     samples = "Number(document.querySelector('.trend').dataset.samples)"
     before = await page.evaluate(samples)
-    async with asyncio.timeout(WAIT_MS / 1000):
-        while await page.evaluate(samples) <= before:
-            await asyncio.sleep(0.1)
+
+    async def grown():
+        return await page.evaluate(samples) > before
+
+    await answered(grown, "the trend to grow", WAIT_MS / 1000)
 
 
 async def a_valve_is_closed_and_opened(page):

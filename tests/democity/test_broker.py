@@ -9,7 +9,8 @@ import sys
 
 import aiomqtt
 
-from tests.servers import free_port
+from tests.servers import free_port, listens
+from tests.waiting import answered
 
 
 @contextlib.asynccontextmanager
@@ -20,14 +21,12 @@ async def broker(port):
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(30):
-            while True:
-                with contextlib.suppress(OSError):
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
-                    writer.close()
-                    break
-                assert process.returncode is None
-                await asyncio.sleep(0.05)
+
+        async def serves():
+            assert process.returncode is None
+            return await listens(port)
+
+        await answered(serves, "the broker to listen")
         yield process
     finally:
         if process.returncode is None:

@@ -11,6 +11,7 @@ import pytest
 
 from democity import child as children
 from democity.child import Child, DemoError, output_of
+from tests.waiting import until
 
 
 def child(tmp_path, code, **more):
@@ -20,12 +21,6 @@ def child(tmp_path, code, **more):
 def process_of(one):
     assert one.process is not None
     return one.process
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_it_ends_when_asked_and_when_it_will_not(tmp_path, monkeypatch):
@@ -40,7 +35,7 @@ async def test_it_ends_when_asked_and_when_it_will_not(tmp_path, monkeypatch):
         "print('deaf'); time.sleep(600)",
     )
     await stubborn.start()
-    await until(lambda: stubborn.last_words() == "deaf")
+    await until(lambda: stubborn.last_words() == "deaf", "it to be deaf")
     await stubborn.stop()
     assert process_of(stubborn).returncode == -signal.SIGKILL
 
@@ -52,7 +47,11 @@ async def test_it_is_kept_going_until_it_is_stopped(tmp_path, monkeypatch, capsy
     keeping = asyncio.ensure_future(one.keep())
     first = process_of(one).pid
     os.kill(first, signal.SIGKILL)
-    await until(lambda: process_of(one).pid != first and process_of(one).returncode is None)
+
+    def runs_again():
+        return process_of(one).pid != first and process_of(one).returncode is None
+
+    await until(runs_again, "it to run again")
     assert "one ended (-9)" in capsys.readouterr().out
     await one.stop()
     stopped = process_of(one).pid
@@ -78,9 +77,9 @@ async def test_a_long_log_is_moved_aside_while_it_is_written(tmp_path, monkeypat
     monkeypatch.setattr(children, "LOG_BYTES_MAX", 1000)
     one = child(tmp_path, "import time\nfor n in range(10**9): print('line', n); time.sleep(.001)")
     await one.start()
-    await until(lambda: one.log.stat().st_size > 1000)
+    await until(lambda: one.log.stat().st_size > 1000, "lines")
     one.trim_log()
-    await until(lambda: one.log.stat().st_size > 0)
+    await until(lambda: one.log.stat().st_size > 0, "a line")
     await one.stop()
     assert one.log.stat().st_size < one.log.with_suffix(".log.1").stat().st_size + 1000
     assert one.log.read_bytes()[:1] != b"\0", "it goes on at the start of the file"
@@ -98,7 +97,7 @@ async def test_a_command_ends_with_whoever_waited_for_it():
     command = [sys.executable, "-c", "import time; time.sleep(601)"]
     waiting = asyncio.ensure_future(output_of(command, "it", 60))
     me = psutil.Process()
-    await until(lambda: [one for one in me.children() if one.cmdline() == command])
+    await until(lambda: [one for one in me.children() if one.cmdline() == command], "the child")
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
@@ -124,4 +123,8 @@ async def test_it_does_not_outlive_the_process_that_started_it(tmp_path):
     started = psutil.Process(int(await asyncio.wait_for(parent.stdout.readline(), 20)))
     parent.kill()
     await parent.wait()
-    await until(lambda: not started.is_running() or started.status() == psutil.STATUS_ZOMBIE)
+
+    def ended():
+        return not started.is_running() or started.status() == psutil.STATUS_ZOMBIE
+
+    await until(ended, "the child to end")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import subprocess
@@ -14,7 +13,8 @@ import pytest
 
 from tests.clean_gateway import ROOT, call, install, make_bundle
 from tests.edge.modbus_devices import device, tcp_server
-from tests.site import Site
+from tests.site import Site, asked
+from tests.waiting import answered
 
 METER = """
 [[device]]
@@ -115,9 +115,8 @@ async def test_the_agent_runs(commands: Path, tmp_path: Path, monkeypatch: Any) 
             gateway.configure(site.link, METER.format(port=port))
             await site.admit(gateway)
             await gateway.start()
-            async with site.web() as web, asyncio.timeout(60):
-                while not (samples := await history(web, "clean/meter/level")):
-                    await asyncio.sleep(0.1)
+            async with site.web() as web:
+                samples = await answered(lambda: history(web, "clean/meter/level"), "samples")
             await gateway.stop()
         assert set(samples) == {4.2}
         assert gateway.said("agent.stopped")[0]["lost"] == 0
@@ -129,11 +128,11 @@ async def test_the_agent_runs(commands: Path, tmp_path: Path, monkeypatch: Any) 
 
 async def history(web: httpx.AsyncClient, point: str) -> list[float]:
     """Return every value of a point that the hub has; none while it does not know the point."""
-    found = (await web.get("points", params={"q": point})).json()["points"]
+    found = (await asked(web, "points", q=point))["points"]
     if not found:
         return []
-    asked = {"rows": found[0]["row"], "start_ms": 0, "end_ms": 9_000_000_000_000}
-    samples = (await web.get("history", params=asked)).json()["samples"]
+    span = {"rows": found[0]["row"], "start_ms": 0, "end_ms": 9_000_000_000_000}
+    samples = (await asked(web, "history", **span))["samples"]
     return [value for one in samples for value in one["value"]]
 
 

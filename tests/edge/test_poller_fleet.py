@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from tests.edge.modbus_devices import (
     rtu,
 )
 from tests.edge.poller_fakes import spec_of
+from tests.waiting import until
 
 PERIOD_NS = SECOND_NS // 5
 WINDOW_S = 4.0
@@ -122,12 +122,6 @@ async def test_a_dead_unit_on_a_serial_line_leaves_the_others_their_pace(
             await check_dead_unit({"transport": "rtu", "serial": port, "baud": 115200})
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Look every 10 ms; the caller sets the time-out."""
-    while not true():  # a poller has no event for what it counts
-        await asyncio.sleep(0.01)
-
-
 async def test_a_unit_that_comes_back_is_at_full_pace() -> None:
     mute = [True]
 
@@ -140,12 +134,12 @@ async def test_a_unit_that_comes_back_is_at_full_pace() -> None:
         fleet.add(build(new_site(), holding(0), **there))
         (poller,) = fleet.pollers
         task = asyncio.create_task(fleet.ratios(5))
-        async with asyncio.timeout(5):
-            await until(lambda: poller.stats.failures["silent"] == 2)
-            mute[0] = False
-            await until(lambda: poller.stats.answered > 0)
-            before = poller.stats.answered
-            await asyncio.sleep(1)
+        # A poller has no event for what it counts.
+        await until(lambda: poller.stats.failures["silent"] >= 2, "two time-outs", 5)
+        mute[0] = False
+        await until(lambda: poller.stats.answered > 0, "an answer", 5)
+        before = poller.stats.answered
+        await asyncio.sleep(1)
         assert poller.stats.answered - before >= 0.9 * SECOND_NS / PERIOD_NS
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -7,7 +7,7 @@ A sample is *accepted* when its agent's outbox has kept it. Four independent wit
 - copies of the outbox, made when its agent had been killed: every entry in them must be in the
   hub's journal, sample by sample;
 - the outbox's numbers, which have no gaps: each is in the journal once, or still in the outbox;
-- what the agent says at its end that it has accepted.
+- what the agent says at the end of its last life that it has accepted.
 
 What is in the history is asked of the running hub, as people ask.
 """
@@ -31,14 +31,12 @@ from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_protos.codec import unpack
 from tests.faults.meters import Meter
-from tests.site import Gateway, Site
+from tests.site import Gateway, Site, asked, latest
+from tests.waiting import answered
 
 MS = 1_000_000
 TIME_MS_MAX = 9_000_000_000_000
 ROWS_AT_ONCE = 50
-HEARD_S_MAX = 90.0
-
-Query = dict[str, str | int]
 
 
 class Account(NamedTuple):
@@ -72,13 +70,20 @@ class Kept(NamedTuple):
 
 
 class Watched:
-    """A gateway and its meters; remembers each life of the agent, and copies its outbox."""
+    """A gateway and its meters; remembers each life of the agent, and copies its outbox.
+
+    Attributes:
+        lives: what each meter answered during each life.
+        copies: the entries that the outbox held when its agent had been killed.
+        kept_before: the last number that the outbox gave before the agent's last life.
+    """
 
     def __init__(self, gateway: Gateway, *meters: Meter) -> None:
         """Watch; ``meters`` are those whose every answer counts."""
         self.gateway, self.meters = gateway, meters
         self.lives: list[Life] = []
         self.copies: dict[int, Batch] = {}
+        self.kept_before = 0
         self._begins: dict[Meter, int] = {}
 
     async def start(self) -> None:
@@ -93,6 +98,7 @@ class Watched:
         if self.gateway.outbox.exists():
             kept = await asyncio.to_thread(kept_in, self.gateway.outbox)
             self.copies.update(kept.entries)
+            self.kept_before = kept.last
 
     async def finish(self, timeout_s: float = 90.0) -> None:
         """Let the meters fall silent, the agent deliver what it has, and end it."""
@@ -198,17 +204,26 @@ class Books:
                 value = self.of(meter.name, point).value
                 value = value[~np.isnan(value)]
                 twice += len(value) - len(np.unique(value))
-        return twice + max(0, len(self.history) - self.journalled())
+        return twice + max(0, len(self.history) - self.journalled()) + max(0, -self.astray())
 
     def journalled(self) -> int:
         """Return how many samples the journal holds."""
         return sum(len(batch) for batch in self.batches().values())
 
+    def astray(self) -> int:
+        """Return how many samples fewer there are of the last life than its agent accepted."""
+        accepted = int(self.watched.gateway.said("agent.stopped")[-1]["accepted"])
+        there = {**self.kept.entries, **self.batches()}
+        found = sum(
+            len(batch) for number, batch in there.items() if number > self.watched.kept_before
+        )
+        return accepted - found - self.kept.thinned_samples
+
     def lost(self) -> int:
         """Return how many accepted samples are neither in the history nor waiting."""
         lost = sum(self.missing_answers(life) for life in self.watched.lives)
         lost += len(self.missing_numbers()) + self.unlike_copies()
-        return lost + max(0, self.journalled() - len(self.history))
+        return lost + max(0, self.journalled() - len(self.history)) + max(0, self.astray())
 
     def account(self, fault: str, tried: int, remark: str = "") -> Account:
         """Return the line of the table."""
@@ -225,31 +240,26 @@ async def opened(site: Site, watched: Watched) -> Books:
     records = await asyncio.to_thread(journalled_in, site.state / "journal", kept.stream)
     books = Books(watched, kept, records)
     async with site.web() as web:
-        query: Query = {"gateway": watched.gateway.name, "limit": 1000}
-        points = (await web.get("points", params=query)).json()["points"]
+        points = (await asked(web, "points", gateway=watched.gateway.name, limit=1000))["points"]
         books.rows = {point["id"]: point["row"] for point in points}
         parts = []
         for first in range(0, len(points), ROWS_AT_ONCE):
-            rows = [str(point["row"]) for point in points[first : first + ROWS_AT_ONCE]]
-            span: Query = {"rows": ",".join(rows), "start_ms": 0, "end_ms": TIME_MS_MAX}
-            answer = await web.get("history", params=span)
-            answer.raise_for_status()
-            parts += [_samples(one) for one in answer.json()["samples"]]
+            rows = ",".join(str(point["row"]) for point in points[first : first + ROWS_AT_ONCE])
+            answer = await asked(web, "history", rows=rows, start_ms=0, end_ms=TIME_MS_MAX)
+            parts += [_samples(one) for one in answer["samples"]]
     books.history = Batch.concat(parts)
     return books
 
 
-async def heard(site: Site, point: str, above: float):
+async def heard(site: Site, point: str, above: float) -> None:
     """Wait until the hub's latest value of a point is above a number."""
-    async with site.web() as web, asyncio.timeout(HEARD_S_MAX):
-        while True:
-            found = (await web.get("points", params={"q": point})).json()["points"]
-            if found:
-                query = {"rows": found[0]["row"]}
-                values = (await web.get("latest", params=query)).json()["values"]
-                if values and (values[0]["value"] or 0) > above:
-                    return
-            await asyncio.sleep(0.2)
+    async with site.web() as web:
+
+        async def shown() -> bool:
+            value = await latest(web, point)
+            return value is not None and (value["value"] or 0) > above
+
+        await answered(shown, f"{point} to be above {above:g}")
 
 
 def _samples(answer: dict[str, list[float]]) -> Batch:

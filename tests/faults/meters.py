@@ -19,7 +19,7 @@ from tests.edge.modbus_devices import (
     serial_server,
     tcp_server,
 )
-from tests.site import until
+from tests.waiting import until
 
 REGISTERS = 20
 FALSE = 60_000

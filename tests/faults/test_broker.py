@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.books import Watched, heard, opened
 from tests.servers import broker
-from tests.site import until
+from tests.waiting import until
 
 KILLS = 15
 DEVICE = """

@@ -1,6 +1,5 @@
 """Clocks are set: samples are doubted as long as the clocks differ; none is lost or repeated."""
 
-import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from citytwin import Quality, SystemClock
 from tests.faults.books import Watched, opened
 from tests.faults.meters import Meter, serving
 from tests.relay import Relay
-from tests.site import until
+from tests.site import latest
+from tests.waiting import answered, until
 
 HOUR_S = 3600
 YEARS_S = 9 * 365 * 24 * HOUR_S
@@ -48,15 +48,13 @@ class Wound:
 async def doubted(site, point, is_doubted):
     """Wait until the hub's latest sample of a point is doubted because of the clock, or is not."""
     wanted = Quality.UNCERTAIN_CLOCK if is_doubted else Quality.GOOD
-    async with site.web() as web, asyncio.timeout(90):
-        while True:
-            found = (await web.get("points", params={"q": point})).json()["points"]
-            if found:
-                query = {"rows": found[0]["row"]}
-                values = (await web.get("latest", params=query)).json()["values"]
-                if values and values[0]["quality"] == wanted:
-                    return
-            await asyncio.sleep(0.2)
+    async with site.web() as web:
+
+        async def shown():
+            value = await latest(web, point)
+            return value is not None and value["quality"] == wanted
+
+        await answered(shown, f"{point} to be {wanted.name}")
 
 
 async def gateways_clock_is_set(ground):

@@ -13,7 +13,7 @@ from tests.edge.modbus_devices import mbap, registers
 from tests.faults.books import Life, Watched, heard, opened
 from tests.faults.meters import FALSE, Liar, Meter, SerialMeter, serving
 from tests.servers import free_port, mosquitto
-from tests.site import until
+from tests.waiting import until
 
 LIES = {
     "silent": (lambda _t, _u, _p: [], Quality.BAD_SILENT),

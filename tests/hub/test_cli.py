@@ -1,6 +1,5 @@
 """The command line as operators and technicians type it: real processes, real TLS, both sides."""
 
-import asyncio
 import csv
 import re
 import shutil
@@ -15,7 +14,8 @@ from citytwin import SystemClock
 from citytwin_hub.authority import Authority
 from tests.edge.modbus_devices import device, tcp_server
 from tests.edge.small_hub import identity_of
-from tests.site import EDGE, HUB, Program, Site, until
+from tests.site import EDGE, HUB, Program, Site
+from tests.waiting import answered, until
 
 LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+05:00")
 POINTS = "".join(
@@ -49,11 +49,14 @@ class Place(Site):
 
     async def until_value(self, point, timeout_s=30):
         """Wait until the hub has a good value of a point; return it."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                done = await self.hub_command("read", point, "--json")
-                if done.code == 0 and done.json[0].get("reason") == "good":
-                    return done.json[0]["value"]
+
+        async def good():
+            done = await self.hub_command("read", point, "--json")
+            shown = done.json if done.code == 0 else []
+            return [one["value"] for one in shown if one.get("reason") == "good"]
+
+        (value,) = await answered(good, f"{point} to be good", timeout_s)
+        return value
 
 
 @pytest.fixture

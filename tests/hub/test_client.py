@@ -82,7 +82,7 @@ async def test_refusals_keep_status_and_field(running):
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:port", "http://[::1", "http://"])
 def test_what_is_no_address(address):
-    with pytest.raises(CityTwinError, match=r"is not an address such as|does not answer at"):
+    with pytest.raises(CityTwinError, match="is not an address such as"):
         HubClient(address, "x").get("me")
 
 

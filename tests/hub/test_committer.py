@@ -15,6 +15,7 @@ from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.readers import Entry, Readers
 from citytwin_hub.twin import Twin
 from citytwin_protos.codec import pack
+from tests.waiting import until
 
 NOW = 1_767_225_600 * 10**9
 STREAM = b"s" * 16
@@ -36,11 +37,6 @@ class Desk:
         batch = Batch.of([1], NOW + number, [float(number)])
         record = Record(RecordKind.TELEMETRY, stream, number, NOW, "g", pack(batch))
         await self.committer.put(Waiting(Entry(record, batch), self.told.append))
-
-    async def until(self, done):
-        async with asyncio.timeout(20):
-            while not done():
-                await asyncio.sleep(0.005)
 
     def durable(self):
         """What a hub that starts now finds."""
@@ -81,7 +77,7 @@ async def test_nothing_is_told_before_it_is_on_disk(desk, monkeypatch):
     desk.told = Told()
     for number in range(1, 40):
         await desk.put(number)
-    await desk.until(lambda: len(desk.told) == 39)
+    await until(lambda: len(desk.told) == 39, "39 to be told")
     assert [number for number, _ in heard] == list(range(1, 40))
     assert all(number in on_disk for number, on_disk in heard)
     assert desk.committer.groups < 39, "what came meanwhile went together"
@@ -91,11 +87,11 @@ async def test_what_comes_again_is_told_and_kept_once(desk):
     for number in (1, 2, 2, 1, 3, 3):
         await desk.put(number)
     await desk.put(1, b"t" * 16)
-    await desk.until(lambda: len(desk.told) == 7)
+    await until(lambda: len(desk.told) == 7, "7 to be told")
     assert desk.durable() == [1, 2, 3, 1]
     assert desk.committer.repeated == 3
     await desk.put(3)
-    await desk.until(lambda: len(desk.told) == 8)
+    await until(lambda: len(desk.told) == 8, "8 to be told")
     assert desk.committer.repeated == 4
     assert desk.history.recent_samples == 4
 
@@ -114,12 +110,12 @@ async def test_a_disk_that_refuses_is_tried_again_and_nothing_is_told_meanwhile(
 
     monkeypatch.setattr(os, "fdatasync", fdatasync)
     await desk.put(1)
-    await desk.until(lambda: desk.committer.failures > 3)
+    await until(lambda: desk.committer.failures > 3, "refusals")
     await desk.put(2)
     assert desk.told == []
     assert desk.durable() == []
     refuse = False
-    await desk.until(lambda: desk.told == [1, 2])
+    await until(lambda: desk.told == [1, 2], "all to be told")
     assert desk.durable() == [1, 2]
     assert desk.twin.read([1]).value.tolist() == [2.0]
     said, refusals = capsys.readouterr().out, desk.committer.failures
@@ -137,7 +133,7 @@ async def test_the_queue_has_a_limit_and_who_waits_goes_on(tmp_path, monkeypatch
     assert not done, "a gateway waits"
     running = asyncio.ensure_future(desk.committer.run())
     await asyncio.wait_for(sixth, 10)
-    await desk.until(lambda: desk.told == [1, 2, 3, 4, 5, 6])
+    await until(lambda: desk.told == [1, 2, 3, 4, 5, 6], "all to be told")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -148,10 +144,10 @@ async def test_nothing_is_taken_while_history_cannot_be_written(tmp_path, monkey
     desk = Desk(tmp_path, lambda: room)
     running = asyncio.ensure_future(desk.committer.run())
     await desk.put(1)
-    await desk.until(lambda: desk.committer.failures > 2)
+    await until(lambda: desk.committer.failures > 2, "refusals")
     assert desk.told == []
     assert "journal.held" in capsys.readouterr().out
     room = True
-    await desk.until(lambda: desk.told == [1])
+    await until(lambda: desk.told == [1], "all to be told")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

@@ -41,10 +41,16 @@ async def test_a_token_gives_a_certificate_of_this_hub_and_where_to_connect(core
             assert caught.value.details()
 
 
+def guessed(token):
+    """Return a token like this one, with another secret."""
+    return token[:6] + ("a" if token[6] != "a" else "b") + token[7:]
+
+
 @pytest.mark.parametrize(
     ("gateway", "token", "name", "words"),
     [
         ("medeu-1", lambda c: "nonsense", None, "not a token"),
+        ("medeu-1", lambda c: guessed(c.token("medeu-1")), None, "never issued"),
         ("medeu-1", lambda c: c.token("other"), None, "issued for gateway 'other'"),
         ("medeu-1", lambda c: c.token("medeu-1", life_ns=-1), None, "has expired"),
         ("medeu-1", lambda c: c.token("medeu-1"), "other", "does not name gateway 'medeu-1'"),
@@ -56,6 +62,16 @@ async def test_the_same_words_on_both_sides(core, capsys, gateway, token, name, 
     assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
     (said,) = refused(core, capsys)
     assert words in said
+
+
+async def test_a_token_serves_once_and_a_name_is_taken(core):
+    token = core.token("medeu-1")
+    spare = core.token("medeu-1")
+    await core.enrol("medeu-1", token)
+    with pytest.raises(grpc.aio.AioRpcError, match="has been used"):
+        await core.enrol("medeu-1", token)
+    with pytest.raises(grpc.aio.AioRpcError, match="enrolled already"):
+        await core.enrol("medeu-1", spare)
 
 
 async def test_a_refused_request_does_not_spend_the_token(core):

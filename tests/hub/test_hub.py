@@ -22,12 +22,19 @@ from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.twin import Twin
 from tests.hub.running import Running, serving
 from tests.hub.test_metrics import enrol
+from tests.waiting import answered, until
 
 
-async def until(done, timeout_s=20):
-    async with asyncio.timeout(timeout_s):
-        while not done():
-            await asyncio.sleep(0.02)
+async def told(capsys, event):
+    """Wait until the hub has logged an event; return what it has said until then."""
+    said = []
+
+    def heard():
+        said.append(capsys.readouterr().out)
+        return event in "".join(said)
+
+    await until(heard, f"the hub to say {event}")
+    return "".join(said)
 
 
 async def test_stopping_leaves_everything_in_files(tmp_path):
@@ -53,8 +60,9 @@ async def test_now_and_then_samples_go_to_files_and_the_journal_is_trimmed(tmp_p
             at_ns = city.now_ns + number * 10**6
             city.take(Batch.of(np.full(100, city.rows[0]), at_ns + np.arange(100), np.arange(100)))
         end = hub.journal.end
-        await until(lambda: hub.history.position == end)
-        await until(lambda: len(list((tmp_path / "hub" / "journal").glob("*.journal"))) == 1)
+        await until(lambda: hub.history.position == end, "history to be written")
+        journal = tmp_path / "hub" / "journal"
+        await until(lambda: len(list(journal.glob("*.journal"))) == 1, "the journal to be trimmed")
         assert Twin().load(tmp_path / "hub" / "twin.snapshot") == end
         assert hub.history.recent_samples == 0
 
@@ -65,20 +73,15 @@ async def test_history_that_cannot_be_written_is_told_and_tried_again(
     settings = {"flush_s": 1.0, "flush_samples": 1000}
     async with serving(tmp_path / "hub", history=settings) as city:
         hub, folder = city.hub, tmp_path / "hub" / "history"
-        await until(lambda: hub.history.recent_samples == 0)
+        await until(lambda: hub.history.recent_samples == 0, "history to be written")
         blocked = folder / "manifest.json.partial"
         blocked.mkdir()
         city.take(Batch.of([city.rows[1]], city.now_ns, [1.0]))
-        told = ""
-        async with asyncio.timeout(20):
-            while "history.flush_failed" not in told:
-                told += capsys.readouterr().out
-                await asyncio.sleep(0.05)
-        assert str(folder) in told
+        assert str(folder) in await told(capsys, "history.flush_failed")
         assert hub.history.recent_samples == 1
         assert [r.number for _, r in hub.journal.read(hub.history.position)] == [2], "not trimmed"
         blocked.rmdir()
-        await until(lambda: hub.history.recent_samples == 0)
+        await until(lambda: hub.history.recent_samples == 0, "history to be written")
 
 
 @pytest.mark.parametrize(
@@ -195,11 +198,7 @@ async def test_a_registry_that_cannot_be_read_does_not_end_it(running, capsys):
             raise sqlite3.OperationalError("disk I/O error")
 
     running.hub.registry._db = Broken()
-    told = ""
-    async with asyncio.timeout(20):
-        while "hub.check_failed" not in told:
-            told += capsys.readouterr().out
-            await asyncio.sleep(0.05)
+    await told(capsys, "hub.check_failed")
     running.hub.registry._db = real
     async with running.client(Role.VIEWER) as web:
         assert (await web.get("gateways")).status_code == 200
@@ -212,9 +211,11 @@ async def test_refusals_are_an_alarm_and_on_the_list_of_gateways(running):
         2, "entry 7: point number 3 was not announced", hub.clock.now_ns()
     )
     async with running.client(Role.VIEWER) as web:
-        async with asyncio.timeout(20):
-            while not (alarms := (await web.get("alarms")).json()["alarms"]):
-                await asyncio.sleep(0.05)
+
+        async def raised():
+            return (await web.get("alarms")).json()["alarms"]
+
+        alarms = await answered(raised, "an alarm")
         (gateway,) = (await web.get("gateways")).json()["gateways"]
     assert [(alarm["kind"], alarm["gateway"]) for alarm in alarms] == [("refused", "g-1")]
     assert (gateway["refused"], gateway["refused_reason"][:8]) == (2, "entry 7:")

@@ -18,6 +18,7 @@ from citytwin_protos.session import Acknowledged, Closed, CommandReceived, Entry
 from citytwin_protos.v1 import link_pb2 as pb
 from tests.hub.conftest import Peer, points, samples
 from tests.hub.test_server import enrolled
+from tests.waiting import until
 
 OUTBOX = b"0123456789abcdef"
 
@@ -30,12 +31,6 @@ async def connected(core, gateway="medeu-1", count=3, credentials=None, outbox=O
         yield peer
     finally:
         await peer.line.close()
-
-
-async def until(done, timeout_s=10):
-    async with asyncio.timeout(timeout_s):
-        while not done():
-            await asyncio.sleep(0.01)
 
 
 def command(core, value=1.0, life_ns=30 * 10**9):
@@ -77,7 +72,7 @@ async def test_a_line_that_breaks_before_the_acknowledgement_repeats_nothing(cor
         for number in (1, 2, 3):
             peer.session.send_telemetry(number, samples(core.clock.now_ns() + number))
         await peer.flush()
-        await until(lambda: core.journal.durable_through(OUTBOX) == 3)
+        await until(lambda: core.journal.durable_through(OUTBOX) == 3, "three durable entries")
     # It never heard of it, and sends all of it again.
     peer = await Peer.connect(core, credentials)
     welcome = await peer.until(Welcomed)
@@ -88,7 +83,7 @@ async def test_a_line_that_breaks_before_the_acknowledgement_repeats_nothing(cor
     while (await peer.until(Acknowledged)).through < 4:
         pass
     await peer.line.close()
-    await until(lambda: "medeu-1" not in core.ingest.connections)
+    await until(lambda: "medeu-1" not in core.ingest.connections, "the line to be forgotten")
     assert core.history.recent_samples == 4 * 3
     assert core.ingest.counters["medeu-1"].repeated == 2
 
@@ -114,6 +109,7 @@ async def test_numbers_and_texts_of_two_gateways_do_not_mix(core):
         (lambda now: Batch.of([9], now, [1.0]), "point number 9"),
         (lambda now: Batch.of([0], now, [np.inf]), "entry 1"),
         (lambda now: Batch.of([0], 5, [1.0]), "entry 1: time 5 ns"),
+        (lambda now: Batch.of([0], now + 25 * 3600 * 10**9, [1.0]), "ahead"),
         (lambda now: Batch.of([3], now, [77.0]), "text number 77 was not announced"),
     ],
 )
@@ -124,6 +120,7 @@ async def test_what_may_not_be_stored_is_refused_on_both_sides(core, batch, word
     peer.session.announce(dict(enumerate(points("medeu-1"))) | mode, {})
     peer.session.send_telemetry(1, batch(core.clock.now_ns()))
     refused = await peer.until(EntryRefused)
+    assert (refused.number, refused.reason) == (1, "invalid")
     core.ingest.save_refusals()
     (gateway,) = core.registry.gateways()
     assert gateway.refused == 1
@@ -142,7 +139,7 @@ async def test_a_refusal_that_is_lost_with_its_line_is_known_at_the_hub(core):
         peer.session.send_telemetry(1, samples(core.clock.now_ns(), count=4))
         await peer.flush()
         await peer.line.close()
-    await until(lambda: core.ingest._refusals)
+    await until(lambda: core.ingest._refusals, "a refusal")
     async with connected(core, credentials=credentials) as peer:
         peer.session.send_telemetry(2, samples(core.clock.now_ns()))
         assert (await peer.until(Acknowledged)).through == 2
@@ -151,7 +148,7 @@ async def test_a_refusal_that_is_lost_with_its_line_is_known_at_the_hub(core):
     assert (gateway.refused, "point number 3" in gateway.refused_reason) == (1, True)
 
 
-async def test_a_body_that_cannot_be_understood_is_counted_too(core, monkeypatch):
+async def test_a_body_that_cannot_be_understood_is_counted_too(core):
     async with connected(core) as peer:
         peer.session.send_telemetry(1, samples(core.clock.now_ns()))
         for frame in peer.session.outgoing():
@@ -166,7 +163,7 @@ async def test_a_body_that_cannot_be_understood_is_counted_too(core, monkeypatch
     assert gateway.refused == 1
 
 
-async def test_refusals_are_written_down_when_the_registry_can_be(core, monkeypatch, tmp_path):
+async def test_refusals_are_written_down_when_the_registry_can_be(core, tmp_path):
     async with connected(core) as peer:
         peer.session.send_telemetry(1, samples(core.clock.now_ns()))
         await peer.until(Acknowledged)  # and its points are known before the registry is locked
@@ -238,7 +235,7 @@ async def test_an_older_line_that_does_not_end_keeps_the_new_one_waiting_not_the
         closed = await second.until(Closed)
         assert (closed.reason, "still being closed" in closed.detail) == ("overloaded", True)
         stuck.set()
-        await until(lambda: "medeu-1" not in core.ingest.connections)
+        await until(lambda: "medeu-1" not in core.ingest.connections, "the line to be forgotten")
     async with connected(core, credentials=credentials) as third:
         third.session.send_telemetry(2, samples(core.clock.now_ns() + 9))
         assert (await third.until(Acknowledged)).through == 2
@@ -256,12 +253,12 @@ async def test_many_lines_of_one_gateway_leave_one(core):
         return False
 
     assert any(await asyncio.gather(*(greeted(peer) for peer in peers)))
-    await until(lambda: len(core.ingest.connections) == 1)
+    await until(lambda: len(core.ingest.connections) == 1, "one line to be left")
     (connection,) = core.ingest.connections.values()
     assert connection.session.closed is None
     for peer in peers:
         await peer.line.close()
-    await until(lambda: not core.ingest.connections)
+    await until(lambda: not core.ingest.connections, "no line to be left")
 
 
 async def test_points_that_the_registry_has_no_room_for(core, monkeypatch):
@@ -272,7 +269,7 @@ async def test_points_that_the_registry_has_no_room_for(core, monkeypatch):
     assert (closed.reason, "cannot keep new points" in closed.detail) == ("overloaded", True)
 
 
-async def test_a_registry_that_cannot_be_read_lets_nobody_in_and_says_so(core, monkeypatch, capsys):
+async def test_a_registry_that_cannot_be_read_lets_nobody_in_and_says_so(core, capsys):
     credentials = await enrolled(core)
     real = core.registry._db
 

@@ -15,6 +15,7 @@ from citytwin_hub.apis import live
 from citytwin_hub.apis.live import Clients, frame
 from citytwin_hub.twin import Twin
 from tests.hub.test_metrics import enrol
+from tests.waiting import until
 
 
 def decoded(data):
@@ -79,6 +80,15 @@ def test_frames_are_what_the_document_says():
     assert read[70_000][2] == 0x81
 
 
+async def test_it_begins_with_everything(running):
+    row = int(running.rows[0])
+    async with Stream(running) as browser:
+        await browser.until(lambda: browser.values and browser.last("gateways") is not None)
+        assert browser.messages[0]["type"] == "hello"
+        assert {one["type"] for one in browser.messages} == {"hello", "alarms", "gateways"}
+        assert {row: value for row, (_, value, _) in browser.values.items()} == {row: 35.99}
+
+
 async def test_only_what_changed_comes_and_the_newest_of_it(running):
     first, second = (int(row) for row in running.rows)
     async with Stream(running) as browser:
@@ -124,7 +134,8 @@ async def test_lists_come_when_they_change_and_are_made_once_for_all(running, mo
         for browser in (one, two, three):
             await browser.until(lambda browser=browser: bool(browser.last("gateways")))
         assert made - before <= 2, "not once for each browser"
-        told = len(one.messages)
+        told, before = len(one.messages), made
+        await until(lambda: made >= before + 3, "the lists to be made again")
         running.take(Batch.of([running.rows[1]], running.now_ns, [1.0]))
         await one.until(lambda: int(running.rows[1]) in one.values)
         assert len(one.messages) == told, "unchanged lists are not sent again"
@@ -225,6 +236,4 @@ async def test_browsers_have_a_limit(running, monkeypatch):
             assert caught.value.rcvd is not None
             assert caught.value.rcvd.code == 1013
     clients = running.hub.app.state.clients
-    async with asyncio.timeout(10):
-        while len(clients):
-            await asyncio.sleep(0.01)
+    await until(lambda: not len(clients), "the browser to be forgotten")

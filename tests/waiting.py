@@ -1,0 +1,42 @@
+"""Waits for tests: ask again until something holds, and say what never did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+WAIT_S_MAX = 90.0
+POLL_S = 0.05
+
+Answer = TypeVar("Answer")
+
+
+async def answered(
+    ask: Callable[[], Awaitable[Answer]], what: str, timeout_s: float = WAIT_S_MAX
+) -> Answer:
+    """Ask until the answer is not empty; return it.
+
+    Raises:
+        TimeoutError: it never was; the text says what was waited for.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not (answer := await ask()):
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise TimeoutError(f"waited {timeout_s:g} s for nothing: {what}") from None
+    return answer
+
+
+async def until(holds: Callable[[], object], what: str, timeout_s: float = WAIT_S_MAX) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: it never did; the text says what was waited for.
+    """
+
+    async def ask() -> object:
+        return holds()
+
+    await answered(ask, what, timeout_s)
