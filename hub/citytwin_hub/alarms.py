@@ -294,13 +294,13 @@ class Alarms:
         else:
             _log.error("alarms.unsaved", key=alarm.key, reason=f"{UNSAVED_MAX} wait for the disk")
 
-    def save(self) -> None:
-        """Write what has changed, together; what the disk refuses is tried again.
+    def save(self) -> bool:
+        """Write what has changed, together; tell whether it could be. If not, it is tried again.
 
         What a crash takes before that, journal and twin give again (``entry``, ``reconcile``).
         """
         if not self._unsaved:
-            return
+            return True
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -312,8 +312,9 @@ class Alarms:
         except sqlite3.Error as error:
             # A full disk must not hide an alarm, nor end the hub.
             _log.error("alarms.unsaved", alarms=len(self._unsaved), reason=str(error))
-        else:
-            self._unsaved.clear()
+            return False
+        self._unsaved.clear()
+        return True
 
     def _forget(self) -> None:
         self._db.execute("DELETE FROM alarms WHERE id <= ?", (self._number - KEPT_MAX,))

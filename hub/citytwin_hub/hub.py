@@ -220,7 +220,8 @@ class Hub:
             due = now_ns - written_ns >= settings.flush_s * SECOND_NS
             if recent < settings.flush_samples and not (due and recent):
                 continue
-            self.alarms.save()
+            if not self.alarms.save():
+                continue  # else what the journal forgets now could not give them again
             position, save = self.readers.position, self.readers.saving()
             try:
                 await loop.run_in_executor(self._compactor, save)
@@ -235,8 +236,9 @@ class Hub:
         self._compactor.shutdown()
         self.ingest.save_refusals()
         try:
-            self.readers.saving()()
-            self.history.flush(self.readers.position)
+            if self.alarms.save():
+                self.readers.saving()()
+                self.history.flush(self.readers.position)
         except StoreError as error:
             _log.error("history.flush_failed", reason=str(error))  # the journal has it all
         with contextlib.suppress(StoreError):  # told above, and closing tries it once more

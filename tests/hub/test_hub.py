@@ -1,6 +1,7 @@
 """The whole hub: what it says when it cannot start, what it leaves when it stops or fails."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import sqlite3
@@ -82,6 +83,29 @@ async def test_history_that_cannot_be_written_is_told_and_tried_again(
         assert [r.number for _, r in hub.journal.read(hub.history.position)] == [2], "not trimmed"
         blocked.rmdir()
         await until(lambda: hub.history.recent_samples == 0, "history to be written")
+
+
+async def test_the_journal_forgets_nothing_while_alarms_cannot_be_written(
+    tmp_path, monkeypatch, capsys
+):
+    settings = {"flush_s": 1.0, "flush_samples": 1000}
+    async with serving(tmp_path / "hub", history=settings) as city:
+        hub = city.hub
+        await until(lambda: hub.history.recent_samples == 0, "history to be written")
+        hub.alarms._db.execute("PRAGMA busy_timeout = 20")
+        position = hub.history.position
+        with contextlib.closing(
+            sqlite3.connect(tmp_path / "hub" / "alarms.db", isolation_level=None)
+        ) as other:
+            other.execute("BEGIN IMMEDIATE")
+            hub.alarms._raise("gateway:g-9", "gateway", "g-9", "", 0, city.now_ns)
+            city.take(Batch.of([city.rows[1]], city.now_ns, [1.0]))
+            for _ in range(5):
+                await told(capsys, "alarms.unsaved")
+            assert (hub.history.recent_samples, hub.history.position) == (1, position)
+            other.execute("ROLLBACK")
+        await until(lambda: hub.history.recent_samples == 0, "history to be written")
+        assert hub.history.position > position
 
 
 @pytest.mark.parametrize(
