@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from citytwin.point import Span
+
 Language = Literal["kk", "ru", "en"]
 
 _FIELD: Final = re.compile(r"\{(\w+)\}")
@@ -159,6 +161,11 @@ REASONS: Final = tuple(
     )
 )
 """All of them; one that says more stands before one that its sentence could be taken for."""
+
+
+def ends(span: Span) -> dict[str, str]:
+    """Return ``low`` and ``high`` of a span, as reasons write numbers."""
+    return {"low": f"{span.low:g}", "high": f"{span.high:g}"}
 
 
 def in_language(words: str, language: Language) -> str:

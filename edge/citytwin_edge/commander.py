@@ -147,7 +147,9 @@ class Commander:
         if point.writable is None:
             return OutcomeState.REFUSED, reasons.NOT_WRITABLE.said(point=command.point)
         if command.value not in point.writable:
-            outside = reasons.OUTSIDE.said(value=f"{command.value:g}", **_ends(point.writable))
+            outside = reasons.OUTSIDE.said(
+                value=f"{command.value:g}", **reasons.ends(point.writable)
+            )
             return OutcomeState.REFUSED, outside
         if self._now_ns() > command.expires_ns:
             return OutcomeState.EXPIRED, reasons.CAME_LATE.said()
@@ -158,7 +160,7 @@ class Commander:
             if value is None or value not in lock.span:
                 reason = reasons.INTERLOCK_BLIND if value is None else reasons.INTERLOCK
                 shown = "" if value is None else f"{value:g}"
-                said = reason.said(guard=lock.guard, value=shown, **_ends(lock.span))
+                said = reason.said(guard=lock.guard, value=shown, **reasons.ends(lock.span))
                 return OutcomeState.REFUSED, said
         return None
 
@@ -203,7 +205,3 @@ class Commander:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"the journal of commands {self._path} fails: {error}") from error
-
-
-def _ends(span: Span) -> dict[str, str]:
-    return {"low": f"{span.low:g}", "high": f"{span.high:g}"}

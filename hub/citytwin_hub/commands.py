@@ -209,8 +209,7 @@ class Commands:
         elif span is None:
             refusal = CommandRefused(422, reasons.NOT_WRITABLE.said(point=point_id), "point")
         elif value not in span:
-            ends = {"low": f"{span.low:g}", "high": f"{span.high:g}"}
-            outside = reasons.OUTSIDE.said(value=f"{value:g}", **ends)
+            outside = reasons.OUTSIDE.said(value=f"{value:g}", **reasons.ends(span))
             refusal = CommandRefused(422, outside, "value")
         return command, row, refusal
 

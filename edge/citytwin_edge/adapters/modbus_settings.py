@@ -7,14 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 
 from citytwin_edge.adapters.connection import Endpoint
-from citytwin_edge.adapters.places import Order
 from citytwin_edge.wire.blocks import Limits
-from citytwin_edge.wire.fields import Field, Table
+from citytwin_edge.wire.fields import Field, Order, Table, Type
 
-Type = Literal[
-    "bool", "bit", "uint16", "uint32", "uint64", "int16", "int32", "int64",
-    "float32", "float64", "bcd16", "bcd32", "bcd64", "string",
-]  # fmt: skip
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
 
 

@@ -9,7 +9,8 @@ import aiomqtt
 import msgspec
 
 from citytwin.point import Kind, Point
-from citytwin_edge.adapters.places import Decimal, Hours, Order, Separator, ValueSettings
+from citytwin_edge.adapters.places import Decimal, Hours, Separator, ValueSettings
+from citytwin_edge.wire.fields import Order
 from citytwin_edge.wire.payload import PayloadField
 from citytwin_edge.wire.stamps import AUTO, Stamp
 from citytwin_edge.wire.templates import Template

@@ -12,15 +12,10 @@ import msgspec
 
 from citytwin.point import Kind, Point
 from citytwin.units import unit
-from citytwin_edge.wire.fields import ADDRESSES, Field, Table
+from citytwin_edge.wire.fields import ADDRESSES, Field, FrameType, Order, Table
 from citytwin_edge.wire.stamps import UTC_OFFSET_H_MAX
 from citytwin_edge.wire.texts import Numeral, TextField
 
-Type = Literal[
-    "bool", "bit", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
-    "float32", "float64", "bcd8", "bcd16", "bcd32", "bcd64", "string",
-]  # fmt: skip
-Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
 Separator = Annotated[str, msgspec.Meta(max_length=8)]
 Decimal = Literal[".", ","]
 Hours = Annotated[float, msgspec.Meta(ge=-UTC_OFFSET_H_MAX, le=UTC_OFFSET_H_MAX)]
@@ -40,7 +35,7 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     pattern: str = ""
     group: str | int = ""
     at: Annotated[int, msgspec.Meta(ge=0, lt=ADDRESSES)] | None = None
-    type: Type | None = None
+    type: FrameType | None = None
     order: Order | None = None
     length: Count = 0
 

@@ -16,12 +16,12 @@ from citytwin_edge.adapters.places import (
     Count,
     Decimal,
     Hours,
-    Order,
     PlaceSettings,
     Separator,
     ValueSettings,
 )
 from citytwin_edge.wire.checksums import Checksum
+from citytwin_edge.wire.fields import Order
 from citytwin_edge.wire.frames import FrameCutter, FrameLayout
 from citytwin_edge.wire.lines import LineCutter, LineLayout
 from citytwin_edge.wire.messages import Cutter

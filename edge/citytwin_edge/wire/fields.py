@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, get_args
 
 ADDRESSES: Final = 65_536
 STRING_REGISTERS_MAX: Final = 125
-ORDERS: Final = ("ABCD", "CDAB", "BADC", "DCBA")
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+ORDERS: Final[tuple[str, ...]] = get_args(Order)
 """Byte orders, named after a 32-bit number: ABCD high byte first; CDAB words exchanged; BADC bytes
 exchanged inside each register; DCBA both. 16-bit numbers have bytes only; in 64-bit numbers all
 four words change places."""
@@ -40,8 +41,13 @@ _BYTES: Final = {
 }  # fmt: skip
 _IN_FRAMES: Final = {"bool": 1, "bit": 1, "uint8": 1, "int8": 1, "bcd8": 1}
 """A frame has bytes, not registers: what one of them can hold has its size."""
-TYPES: Final = (*_BYTES, "string")
-FRAME_TYPES: Final = (*TYPES, *(name for name in _IN_FRAMES if name not in _BYTES))
+Type = Literal[
+    "bool", "bit", "uint16", "uint32", "uint64", "int16", "int32", "int64",
+    "float32", "float64", "bcd16", "bcd32", "bcd64", "string",
+]  # fmt: skip
+FrameType = Literal[Type, "uint8", "int8", "bcd8"]
+TYPES: Final[tuple[str, ...]] = get_args(Type)
+FRAME_TYPES: Final[tuple[str, ...]] = get_args(FrameType)
 
 
 @dataclass(frozen=True, slots=True)
