@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from citytwin_edge.cli import SILENT, main
+from citytwin_edge.cli import main
+from citytwin_edge.cli.devices import SILENT
 from citytwin_edge.config import load
 from tests.edge.serial_instruments import frame, instrument
 

@@ -1,0 +1,29 @@
+"""Commands that have to do with the hub: enrol."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from citytwin_edge.cli import options as common
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands of this module."""
+    words = "join a hub with a token of its"
+    command = commands.add_parser("enrol", help=words, description=words)
+    command.add_argument("hub", metavar="HUB", help="host or host:port of the hub's enrolment")
+    command.add_argument("token", metavar="TOKEN", help="what `citytwin-hub enrol-token` printed")
+    common.common(command, enrol)
+
+
+def enrol(options: Any) -> int:
+    """Join a hub."""
+    from citytwin_edge import enrol as joining
+
+    config = common.load(options)
+    identity = asyncio.run(joining.enrol(config.state, config.name, options.hub, options.token))
+    print(f"{config.name} is enrolled; its hub is {identity.hub}. Start it: citytwin-edge run")
+    if config.hub not in ("", identity.hub):
+        print(f"Note: {config.path} says hub = {config.hub!r}, which will be used instead.")
+    return 0

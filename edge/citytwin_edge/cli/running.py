@@ -1,0 +1,135 @@
+"""Commands that run the agent and look at what it keeps: run, outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from citytwin.errors import CityTwinError
+from citytwin_edge.cli import options as common
+from citytwin_edge.cli import output
+
+STOP_S_MAX: Final = 5.0
+"""A stopping agent that is not done by then ends at once; what it has accepted is on the disk."""
+FAILED: Final = 70
+"""Exit code of an agent of which a part failed (EX_SOFTWARE); systemd starts it again."""
+EXPIRY_DAYS: Final = 30
+"""So long before its certificate ends, an agent that starts says so."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands of this module."""
+    words = "read the devices and send to the hub"
+    common.common(commands.add_parser("run", help=words, description=words), run)
+    words = "show what waits for the hub"
+    command = commands.add_parser("outbox", help=words, description=words)
+    command.add_argument("--refused", action="store_true", help="what the hub will never take")
+    command.add_argument("--json", action="store_true")
+    common.common(command, outbox)
+
+
+def run(options: Any) -> int:
+    """Run the agent until it is told to stop."""
+    from random import Random
+
+    from citytwin.clock import SystemClock
+    from citytwin_edge import enrol
+    from citytwin_edge.agent import Agent
+    from citytwin_edge.dial import Dialler
+
+    # What gRPC says by itself is no line of our log; the uplink tells what is lost and why.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    config = common.load(options)
+    identity = enrol.load(config.state, config.name)
+    days = identity.days_left(SystemClock().now_ns())
+    if days < EXPIRY_DAYS:
+        _log_expiry(days)
+    connect = Dialler(config.hub or identity.hub, identity, config.state)
+
+    lock = locked(config.state)
+
+    async def serve() -> None:
+        agent = Agent(config, SystemClock(), connect, Random())  # noqa: S311  # jitter, no secret
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            agent.stop()
+            loop.call_later(STOP_S_MAX, os._exit, 1)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+        _settle()
+        await agent.run()
+
+    try:
+        asyncio.run(serve())
+    except BaseExceptionGroup:
+        print("citytwin-edge: a part of the agent failed, see the log above; it must be started "
+              "again (systemd does)", file=sys.stderr)  # fmt: skip
+        return FAILED
+    finally:
+        lock.close()
+    return 0
+
+
+def _settle() -> None:
+    """Give back what starting took, and spare the collector what stays until the end."""
+    import ctypes
+    import gc
+
+    gc.collect()
+    gc.freeze()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc's; others give back by themselves
+        libc.malloc_trim(0)
+
+
+def locked(state: Path) -> Any:
+    """Return the open lock file of a state folder; the system lets go of it when we end."""
+    import fcntl
+
+    lock = (state / "agent.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CityTwinError(
+            f"another agent runs with {state}; stop that one first (systemctl stop citytwin-edge)"
+        ) from None
+    return lock
+
+
+def _log_expiry(days: float) -> None:
+    import structlog
+
+    remedy = "get a token with `citytwin-hub enrol-token --replace` and enrol again"
+    structlog.get_logger(__name__).warning(
+        "certificate.expires", days_left=round(days, 1), remedy=remedy
+    )
+
+
+def outbox(options: Any) -> int:
+    """Show what waits for the hub, or what it will never take."""
+    from citytwin_edge.outbox import Outbox
+
+    config = common.load(options)
+    path = config.state / "outbox.db"
+    if not path.exists():
+        raise CityTwinError(f"there is no outbox at {path}; has the agent run?")
+    store = Outbox(path, size_bytes_max=config.outbox_bytes_max)
+    try:
+        rows = store.inspect("refused" if options.refused else "entries")
+        output.show(rows, as_json=options.json)
+        if not options.json:
+            stats = store.stats()
+            print(
+                f"{stats.entries} entries, {stats.samples} samples, {stats.bytes} bytes wait; "
+                f"{stats.thinned_samples} samples thinned, {stats.refused_entries} entries refused"
+            )
+    finally:
+        store.close()
+    return 0
