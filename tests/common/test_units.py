@@ -1,5 +1,7 @@
 """Unit codes: known, unique, and helpful when wrong."""
 
+from pathlib import Path
+
 import pytest
 
 from citytwin.errors import UnitError
@@ -48,3 +50,11 @@ def test_wrong_unit_names_the_right_one(typed, meant):
 def test_unknown_unit_points_to_the_list():
     with pytest.raises(UnitError, match="glossary"):
         unit("furlong")
+
+
+def test_the_glossary_has_the_list_that_errors_point_to():
+    """A line is `| code | UN/CEFACT | en | ru | kk |`."""
+    glossary = (Path(__file__).parents[2] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for entry in UNITS.values():
+        names = " | ".join(entry.symbol_in(language) for language in ("en", "ru", "kk"))
+        assert f"| `{entry.ucum}` | {entry.cefact} | {names} |" in glossary, entry
