@@ -36,7 +36,7 @@ demo: $(VENV)/.demo $(WEB)/dist/index.html ## start the demo city and its page (
 	@PYTHONPATH=deploy exec $(BIN)/python -m democity $(if $(FAULT),--fault $(FAULT)) $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev $(WEB)/dist/index.html ## run the tests (ARGS='tests/edge -k outbox' for some of them)
+test: $(VENV)/.dev $(WEB)/dist/index.html tests/tidy/node_modules/.installed ## run the tests (ARGS='tests/edge -k outbox' for some of them)
 	@deploy/debian-packages.sh test
 	@$(if $(ARGS),,$(WITH_NODE) npm test --prefix $(WEB) --silent)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -112,6 +112,6 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.installed $(WEB_SOURCES)
 	@touch $@
 
 tests/tidy/node_modules/.installed: tests/tidy/package-lock.json | $(VENV)/.dev
-	@echo "Installing the type checker pyright (tests/tidy/package-lock.json)"
+	@echo "Installing the type checker and the schemas (tests/tidy/package-lock.json)"
 	@$(WITH_NODE) npm ci --prefix tests/tidy --no-audit --no-fund --loglevel=error >/dev/null
 	@touch $@

@@ -67,6 +67,18 @@ class Probed(NamedTuple):
     note: str = ""
 
 
+class Exchange(NamedTuple):
+    """Bytes as they went over the line: what was asked and what was answered.
+
+    Attributes:
+        request: empty when the device speaks by itself; of a broker's message the topic.
+        response: the answer, the message, the payload.
+    """
+
+    request: bytes
+    response: bytes
+
+
 class Found(NamedTuple):
     """One device that a scan met: where it is and what it says of itself."""
 
@@ -107,6 +119,22 @@ class Reads(Protocol):
 
         Values come as the device has them, before scale and offset. A point that could not be read
         is in the batch as NaN with a bad quality when others could.
+
+        Raises:
+            DeviceError: nothing could be read.
+        """
+        ...
+
+
+@runtime_checkable
+class Picks(Protocol):
+    """Can be asked for some of its points: those of ``pace = "slow"`` are then asked less often."""
+
+    async def read_some(self, points: Sequence[int]) -> Batch:
+        """Read these points once; otherwise as :meth:`Reads.read`.
+
+        Args:
+            points: indexes into the bindings, rising; the gateway asks for few different choices.
 
         Raises:
             DeviceError: nothing could be read.
@@ -182,6 +210,10 @@ class AdapterType(Protocol):
     the gateway decodes the adapter's own fields of a ``[[device]]`` and its ``[[device.point]]``
     tables into them and reports errors with file and line. A ``ValueError`` from their
     ``__post_init__`` is reported the same way.
+
+    An adapter type may have ``examples``: connections that are whole, a dict of fields of
+    ``[[device]]`` each, as documents would show them; profiles are checked with the first that
+    fits.
     """
 
     device_settings: type[msgspec.Struct]
@@ -205,5 +237,30 @@ class Locates(Protocol):
 
         The gateway refuses a configuration with two devices of one adapter at one place: a unit
         that was copied and not renumbered.
+        """
+        ...
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """What an adapter type may be besides: able to decode what once went over the line.
+
+    So the frames beside a profile (docs/specs/profile.md) prove its addresses, types and scales
+    without the device.
+    """
+
+    def decode(
+        self,
+        settings: Any,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
+    ) -> Sequence[Probed]:
+        """Return what the exchanges say of the points, as ``probe`` does; touches no network.
+
+        A point of which they say nothing is left out. Of several values of a point the last counts.
+
+        Raises:
+            DeviceError: a frame is none that such a device sends or is sent; the text names it.
         """
         ...

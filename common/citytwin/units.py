@@ -180,7 +180,9 @@ _PARTS: Final = {
     "cm³": ("см³", "см³"), "pulses": ("импульс", "имп."), "people": ("адам", "чел."),
 }  # fmt: skip
 """(Kazakh, Russian) of each part of a symbol; what is not here is written alike everywhere."""
-ALIKE: Final = frozenset({"", "1", "%", "ppm", "ppb", "psi", "g₀", "K", "°C", "°F", "°", "pH", "NTU"})
+ALIKE: Final = frozenset(
+    {"", "1", "%", "ppm", "ppb", "psi", "g₀", "K", "°C", "°F", "°", "pH", "NTU"}
+)
 """The parts that are: a test sees to it that no new unit is forgotten."""
 
 _PLAIN: Final = str.maketrans({"³": "3", "²": "2", "°": None, "µ": "u", "μ": "u", "·": "."})

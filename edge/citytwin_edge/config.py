@@ -5,56 +5,33 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final
 
 import msgspec
 
-from citytwin.adapter import AdapterType, Listens, Locates, Reads, Site
+from citytwin.adapter import Listens, Locates, Reads, Site
 from citytwin.clock import SystemClock
 from citytwin.config import At, Document
-from citytwin.errors import CityTwinError, ConfigError, IdentityError
-from citytwin.identity import SEGMENT_CHARS_MAX, point_id, segment
-from citytwin.point import Kind, Label, Place, Point, Span
-from citytwin_edge import health, plugins
+from citytwin.errors import ConfigError, IdentityError
+from citytwin.point import Label, Place, Span
+from citytwin_edge.catalogue.shelf import shelf_for
 from citytwin_edge.commander import Interlock
+from citytwin_edge.device_tables import POINTS_MAX, Owner, device_of, segment_at, tables
 from citytwin_edge.gateway import (
     MIB,
     Device,
     GatewayConfig,
-    GatewayPoint,
-    Pace,
     join_address,
     nanoseconds,
     split_address,
 )
 from citytwin_edge.kernels import build
-from citytwin_edge.kernels.settings import PointRules
 
 __all__ = ["DEVICES_MAX", "POINTS_MAX", "GatewayConfig", "load"]
 
 DEVICES_MAX: Final = 1000
-POINTS_MAX: Final = 100_000
 LINK_PORT: Final = 7443
-DEVICE_CHARS_MAX: Final = SEGMENT_CHARS_MAX - len(health.SUCCESS)
-
-Duration = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
-Finite = Annotated[float, msgspec.Meta(ge=-1e300, le=1e300)]
-
-_NUMBERS: Final = ("scale", "offset", "valid", "normal", "writable")
-_THINNING: Final = ("deadband", "swinging_door")
-_UNFIT: Final[Mapping[Kind, tuple[str, ...]]] = {
-    Kind.ANALOG: ("counter",),
-    Kind.COUNTER: (),
-    Kind.STATE: ("rate_per_s_max", "swinging_door", "counter"),
-    Kind.TEXT: (*_NUMBERS, "rate_per_s_max", "flatline_s_max", *_THINNING, "counter"),
-    Kind.ALARM: (
-        "normal", "writable", "rate_per_s_max", "flatline_s_max", *_THINNING, "counter",
-    ),
-}  # fmt: skip
-"""Which fields say nothing of a point of each kind."""
 
 
 class GatewaySection(msgspec.Struct, forbid_unknown_fields=True):
@@ -82,55 +59,6 @@ class InterlockSection(msgspec.Struct, forbid_unknown_fields=True):
     span: Span
 
 
-class DeviceSection(msgspec.Struct):
-    """What every ``[[device]]`` may have; the rest belongs to its adapter."""
-
-    name: str
-    adapter: str
-    period_s: Duration = 1.0
-    timeout_s: Duration = 10.0
-    stale_after_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
-    backoff_s: Duration = 2.0
-    backoff_s_max: Duration = 300.0
-    label: Label = Label()
-    place: Place | None = None
-
-    def pace(self) -> Pace:
-        """Return how it is asked."""
-        return Pace(
-            nanoseconds(self.period_s),
-            nanoseconds(self.timeout_s),
-            None if self.stale_after_s is None else nanoseconds(self.stale_after_s),
-            nanoseconds(self.backoff_s),
-            nanoseconds(self.backoff_s_max),
-        )
-
-
-class PointSection(PointRules, frozen=True, kw_only=True):
-    """What every ``[[device.point]]`` may have, the kernels' fields among it."""
-
-    name: str
-    unit: str = "1"
-    kind: Kind = Kind.ANALOG
-    scale: Finite = 1.0
-    offset: Finite = 0.0
-    label: Label = Label()
-    valid: Span | None = None
-    normal: Span | None = None
-    writable: Span | None = None
-    feeds: str = ""
-    attribute: str = ""
-
-
-class _Owner(NamedTuple):
-    """What a point has from its gateway and device."""
-
-    gateway: str
-    section: DeviceSection
-    place: Place | None
-    kind: AdapterType
-
-
 def load(path: Path) -> GatewayConfig:
     """Return a gateway's configuration; touches no network.
 
@@ -146,7 +74,7 @@ def load(path: Path) -> GatewayConfig:
     if not isinstance(data.get("gateway"), dict):
         raise document.error("there is no table [gateway]; it needs at least a name")
     gateway = document.convert(GatewaySection, data["gateway"], ("gateway",))
-    _segment(document, gateway.name, "gateway", ("gateway", "name"))
+    segment_at(document, gateway.name, "gateway", ("gateway", "name"))
     outbox = document.convert(OutboxSection, data.get("outbox", {}), ("outbox",))
     devices = _devices(document, gateway)
     return GatewayConfig(
@@ -171,113 +99,15 @@ def _hub(document: Document, text: str) -> str:
 
 
 def _devices(document: Document, gateway: GatewaySection) -> tuple[Device, ...]:
-    tables = _tables(document, document.data, (), "device", DEVICES_MAX)
-    devices = tuple(_device(document, index, gateway) for index in range(len(tables)))
+    owner = Owner(gateway.name, gateway.place, shelf_for(document.path))
+    count = len(tables(document, document.data, (), "device", DEVICES_MAX))
+    devices = tuple(device_of(document, index, owner) for index in range(count))
     document.unique([device.name for device in devices], ("device",))
     if sum(len(device.points) for device in devices) > POINTS_MAX:
         raise document.error(f"a gateway has at most {POINTS_MAX} points", ("device",))
     _check_lines(document, devices)
     _check_derived(document, devices)
     return devices
-
-
-def _device(document: Document, index: int, gateway: GatewaySection) -> Device:
-    at: At = ("device", index)
-    table = document.data["device"][index]
-    section = document.convert(DeviceSection, table, at)
-    _segment(document, section.name, "device", (*at, "name"))
-    if len(section.name) > DEVICE_CHARS_MAX:
-        raise document.error(f"has over {DEVICE_CHARS_MAX} characters", (*at, "name"))
-    if section.name == health.DEVICE:
-        raise document.error(
-            f'"{health.DEVICE}" is the gateway\'s own device; choose another', (*at, "name")
-        )
-    try:
-        kind = plugins.adapter(section.adapter)
-    except ConfigError as error:
-        raise document.error(str(error), (*at, "adapter")) from None
-    own = (*_names(DeviceSection), "point")
-    rest = {name: value for name, value in table.items() if name not in own}
-    settings = document.convert(kind.device_settings, rest, at, also=own)
-    tables = _tables(document, table, at, "point", POINTS_MAX)
-    if not tables:
-        raise document.error("has no [[device.point]]; it needs at least one", at)
-    owner = _Owner(gateway.name, section, section.place or gateway.place, kind)
-    points = tuple(
-        _point(document, one, (*at, "point", number), owner) for number, one in enumerate(tables)
-    )
-    document.unique([one.point.name for one in points], (*at, "point"))
-    return Device(section.name, section.adapter, kind, settings, section.pace(), points)
-
-
-def _point(document: Document, table: dict[str, Any], at: At, owner: _Owner) -> GatewayPoint:
-    section = document.convert(PointSection, table, at)
-    own = _names(PointSection)
-    rest = {name: value for name, value in table.items() if name not in own}
-    address = document.convert(owner.kind.point_settings, rest, at, also=own)
-    _segment(document, section.name, "point", (*at, "name"))
-    _check_kind(document, table, section, at)
-    _check_spans(document, table, section, at)
-    if section.attribute and not section.feeds:
-        raise document.error("goes with feeds, the city object that has it", (*at, "attribute"))
-    try:
-        point = Point(
-            id=point_id(owner.gateway, owner.section.name, section.name),
-            unit=section.unit,
-            kind=section.kind,
-            label=section.label,
-            device_label=owner.section.label,
-            valid=section.valid,
-            normal=section.normal,
-            writable=section.writable,
-            place=owner.place,
-            feeds=section.feeds,
-            attribute=section.attribute,
-        )
-    except CityTwinError as error:
-        about = next((name for name in ("unit", "URN", "attribute") if name in str(error)), "name")
-        field = {"URN": "feeds"}.get(about, about)
-        raise document.error(str(error), (*at, field)) from None
-    return GatewayPoint(point, section.scale, section.offset, section, address)
-
-
-def _check_kind(document: Document, table: dict[str, Any], section: PointSection, at: At) -> None:
-    for name in _UNFIT[section.kind]:
-        if name in table:
-            fit = [kind.value for kind, unfit in _UNFIT.items() if name not in unfit]
-            kinds = " or ".join(f'"{kind}"' for kind in fit)
-            raise document.error(
-                f'says nothing of a point of kind "{section.kind.value}"; it goes with kind '
-                f"= {kinds}",
-                (*at, name),
-            )
-    if "alarm_delay_s" in table and section.normal is None:
-        raise document.error("goes with normal, outside of which an alarm is raised",
-                             (*at, "alarm_delay_s"))  # fmt: skip
-    if "silence_s_max" in table and not any(name in table for name in _THINNING):
-        raise document.error("goes with deadband or swinging_door", (*at, "silence_s_max"))
-
-
-def _check_spans(document: Document, table: dict[str, Any], section: PointSection, at: At) -> None:
-    if section.scale == 0:
-        raise document.error("must not be 0: every value would be the offset", (*at, "scale"))
-    for name in ("valid", "normal", "writable"):
-        if name in table and len(table[name]) != 2:
-            raise document.error(
-                "expected a list [low, high]; an open end is inf or -inf", (*at, name)
-            )
-    written, valid = section.writable, section.valid
-    if written is None:
-        return
-    if "inf" in f"{written.low} {written.high}":
-        raise document.error("needs two finite limits: anything may be commanded within them",
-                             (*at, "writable"))  # fmt: skip
-    if valid is not None and not (written.low in valid and written.high in valid):
-        raise document.error(
-            f"[{written.low:g}, {written.high:g}] must lie within valid, "
-            f"[{valid.low:g}, {valid.high:g}]",
-            (*at, "writable"),
-        )
 
 
 def _check_lines(document: Document, devices: tuple[Device, ...]) -> None:
@@ -342,9 +172,9 @@ def _interlocks(
     document: Document, gateway: str, devices: tuple[Device, ...]
 ) -> tuple[Interlock, ...]:
     known = {one.point.id: one.point for device in devices for one in device.points}
-    tables = _tables(document, document.data, (), "interlock", POINTS_MAX)
     locks = []
-    for index, table in enumerate(tables):
+    found = tables(document, document.data, (), "interlock", POINTS_MAX)
+    for index, table in enumerate(found):
         at: At = ("interlock", index)
         section = document.convert(InterlockSection, table, at)
         target, guard = f"{gateway}/{section.target}", f"{gateway}/{section.guard}"
@@ -355,28 +185,3 @@ def _interlocks(
             raise document.error("is not writable, so nothing can lock it", (*at, "target"))
         locks.append(Interlock(target, guard, section.span))
     return tuple(locks)
-
-
-def _tables(
-    document: Document, within: dict[str, Any], at: At, name: str, count_max: int
-) -> list[dict[str, Any]]:
-    """Return a list of tables such as ``[[device]]``; empty when there is none."""
-    tables = within.get(name, [])
-    header = ".".join([*(part for part in at if isinstance(part, str)), name])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise document.error(f"is written as [[{header}]]", (*at, name))
-    if len(tables) > count_max:
-        raise document.error(f"there are at most {count_max} of [[{header}]]", (*at, name))
-    return tables
-
-
-@functools.cache
-def _names(kind: type[msgspec.Struct]) -> tuple[str, ...]:
-    return tuple(field.encode_name for field in msgspec.structs.fields(kind))
-
-
-def _segment(document: Document, name: str, what: str, at: At) -> None:
-    try:
-        segment(name, what)
-    except CityTwinError as error:
-        raise document.error(str(error), at) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
@@ -34,20 +34,43 @@ class Pace(msgspec.Struct, frozen=True):
     stale_after_ns: int | None
     backoff_step_ns: int
     backoff_max_ns: int
+    slow_period_ns: int = 60 * SECOND_NS
+
+
+class WriteRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``write = { … }``: what holds for commands to a writable point, besides its limits.
+
+    Attributes:
+        step: a command sets a multiple of it, counted from the lower limit.
+        interval_s_min: the shortest time between two commands.
+        tolerance: how far the read-back may be from what was set; half a step if left out.
+        failsafe: what the gateway sets by itself when its hub is gone for ``failsafe_after_s``.
+    """
+
+    step: Annotated[float, msgspec.Meta(gt=0, le=1e300)] | None = None
+    interval_s_min: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
+    tolerance: Annotated[float, msgspec.Meta(ge=0, le=1e300)] | None = None
+    failsafe: float | None = None
+    failsafe_after_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600.0
 
 
 class GatewayPoint(msgspec.Struct, frozen=True):
-    """One point: what it is, how it is scaled, what kernels do with it, where the device has it."""
+    """One point: what it is, how it is scaled, what kernels do with it, where the device has it.
+
+    ``slow`` ones are read less often; ``write`` is what commands must keep.
+    """
 
     point: Point
     scale: float
     offset: float
     rules: PointRules
     address: Any
+    slow: bool = False
+    write: WriteRules | None = None
 
 
 class Device(msgspec.Struct, frozen=True):
-    """One device with its adapter's checked settings."""
+    """One device with its adapter's checked settings; ``profile`` is what they came from."""
 
     name: str
     adapter: str
@@ -55,6 +78,7 @@ class Device(msgspec.Struct, frozen=True):
     settings: Any
     pace: Pace
     points: tuple[GatewayPoint, ...]
+    profile: str = ""
 
     def build(self, site: Site) -> Adapter:
         """Return the adapter; touches no network.
@@ -64,6 +88,11 @@ class Device(msgspec.Struct, frozen=True):
         """
         bindings = [Binding(one.point, one.address) for one in self.points]
         return self.kind.build(self.settings, bindings, site)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether every point of it is slow."""
+        return all(one.slow for one in self.points)
 
     def spec(self, adapter: Adapter, numbers: Int32) -> DeviceSpec:
         """Return what a poller must know; ``numbers`` are the points' own, int32, shape (n,)."""
@@ -77,7 +106,9 @@ class Device(msgspec.Struct, frozen=True):
             numbers=numbers,
             scale=np.array([one.scale for one in self.points], np.float64),
             offset=np.array([one.offset for one in self.points], np.float64),
-            period_ns=self.pace.period_ns,
+            period_ns=self.pace.slow_period_ns if self.is_slow else self.pace.period_ns,
+            slow=tuple(number for number, one in enumerate(self.points) if one.slow),
+            slow_period_ns=self.pace.slow_period_ns,
             timeout_ns=self.pace.timeout_ns,
             stale_after_ns=usual_ns if stale_after_ns is None else stale_after_ns,
             stale_together=stale_after_ns is None,

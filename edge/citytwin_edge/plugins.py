@@ -26,7 +26,7 @@ def adapter(name: str) -> AdapterType:
     Raises:
         ConfigError: there is none, it cannot be imported, or it is no adapter type.
     """
-    found = _installed()
+    found = installed()
     if name not in found:
         known = ", ".join(f'"{one}"' for one in sorted(found))
         raise ConfigError(f'there is no adapter "{name}"; installed are {known or "none"}')
@@ -45,8 +45,8 @@ def adapter(name: str) -> AdapterType:
 
 
 @functools.cache
-def _installed() -> dict[str, str]:
-    """Return the place of each adapter, by name; of two, the first on the path counts.
+def installed(group: str = ADAPTERS) -> dict[str, str]:
+    """Return the place of each entry point of a group, by name; of two, the first counts.
 
     Reads what installers write (PyPA's entry points specification) without importlib.metadata,
     which would take 2.4 MiB for as long as the agent runs.
@@ -54,18 +54,18 @@ def _installed() -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in map(Path, sys.path):
         for file in sorted(folder.glob("*.*-info/entry_points.txt")):
-            for name, place in _entries(file.read_text(encoding="utf-8")):
+            for name, place in _entries(file.read_text(encoding="utf-8"), group):
                 found.setdefault(name, place)
     return found
 
 
-def _entries(text: str) -> Iterator[tuple[str, str]]:
-    """Yield name and ``module:attribute`` of the adapters in an ``entry_points.txt``."""
+def _entries(text: str, wanted: str) -> Iterator[tuple[str, str]]:
+    """Yield name and ``module:attribute`` of one group's entries in an ``entry_points.txt``."""
     group = ""
     for line in text.splitlines():
         line = line.strip()
         if line.startswith("["):
             group = line.strip("[] ")
-        elif group == ADAPTERS and "=" in line and not line.startswith(("#", ";")):
+        elif group == wanted and "=" in line and not line.startswith(("#", ";")):
             name, _, place = line.partition("=")
             yield name.strip(), place.partition("[")[0].strip()

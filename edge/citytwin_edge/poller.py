@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from citytwin.adapter import Adapter, Confirms, Listens, Reads, Writes
+from citytwin.adapter import Adapter, Confirms, Listens, Picks, Reads, Writes
 from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
@@ -49,6 +49,7 @@ class DeviceSpec:
         numbers: int32, shape (n,): the gateway's number of each point.
         scale, offset: float64, shape (n,): value = device's value * scale + offset.
         period_ns: from one poll to the next.
+        slow: which points need only be read every ``slow_period_ns``, if the adapter can choose.
         timeout_ns: longest time for one open, read or write, waiting for a shared line included;
             the adapter's own time-outs come first.
         stale_after_ns: a point heard of no more for so long is stale; 0: never. For adapters that
@@ -66,6 +67,8 @@ class DeviceSpec:
     scale: Float64
     offset: Float64
     period_ns: int = SECOND_NS
+    slow: tuple[int, ...] = ()
+    slow_period_ns: int = 60 * SECOND_NS
     timeout_ns: int = 10 * SECOND_NS
     stale_after_ns: int = 0
     stale_together: bool = False
@@ -111,6 +114,8 @@ class Poller:
         self._take = emit
         self._scaling = Scaling(spec.points, spec.numbers, spec.scale, spec.offset)
         self._local = {int(number): index for index, number in enumerate(spec.numbers)}
+        self._fast = tuple(n for n in range(len(spec.points)) if n not in set(spec.slow))
+        self._slow_due = -math.inf
         self._lock = asyncio.Lock()
         self._opened = False
         self._nap: asyncio.Future[None] | None = None
@@ -186,7 +191,7 @@ class Poller:
                 begun_ns = self._clock.monotonic_ns()
                 async with asyncio.timeout(self.spec.timeout_ns / SECOND_NS):
                     await self._ensure_open()
-                    batch = self._scaling.apply(await adapter.read())
+                    batch = self._scaling.apply(await self._read(adapter))
                 self.stats.latency_ns = self._clock.monotonic_ns() - begun_ns
         except (Exception, asyncio.CancelledError) as error:
             _pass_on_cancellation(error)
@@ -194,6 +199,19 @@ class Poller:
         self._answered()
         self._emit(batch)
         return 0.0
+
+    async def _read(self, adapter: Reads) -> Batch:
+        """Read the points that are due: all of them, or without the slow ones."""
+        if not self.spec.slow or not isinstance(adapter, Picks):
+            return await adapter.read()
+        now = asyncio.get_running_loop().time()
+        if self._fast and now < self._slow_due and not self._woken:
+            return await adapter.read_some(self._fast)
+        batch = await adapter.read()
+        # On the grid of the polls: a slow reading is one of them, not one more.
+        period_s = self.spec.slow_period_ns / SECOND_NS
+        self._slow_due = now + period_s - self.spec.period_ns / SECOND_NS / 2
+        return batch
 
     async def _ensure_open(self) -> None:
         if not self._opened:

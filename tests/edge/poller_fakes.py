@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,12 @@ class FakePolled(Fake):
         assert self.inside == 0, "calls to one adapter never overlap"
 
 
+class FakePicking(FakePolled):
+    async def read_some(self, points: Sequence[int]) -> Batch:
+        self.note(f"read {list(points)}")
+        return Batch.of(points, 1, np.full(len(points), 10.0))
+
+
 class FakeListening(Fake):
     def __init__(self, count: int = 2) -> None:
         super().__init__(count)
@@ -88,8 +94,16 @@ def spec_of(adapter: Adapter, count: int = 2, **more: Any) -> DeviceSpec:
     return DeviceSpec(name="dev", adapter=adapter, **(columns | more))
 
 
-def play(adapter: Fake, seconds: float, **more: Any) -> tuple[Poller, list[tuple[float, Batch]]]:
-    """Run a poller for so long on a virtual clock; returns it and what it emitted when."""
+def play(
+    adapter: Fake,
+    seconds: float,
+    beside: Callable[[Poller], Coroutine[Any, Any, None]] | None = None,
+    **more: Any,
+) -> tuple[Poller, list[tuple[float, Batch]]]:
+    """Run a poller, and something beside it, for so long on a virtual clock.
+
+    Returns the poller and what it emitted when.
+    """
     clock = VirtualClock()
     heard: list[tuple[float, Batch]] = []
 
@@ -98,7 +112,10 @@ def play(adapter: Fake, seconds: float, **more: Any) -> tuple[Poller, list[tuple
 
     async def scene() -> Poller:
         poller = Poller(spec_of(adapter, adapter.count, **more), clock, emit)
-        await run_for(poller, seconds)
+        async with asyncio.TaskGroup() as group:
+            if beside is not None:
+                group.create_task(beside(poller))
+            await run_for(poller, seconds)
         return poller
 
     return clock.run(scene()), heard

@@ -172,7 +172,7 @@ BAD = [
     ('name = "ps-04"', 'name = "ps-03"', 45, '"ps-03" is the name on line 13 already'),
     ('adapter = "modbus"\nhost = "10.0.0.7"\nunit = 3', 'adapter = "modbuss"', 14,
      'device "ps-03", field "adapter": there is no adapter "modbuss"; installed are'),
-    ('adapter = "modbus"\nhost = "10.0.0.7"\nunit = 3', "", 12, 'field "adapter" is missing'),
+    ('adapter = "modbus"\nhost = "10.0.0.7"\nunit = 3', "", 12, 'needs profile = "vendor/model"'),
     ("period_s = 2", "period_s = 0", 17, "expected a number above 0 and of at most 86400, got 0"),
     ("period_s = 2", "period_s = inf", 17, "of at most 86400, got inf"),
     ("period_s = 2", "perod_s = 2", 17,

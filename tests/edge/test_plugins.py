@@ -25,9 +25,9 @@ def installed(tmp_path, monkeypatch):
         "acme-none = acme:MISSING\nacme-bad = acme_bad:X\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    plugins._installed.cache_clear()
+    plugins.installed.cache_clear()
     yield
-    plugins._installed.cache_clear()
+    plugins.installed.cache_clear()
     for name in ("acme", "acme_old", "acme_bad"):
         sys.modules.pop(name, None)
 
@@ -38,7 +38,7 @@ def test_ours_is_found():
 
 def test_what_is_found_is_what_is_installed(installed):
     everything = {one.name: one.value for one in entry_points(group=plugins.ADAPTERS)}
-    assert plugins._installed() == everything
+    assert plugins.installed() == everything
     assert everything["acme"] == "acme:GOOD"
 
 
@@ -53,7 +53,7 @@ one=a.b:C
 [citytwin.adapters.more]
 three = f:G
 """
-    assert list(plugins._entries(text)) == [("one", "a.b:C"), ("two", "d:E")]
+    assert list(plugins._entries(text, plugins.ADAPTERS)) == [("one", "a.b:C"), ("two", "d:E")]
 
 
 def test_looking_for_them_takes_no_more_memory_than_it_must():

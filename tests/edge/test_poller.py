@@ -21,7 +21,7 @@ from citytwin.point import Point, Span
 from citytwin.quality import Quality
 from citytwin.testing import VirtualClock
 from citytwin_edge.poller import Poller
-from tests.edge.poller_fakes import Fake, FakePolled, play, run_for, said, spec_of
+from tests.edge.poller_fakes import Fake, FakePicking, FakePolled, play, run_for, said, spec_of
 
 
 class TestPace:
@@ -39,6 +39,28 @@ class TestPace:
         assert poller.stats.samples == 2002
         assert adapter.calls[0] == ("open", 0.0)
         assert adapter.calls[-1][0] == "close"
+
+    def test_slow_points_are_read_on_some_of_the_slots(self) -> None:
+        adapter = FakePicking(3)
+        play(adapter, 20.5, slow=(1,), slow_period_ns=5 * SECOND_NS)
+        assert adapter.at("read") == [0, 5, 10, 15, 20]
+        fast = [when for when in range(21) if when % 5]
+        assert adapter.at("read [0, 2]") == fast
+
+    def test_a_command_is_read_back_with_every_point(self) -> None:
+        adapter = FakePicking(2)
+
+        async def scene(poller: Poller) -> None:
+            await asyncio.sleep(2.5)
+            await poller.write(101, 7.0)
+
+        play(adapter, 4.2, scene, slow=(1,), slow_period_ns=100 * SECOND_NS)
+        assert adapter.at("read") == [0, 2.5]
+
+    def test_an_adapter_that_cannot_choose_reads_all(self) -> None:
+        adapter = FakePolled(2)
+        play(adapter, 3.5, slow=(1,), slow_period_ns=100 * SECOND_NS)
+        assert adapter.at("read") == [0, 1, 2, 3]
 
     def test_devices_of_one_pace_are_asked_at_one_moment(self) -> None:
         adapters = [FakePolled() for _ in range(3)]

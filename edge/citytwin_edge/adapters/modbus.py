@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from citytwin.adapter import Binding, Probed, Site
+from citytwin.adapter import Binding, Exchange, Probed, Site
 from citytwin.batch import Batch, Int64
 from citytwin.errors import (
     ConfigError,
@@ -25,6 +25,7 @@ from citytwin.errors import (
 from citytwin.point import Kind
 from citytwin.quality import Quality
 from citytwin_edge.adapters.connection import line_at
+from citytwin_edge.adapters.modbus_decode import decode_exchanges
 from citytwin_edge.adapters.modbus_frames import (
     ILLEGAL_ADDRESS,
     Refused,
@@ -38,6 +39,8 @@ from citytwin_edge.wire.blocks import Block, Holes, halves, plan
 from citytwin_edge.wire.fields import Field
 from citytwin_edge.wire.registers import Decoder, Single, encode
 
+_PLANS_MAX: Final = 8
+"""Of different choices of points; a gateway has two."""
 _SPLITS_MAX: Final = 64
 """Requests that one poll may spend on finding what a device refuses; the next poll goes on."""
 
@@ -45,7 +48,12 @@ _SPLITS_MAX: Final = 64
 class _Plan:
     """Blocks of a device, what to send for them and how to decode the answers as one."""
 
-    def __init__(self, fields: Sequence[Field], blocks: Sequence[Block]) -> None:
+    def __init__(
+        self, points: Sequence[int], fields: Sequence[Field], blocks: Sequence[Block]
+    ) -> None:
+        self.points = np.array(points, dtype=np.int32)
+        self.points.flags.writeable = False
+        self.fields = fields
         self.blocks = list(blocks)
         self.requests = [read_request(b.table, b.start, b.count) for b in blocks]
         places = [-1] * len(fields)
@@ -120,17 +128,24 @@ class Modbus:
         self._site = site
         self._joined = False
         self._holes = Holes()
-        self._points = np.arange(len(fields), dtype=np.int32)
-        self._points.flags.writeable = False
-        self._plan = self._planned()
+        self._every = tuple(range(len(fields)))
+        self._plans: dict[tuple[int, ...], _Plan] = {}
+        self._planned(self._every)
 
     @property
     def requests(self) -> int:
-        """How many requests a poll takes."""
-        return len(self._plan.blocks)
+        """How many requests a poll of all points takes."""
+        return len(self._planned(self._every).blocks)
 
-    def _planned(self) -> _Plan:
-        return _Plan(self._fields, plan(self._fields, self._settings.limits(), self._holes))
+    def _planned(self, points: tuple[int, ...]) -> _Plan:
+        """Return how to read some points; made when they are first asked for."""
+        if points not in self._plans:
+            if len(self._plans) >= _PLANS_MAX:
+                self._plans.clear()
+            fields = [self._fields[point] for point in points]
+            blocks = plan(fields, self._settings.limits(), self._holes)
+            self._plans[points] = _Plan(points, fields, blocks)
+        return self._plans[points]
 
     async def open(self) -> None:
         """Join the line; it is connected by the first request."""
@@ -152,10 +167,18 @@ class Modbus:
         Raises:
             DeviceError: nothing could be read.
         """
-        current = self._plan
+        return await self.read_some(self._every)
+
+    async def read_some(self, points: Sequence[int]) -> Batch:
+        """Read some points once; otherwise as ``read``.
+
+        Raises:
+            DeviceError: nothing could be read.
+        """
+        current = self._planned(tuple(points))
         poll = _Poll(self._site.clock.now_ns())
         for number, block in enumerate(current.blocks):
-            data = await self._read_block(poll, block, current.requests[number])
+            data = await self._read_block(poll, current, number)
             if data is None:
                 poll.fail(block)
                 data = bytes(block.size_bytes)
@@ -166,26 +189,27 @@ class Modbus:
             raise poll.error
         if poll.learnt:
             self._holes.add(poll.learnt)
-            self._plan = self._planned()
+            self._plans.clear()
         values, quality = current.decoder.decode(
             b"".join(poll.data), self._site.intern, poll.failed_rows
         )
         for rows, reason in poll.failed:
             values[rows] = np.nan
             quality[rows] = reason
-        return Batch(self._points, current.stamps(poll.times_ns), values, quality)
+        return Batch(current.points, current.stamps(poll.times_ns), values, quality)
 
-    async def _read_block(self, poll: _Poll, block: Block, request: Request) -> bytes | None:
+    async def _read_block(self, poll: _Poll, current: _Plan, number: int) -> bytes | None:
         """Return a block's data, as far as it could be read; None when none of it could."""
         if poll.hopeless:
             return None
+        block, request = current.blocks[number], current.requests[number]
         try:
             reply = await self._line.ask(self._unit, request, self._timeout_s)
         except Refused as refused:
             poll.note(refused)
             if refused.code != ILLEGAL_ADDRESS:
                 return None
-            found = await self._search(poll, block, block)
+            found = await self._search(poll, current.fields, block, block)
             return found.to_bytes(block.size_bytes, "little")
         except DeviceError as error:
             poll.note(error)
@@ -194,13 +218,15 @@ class Modbus:
         poll.time_ns = reply.time_ns
         return reply.pdu[2:]
 
-    async def _search(self, poll: _Poll, whole: Block, refused: Block) -> int:
+    async def _search(
+        self, poll: _Poll, fields: Sequence[Field], whole: Block, refused: Block
+    ) -> int:
         """Read both halves of a refused block, and so on, and remember what cannot be read.
 
         Returns the data that was found in place within ``whole``, as a little-endian number:
         coils begin at any bit.
         """
-        parts = halves(refused, self._fields)
+        parts = halves(refused, fields)
         if parts is None:
             poll.learnt.learn_missing(refused)
             poll.fail(refused)
@@ -217,7 +243,7 @@ class Modbus:
             except Refused as error:
                 poll.note(error)
                 if error.code == ILLEGAL_ADDRESS:
-                    found |= await self._search(poll, whole, part)
+                    found |= await self._search(poll, fields, whole, part)
                 else:
                     poll.fail(part)
             except DeviceError as error:
@@ -292,10 +318,32 @@ class Modbus:
         return Probed(index, raw, value, quality, elapsed_ns, text)
 
 
+def _fields(settings: ModbusDevice, bindings: Sequence[Binding]) -> list[Field]:
+    """Return where each point is.
+
+    Raises:
+        ConfigError: a point does not fit the device.
+    """
+    fields = []
+    for point, address in bindings:
+        try:
+            field = address.field(order=settings.order, one_based=settings.one_based)
+        except ValueError as error:
+            raise ConfigError(f"point {point.id}: {error}") from None
+        if (field.type == "string") != (point.kind == Kind.TEXT):
+            raise ConfigError(
+                f'point {point.id}: type = "string" and kind = "text" go together; the number '
+                "of a text is no measurement"
+            )
+        fields.append(field)
+    return fields
+
+
 class ModbusType:
     """The entry point ``modbus``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = ModbusDevice
+    examples = ({"host": "192.0.2.7"}, {"serial": "/dev/ttyUSB0"})
     point_settings: type[msgspec.Struct] = ModbusPoint
 
     def build(self, settings: ModbusDevice, bindings: Sequence[Binding], site: Site) -> Modbus:
@@ -305,22 +353,21 @@ class ModbusType:
             ConfigError: a point does not fit, or another device uses the same endpoint or port
                 with other settings.
         """
-        fields = []
-        for point, address in bindings:
-            try:
-                field = address.field(order=settings.order, one_based=settings.one_based)
-            except ValueError as error:
-                raise ConfigError(f"point {point.id}: {error}") from None
-            if (field.type == "string") != (point.kind == Kind.TEXT):
-                raise ConfigError(
-                    f'point {point.id}: type = "string" and kind = "text" go together; the number '
-                    "of a text is no measurement"
-                )
-            fields.append(field)
+        fields = _fields(settings, bindings)
         endpoint = settings.endpoint()
         name = bindings[0].point.device if bindings else f"with unit {settings.unit}"
         line = line_at(endpoint, site, name, lambda: Line(endpoint, site.clock))
         return Modbus(settings, fields, line, site)
+
+    def decode(
+        self,
+        settings: ModbusDevice,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
+    ) -> Sequence[Probed]:
+        """Return what frames of RTU or TCP say; see :class:`citytwin.adapter.Decodes`."""
+        return decode_exchanges(_fields(settings, bindings), exchanges, site.intern)
 
     def locate(self, settings: ModbusDevice) -> str:
         """Return where a device is; see :class:`citytwin.adapter.Locates`."""

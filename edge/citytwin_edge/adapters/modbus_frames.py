@@ -155,7 +155,7 @@ class Framing(Protocol):
         ...
 
 
-def _checked(unit: int, request: Request, pdu: bytes) -> bytes:
+def checked(unit: int, request: Request, pdu: bytes) -> bytes:
     """Return the PDU if it answers the request.
 
     Raises:
@@ -230,7 +230,7 @@ class TcpFraming:
             self._awaited = 0
             if unit != self._unit:
                 raise DeviceMalformed(f"unit {unit} answered in place of unit {self._unit}")
-            return _checked(unit, self._request, pdu)
+            return checked(unit, self._request, pdu)
         return None
 
     def give_up(self) -> DeviceError:
@@ -284,7 +284,7 @@ class RtuFraming:
             pdu = self._pdu_at(start)
             if pdu is not None:
                 self._silent.discard(self._unit)
-                return _checked(self._unit, self._request, pdu)
+                return checked(self._unit, self._request, pdu)
             start = self._buffer.find(self._unit, start + 1)
         self._refuse_broken()
         return None

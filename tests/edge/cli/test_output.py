@@ -24,8 +24,10 @@ def on_terminal(monkeypatch, rows):
         monkeypatch.setattr("sys.stdout", screen)
         output.show(rows, as_json=False)
         screen.flush()
-        said = os.read(master, 4096).decode()
         monkeypatch.undo()
+        said = ""
+        while said.count("\n") < len(rows) + 1:
+            said += os.read(master, 4096).decode()
     os.close(master)
     return said
 

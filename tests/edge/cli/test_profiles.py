@@ -1,0 +1,70 @@
+"""profiles list, show, check, schema and thing, as a technician and a vendor use them."""
+
+import json
+
+import pytest
+
+from citytwin_edge.cli import main
+from citytwin_edge.cli.profiles import WRONG
+from citytwin_edge.config import load
+from tests.edge.catalogue.profiles import METER, put
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    put(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "edge.toml").touch()
+    return tmp_path
+
+
+def test_list_finds_by_words_of_any_language(here, capsys):
+    assert main(["profiles", "list", "acme", "счётчик"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert header.split() == [
+        "profile", "device", "what", "nature", "adapter", "points", "registers",
+    ]  # fmt: skip
+    assert row.split() == ["acme/m1", "Acme", "M1", "Meter", "electricity", "modbus", "4", "manual"]
+    assert main(["profiles", "list", "no-such-thing"]) == 1
+    assert capsys.readouterr().out == "(none)\n"
+    assert main(["profiles", "list", "--json", "acme"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["profile"] == "acme/m1"
+
+
+def test_show_says_what_to_write_and_it_works(here, capsys):
+    assert main(["profiles", "show", "acme/m1"]) == 0
+    said = capsys.readouterr().out
+    assert "manual: M1 manual, pages 4: https://acme.example/m1.pdf" in said
+    assert "note: Answers after 300 ms only. (https://acme.example/faq)" in said
+    assert "voltage-l1  Phase voltage L1" in said
+    example = said.partition("In edge.toml:")[2].replace("…", "meter")
+    (here / "edge.toml").write_text('[gateway]\nname = "g"\n' + example)
+    assert len(load(here / "edge.toml").points) == 4
+    assert main(["profiles", "show", "--json", "acme/m1"]) == 0
+    assert json.loads(capsys.readouterr().out)["points"][2]["pace"] == "slow"
+
+
+def test_show_names_what_is_near(here, capsys):
+    assert main(["profiles", "show", "acme/m2"]) == 1
+    assert 'there is no profile "acme/m2"; near it are acme/m1' in capsys.readouterr().err
+
+
+def test_check_says_each_mistake(here, capsys):
+    good = put(here)
+    assert main(["profiles", "check", str(good)]) == 0
+    assert capsys.readouterr().out == "ok acme/m1\n"
+    bad = put(here, METER.replace('unit = "V"', 'unit = "A"', 1))
+    assert main(["profiles", "check", str(bad)]) == WRONG
+    failed, *wrong = capsys.readouterr().out.splitlines()
+    assert failed == "failed acme/m1"
+    assert 'm1.toml:32: point "voltage-l1": unit "A" does not measure voltage' in wrong[0]
+    bad.write_text("nature = 5")
+    assert main(["profiles", "check", "--json", str(bad)]) == WRONG
+    assert json.loads(capsys.readouterr().out)[0]["result"] == "failed"
+
+
+def test_schema_and_thing_are_json(here, capsys):
+    assert main(["profiles", "schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "CityTwin device profile"
+    assert main(["profiles", "thing", "acme/m1"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Acme M1"
