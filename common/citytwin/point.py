@@ -19,6 +19,7 @@ from citytwin.identity import split_point_id, urn
 from citytwin.units import unit
 
 LABEL_CHARS_MAX = 120
+STEP_PART_MAX = 1e-6
 
 
 class Kind(StrEnum):
@@ -99,6 +100,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         valid: what the instrument can measure; outside it a sample is uncertain.
         normal: what the operator calls normal; outside it an alarm is raised.
         writable: what may be commanded; None when nothing may.
+        step: a command sets a multiple of it, counted from the low end of ``writable``; 0: any.
+        tolerance: how far a read-back may be from what was commanded; 0: as the hub thinks fit.
         place: where it is; None when unknown.
         feeds: URN of the city object that it belongs to; empty when not bound.
         attribute: the attribute of that object which it gives.
@@ -116,6 +119,8 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     valid: Span | None = None
     normal: Span | None = None
     writable: Span | None = None
+    step: float = 0.0
+    tolerance: float = 0.0
     place: Place | None = None
     feeds: str = ""
     attribute: str = ""
@@ -126,8 +131,17 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         unit(self.unit)
         if self.feeds:
             urn(self.feeds)
+        if not (0 <= self.step < math.inf and 0 <= self.tolerance < math.inf):
+            raise IdentityError(f"step and tolerance of {self.id} are numbers from 0")
         if len(self.attribute) > LABEL_CHARS_MAX:
             raise IdentityError(f"attribute of {self.id} has over {LABEL_CHARS_MAX} characters")
+
+    def on_step(self, value: float) -> bool:
+        """Tell whether a value is one that ``step`` allows, but for what floating point adds."""
+        if not self.step or self.writable is None:
+            return True
+        steps = (value - self.writable.low) / self.step
+        return abs(steps - round(steps)) <= STEP_PART_MAX
 
     @property
     def gateway(self) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
-from citytwin.point import Span
+from citytwin.point import Point, Span
 
 Language = Literal["kk", "ru", "en"]
 
@@ -63,6 +63,16 @@ OUTSIDE: Final = Reason(
     "{value} is outside {low} … {high}",
     "{value} мәні {low} … {high} шегінен тыс",
     "{value} вне пределов {low} … {high}",
+)
+OFF_STEP: Final = Reason(
+    "{value} is not {low} plus a multiple of {step}",
+    "{value} мәні {low} пен {step} еселігінің қосындысы емес",
+    "{value} не равно {low} плюс кратное {step}",
+)
+TOO_SOON: Final = Reason(
+    "{point} was set {seconds} s ago; it may be set once in {interval} s",
+    "{point} {seconds} с бұрын өзгертілді; {interval} с ішінде бір рет өзгертуге болады",
+    "{point} изменена {seconds} с назад; менять можно раз в {interval} с",
 )
 NOT_WRITABLE: Final = Reason(
     "{point} cannot be written", "{point} нүктесін өзгертуге болмайды", "{point} изменить нельзя"
@@ -161,6 +171,12 @@ REASONS: Final = tuple(
     )
 )
 """All of them; one that says more stands before one that its sentence could be taken for."""
+
+
+def off_step(point: Point, value: float) -> str:
+    """Return why a writable point cannot be set to a value that is between its steps."""
+    low = 0.0 if point.writable is None else point.writable.low
+    return OFF_STEP.said(value=f"{value:g}", low=f"{low:g}", step=f"{point.step:g}")
 
 
 def ends(span: Span) -> dict[str, str]:

@@ -26,7 +26,8 @@ from citytwin_edge import health
 from citytwin_edge.admission import Admission
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.commander import Commander
-from citytwin_edge.gateway import GatewayConfig
+from citytwin_edge.failsafe import FailSafe
+from citytwin_edge.gateway import GatewayConfig, nanoseconds
 from citytwin_edge.keeper import Keeper
 from citytwin_edge.kernels import build
 from citytwin_edge.numbering import Numbering
@@ -79,11 +80,22 @@ class Agent:
             now_ns=self.trust.hub_now_ns,
             latest=self._latest_good,
             interlocks=config.interlocks,
-        )
+            intervals_ns={
+                one.point.id: nanoseconds(one.write.interval_s_min)
+                for one in config.points if one.write is not None
+            },
+        )  # fmt: skip
         self.uplink = Uplink(
             self.outbox, self.numbering, connect, self._disk,
             trust=self.trust, command=self.commander.offer, random=random,
         )  # fmt: skip
+        self.failsafe = FailSafe(
+            config.failsafe,
+            connected=lambda: self.uplink.connected,
+            monotonic_ns=self.trust.monotonic_ns,
+            last_set=self.commander.last_set,
+            secure=self.commander.secure,
+        )
         self._snapshot_ns = 0
         self._stopping = asyncio.Event()
 
@@ -141,6 +153,7 @@ class Agent:
                     parts = [
                         *(_part(name, poller.run()) for name, poller in self.pollers.items()),
                         _part("commander", self.commander.run()),
+                        _part("failsafe", self.failsafe.run()),
                         _part("health", self._tell_health()),
                         _part("flush", self._flush_for_ever()),
                     ]

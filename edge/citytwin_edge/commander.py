@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,14 @@ from typing import Final, NamedTuple
 import structlog
 
 from citytwin import reasons
-from citytwin.command import LIFETIME_NS_MAX, REASON_CHARS_MAX, Command, Outcome, OutcomeState
+from citytwin.command import (
+    LIFETIME_NS_MAX,
+    REASON_CHARS_MAX,
+    Command,
+    Outcome,
+    OutcomeState,
+    Readback,
+)
 from citytwin.errors import DeviceError, DeviceRefused, StoreError
 from citytwin.point import Point, Span
 
@@ -50,6 +58,7 @@ class Commander:
         now_ns: Callable[[], int],
         latest: Callable[[str], float | None] = lambda _point: None,
         interlocks: Sequence[Interlock] = (),
+        intervals_ns: Mapping[str, int] | None = None,
     ) -> None:
         """Open or create the journal.
 
@@ -61,12 +70,14 @@ class Commander:
             now_ns: UTC as the hub has it, so that a wrong clock here does not decide on expiry.
             latest: the latest good value of a point, None when there is none.
             interlocks: what must hold for a point to be written.
+            intervals_ns: the shortest time between two commands to a point, by id.
 
         Raises:
             StoreError: the journal cannot be used.
         """
         self._points, self._write, self._tell = points, write, tell
         self._now_ns, self._latest, self._interlocks = now_ns, latest, interlocks
+        self._intervals_ns = intervals_ns or {}
         self._queue: asyncio.Queue[Command] = asyncio.Queue(maxsize=QUEUE_MAX)
         self._path = path
         try:
@@ -113,6 +124,8 @@ class Commander:
         refusal = self._refusal(command)
         try:
             known = self._known(command.id)
+            if refusal is None and known is None:
+                refusal = self._too_soon(command.point)
             if known is None:
                 self._journal(command, "started" if refusal is None else refusal[0].value)
         except StoreError as error:
@@ -139,6 +152,43 @@ class Commander:
         else:
             await self._finish(command.id, OutcomeState.EXECUTED, "")
 
+    def last_set(self, point: str) -> float | None:
+        """Return what a point was last set to by a command, or by ``secure``."""
+        try:
+            with self._errors():
+                row = self._db.execute(
+                    "SELECT value FROM commands WHERE point = ? AND state = ? "
+                    "ORDER BY at_ns DESC, rowid DESC LIMIT 1",
+                    (point, OutcomeState.EXECUTED.value),
+                ).fetchone()
+        except StoreError as error:
+            _log.error("command.journal_unreadable", reason=str(error))
+            return None
+        return None if row is None else float(row[0])
+
+    async def secure(self, point: str, value: float) -> bool:
+        """Set a point to its fail-safe value, whoever commanded it; returns whether it was taken.
+
+        It is in the journal like a command; the hub, which is not there, is not told.
+        """
+        now_ns = self._now_ns()
+        command = Command(
+            id=uuid.uuid4().hex, point=point, value=value, issued_by="failsafe", issued_ns=now_ns,
+            expires_ns=now_ns + LIFETIME_NS_MAX,
+            readback=Readback(point, value, 0.0, LIFETIME_NS_MAX),
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(WRITE_S_MAX):
+                await self._write(point, value)
+        except (DeviceError, OSError, TimeoutError) as error:
+            _log.error("failsafe.not_taken", point=point, reason=str(error))
+            return False
+        try:
+            self._journal(command, OutcomeState.EXECUTED.value)
+        except StoreError as error:
+            _log.error("command.not_journalled", command=command.id, reason=str(error))
+        return True
+
     def _refusal(self, command: Command) -> tuple[OutcomeState, str] | None:
         """Return why a command may not be carried out."""
         point = self._points.get(command.point)
@@ -151,6 +201,8 @@ class Commander:
                 value=f"{command.value:g}", **reasons.ends(point.writable)
             )
             return OutcomeState.REFUSED, outside
+        if not point.on_step(command.value):
+            return OutcomeState.REFUSED, reasons.off_step(point, command.value)
         if self._now_ns() > command.expires_ns:
             return OutcomeState.EXPIRED, reasons.CAME_LATE.said()
         for lock in self._interlocks:
@@ -163,6 +215,24 @@ class Commander:
                 said = reason.said(guard=lock.guard, value=shown, **reasons.ends(lock.span))
                 return OutcomeState.REFUSED, said
         return None
+
+    def _too_soon(self, point: str) -> tuple[OutcomeState, str] | None:
+        """Return why a point may not be set again yet; what a restart cut short counts, too."""
+        interval_ns = self._intervals_ns.get(point, 0)
+        if not interval_ns:
+            return None
+        with self._errors():
+            (last_ns,) = self._db.execute(
+                "SELECT max(at_ns) FROM commands WHERE point = ? AND state IN (?, ?, 'started')",
+                (point, OutcomeState.EXECUTED.value, OutcomeState.FAILED.value),
+            ).fetchone()
+        ago_ns = self._now_ns() - last_ns if last_ns is not None else interval_ns
+        if not 0 <= ago_ns < interval_ns:
+            return None
+        said = reasons.TOO_SOON.said(
+            point=point, seconds=f"{ago_ns / 1e9:.0f}", interval=f"{interval_ns / 1e9:g}"
+        )
+        return OutcomeState.REFUSED, said
 
     def _known(self, number: str) -> Outcome | None:
         with self._errors():

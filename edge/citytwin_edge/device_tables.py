@@ -249,6 +249,7 @@ def _point(document: Document, table: dict[str, Any], at: At, maker: _Maker) -> 
     _check_spans(document, table, section, at)
     if section.attribute and not section.feeds:
         raise document.error("goes with feeds, the city object that has it", (*at, "attribute"))
+    write = section.write
     try:
         point = Point(
             id=point_id(maker.owner.gateway, maker.section.name, section.name),
@@ -259,6 +260,8 @@ def _point(document: Document, table: dict[str, Any], at: At, maker: _Maker) -> 
             valid=section.valid,
             normal=section.normal,
             writable=section.writable,
+            step=0.0 if write is None else write.step or 0.0,
+            tolerance=0.0 if write is None else write.allowed(),
             place=maker.section.place or maker.owner.place,
             feeds=section.feeds,
             attribute=section.attribute,

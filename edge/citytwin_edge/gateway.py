@@ -12,6 +12,7 @@ from citytwin.adapter import Adapter, AdapterType, Binding, Site
 from citytwin.batch import SECOND_NS, Int32
 from citytwin.point import Kind, Label, Place, Point
 from citytwin_edge.commander import Interlock
+from citytwin_edge.failsafe import Secure
 from citytwin_edge.kernels.settings import PointRules
 from citytwin_edge.poller import DeviceSpec
 
@@ -52,6 +53,12 @@ class WriteRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tolerance: Annotated[float, msgspec.Meta(ge=0, le=1e300)] | None = None
     failsafe: float | None = None
     failsafe_after_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600.0
+
+    def allowed(self) -> float:
+        """Return the tolerance of a read-back; 0 where nothing is said."""
+        if self.tolerance is not None:
+            return self.tolerance
+        return 0.0 if self.step is None else self.step / 2
 
 
 class GatewayPoint(msgspec.Struct, frozen=True):
@@ -142,6 +149,15 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     flush_ns: int
     devices: tuple[Device, ...] = ()
     interlocks: tuple[Interlock, ...] = ()
+
+    @property
+    def failsafe(self) -> dict[str, Secure]:
+        """What is set when the hub is gone, by point."""
+        return {
+            one.point.id: Secure(one.write.failsafe, nanoseconds(one.write.failsafe_after_s))
+            for one in self.points
+            if one.write is not None and one.write.failsafe is not None
+        }
 
     @property
     def points(self) -> list[GatewayPoint]:

@@ -31,7 +31,7 @@ from citytwin_protos.codec import command_from_bytes, command_to_bytes
 LIFE_S: Final = 30.0
 READBACK_NS: Final = 30 * SECOND_NS
 TOLERANCE: Final = 0.01
-"""Read-back may be off by a hundredth of the writable span."""
+"""Read-back may be off by a hundredth of the writable span where the point says nothing."""
 OPEN_MAX: Final = 10_000
 LISTED_MAX: Final = 500
 BUSY_S_MAX: Final = 5.0
@@ -190,7 +190,9 @@ class Commands:
             raise CommandRefused(422, "expires_s must be 1 to 86400", "expires_s")
         span = point.writable
         width = span.high - span.low if span else 0.0
-        tolerance = max(width * TOLERANCE if math.isfinite(width) else 0.0, abs(value) * 1e-6, 1e-9)
+        tolerance = point.tolerance or max(
+            width * TOLERANCE if math.isfinite(width) else 0.0, abs(value) * 1e-6, 1e-9
+        )
         try:
             command = Command(
                 id=command_id,
@@ -211,6 +213,8 @@ class Commands:
         elif value not in span:
             outside = reasons.OUTSIDE.said(value=f"{value:g}", **reasons.ends(span))
             refusal = CommandRefused(422, outside, "value")
+        elif not point.on_step(value):
+            refusal = CommandRefused(422, reasons.off_step(point, value), "value")
         return command, row, refusal
 
     def find(self, command_id: str) -> Tracked | None:

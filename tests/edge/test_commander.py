@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from citytwin import Command, OutcomeState, Point, Readback, Span
-from citytwin.errors import DeviceRefused, DeviceSilent
+from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
 from citytwin_edge.commander import Commander, Interlock
 
 NOW = 1_767_225_600 * 10**9
@@ -14,6 +14,7 @@ POINTS = {
     point.id: point
     for point in (
         Point(id="g/d/pump", writable=Span(0, 10)),
+        Point(id="g/d/valve", writable=Span(1, 10), step=0.5),
         Point(id="g/d/level"),
     )
 }
@@ -35,7 +36,8 @@ class Gateway:
     """A commander with everything around it in lists."""
 
     def __init__(self, folder, **options):
-        self.written, self.told, self.now, self.error = [], [], NOW + SECOND, None
+        self.written, self.told, self.now = [], [], NOW + SECOND
+        self.error: DeviceError | None = None
         self.levels = {"g/d/level": 5.0}
         self.commander = Commander(
             folder / "commands.db",
@@ -161,3 +163,43 @@ async def test_what_was_done_is_told_even_if_the_journal_fails_meanwhile(tmp_pat
 
     gateway.commander._write = write_and_fill_the_disk
     assert (await gateway.do(order(1))).state == OutcomeState.EXECUTED
+
+
+@pytest.mark.parametrize(("value", "state"), [(1, "executed"), (9.5, "executed"), (2.3, "refused")])
+async def test_a_value_between_the_steps_is_refused(tmp_path, value, state):
+    outcome = await Gateway(tmp_path).do(order(1, "g/d/valve", value))
+    assert outcome.state == OutcomeState(state)
+    if state == "refused":
+        assert outcome.reason == "2.3 is not 1 plus a multiple of 0.5"
+
+
+async def test_a_point_is_set_once_in_its_interval_also_after_a_restart(tmp_path):
+    interval = {"g/d/pump": 30 * SECOND}
+    gateway = Gateway(tmp_path, intervals_ns=interval)
+    await gateway.do(order(1))
+    gateway.now += 10 * SECOND
+    refused = await gateway.do(order(2))
+    assert refused.state == OutcomeState.REFUSED
+    assert refused.reason == "g/d/pump was set 10 s ago; it may be set once in 30 s"
+    again = Gateway(tmp_path, intervals_ns=interval)
+    again.now = gateway.now + 10 * SECOND
+    assert (await again.do(order(3))).state == OutcomeState.REFUSED, "a refusal counts for nothing"
+    again.now += 10 * SECOND
+    assert (await again.do(order(4))).state == OutcomeState.EXECUTED
+    assert (await again.do(order(5, "g/d/valve"))).state == OutcomeState.EXECUTED
+
+
+async def test_what_was_set_last_is_known_and_failsafe_is_part_of_it(tmp_path):
+    gateway = Gateway(tmp_path)
+    assert gateway.commander.last_set("g/d/pump") is None
+    await gateway.do(order(1, value=7.0))
+    await gateway.do(order(2, value=11.0))
+    assert gateway.commander.last_set("g/d/pump") == 7.0
+    gateway.error = DeviceSilent("no power")
+    assert not await gateway.commander.secure("g/d/pump", 0.0)
+    assert gateway.commander.last_set("g/d/pump") == 7.0
+    gateway.error = None
+    assert await gateway.commander.secure("g/d/pump", 0.0)
+    assert gateway.written[-1] == ("g/d/pump", 0.0)
+    assert Gateway(tmp_path).commander.last_set("g/d/pump") == 0.0
+    assert len(gateway.told) == 2, "nobody asked for it, so nobody is told"

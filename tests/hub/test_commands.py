@@ -18,6 +18,7 @@ from citytwin_protos.codec import outcome_to_bytes
 NOW, SECOND = 1_767_225_600 * 10**9, 10**9
 AIGUL, GUEST = User("aigul", Role.OPERATOR), User("guest", Role.VIEWER)
 POINT = "g/d/valve"
+STEPPED = "g/d/stepped"
 
 
 class Hub:
@@ -27,6 +28,7 @@ class Hub:
         self.row = int(
             self.registry.rows([Point(id=POINT, writable=Span(0, 10)), Point(id="g/d/level")])[0]
         )
+        self.registry.rows([Point(id=STEPPED, writable=Span(0, 10), step=0.5, tolerance=0.2)])
         self.commands = Commands(folder / "commands.db", self.registry, self.send)
 
     def send(self, gateway, command):
@@ -57,6 +59,7 @@ class Hub:
         ({"point": "g/d/level"}, 422, "cannot be written"),
         ({"value": 11.0}, 422, "outside 0 … 10"),
         ({"value": float("nan")}, 422, "finite"),
+        ({"point": STEPPED, "value": 0.7}, 422, "0.7 is not 0 plus a multiple of 0.5"),
         ({"expires_s": 0}, 422, "expires_s"),
         ({"expires_s": 10**6}, 422, "expires_s"),
         ({"user": GUEST}, 403, "look but not act"),
@@ -295,3 +298,9 @@ def test_everybody_who_watches_is_told_each_step(tmp_path):
     hub.read(5.0, after_s=4)
     assert told == [("submitted", 5.0), ("sent", 5.0), ("executed", 5.0), ("settled", 5.0)]
     assert hub.commands.counts == {"submitted": 1, "sent": 1, "executed": 1, "settled": 1}
+
+
+def test_a_point_says_how_far_a_read_back_may_be_off(tmp_path):
+    hub = Hub(tmp_path)
+    assert hub.submit(point=STEPPED).command.readback.tolerance == 0.2
+    assert hub.submit(point=POINT).command.readback.tolerance == 0.1

@@ -86,6 +86,7 @@ class City:
             "valid": span(point.valid),
             "normal": span(point.normal),
             "writable": span(point.writable),
+            "step": point.step,
             "feeds": point.feeds,
             "attribute": point.attribute,
         }

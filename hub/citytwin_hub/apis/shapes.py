@@ -58,6 +58,7 @@ class PointShape(BaseModel):
     valid: Ends
     normal: Ends
     writable: Ends
+    step: float
     feeds: str
     attribute: str
 

@@ -35,6 +35,7 @@ async def test_a_point_is_shown_whole(running, city):
         "place": [76.9, 43.2, None],
         "valid": None,
         "normal": [1.0, 5.0],
+        "step": 0.0,
         "writable": None,
         "feeds": "",
         "attribute": "",
