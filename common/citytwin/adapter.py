@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -24,6 +25,33 @@ class Binding(NamedTuple):
     address: Any
 
 
+class Direction(StrEnum):
+    """Which way bytes went, as people write it beside them."""
+
+    SENT = "tx"
+    RECEIVED = "rx"
+
+
+class Tapped(NamedTuple):
+    """Bytes that went over a line, for a technician's eyes.
+
+    Attributes:
+        time_ns: UTC nanoseconds.
+        line: where: "/dev/ttyUSB0", "192.168.1.50:502", a broker.
+        device: the device's name; empty where the bytes are nobody's in particular.
+        direction: from the gateway or to it.
+        data: as they were on the line; part of a frame where the line gives it in parts.
+        note: what belongs to them and is not in them: a topic, the address of a radio.
+    """
+
+    time_ns: int
+    line: str
+    device: str
+    direction: Direction
+    data: bytes
+    note: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the gateway lends to its adapters.
@@ -34,17 +62,40 @@ class Site:
             the event loop only; raises StoreFull when the gateway's dictionary is full.
         shared: lines that several devices use (a serial port, a TCP endpoint, a broker), by key;
             use :meth:`line`.
+        taps: who looks at the lines now; kept by the gateway. A tap never raises and never waits.
     """
 
     clock: Clock
     intern: Callable[[str], int]
     shared: dict[Hashable, Any] = field(default_factory=dict)
+    taps: list[Callable[[Tapped], None]] = field(default_factory=list)
 
     def line(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Return the shared line of that key, made on first use."""
         if key not in self.shared:
             self.shared[key] = make()
         return self.shared[key]
+
+    def tap(
+        self, line: str, direction: Direction, data: bytes, *, device: str = "", note: str = ""
+    ) -> None:
+        """Show bytes to whoever looks at the line; costs nothing worth measuring when nobody does.
+
+        An adapter calls it from the event loop for whatever it sends and for whatever comes, once,
+        as it is on the line: encrypted where that is encrypted, and never with a password or a key.
+        ``line`` and ``device`` are made once, not at each call.
+
+        Args:
+            line: where, in the words of the configuration: a port, an address, a broker.
+            direction: which way.
+            data: the bytes; a frame may come in several calls.
+            device: whose they are, where that is known.
+            note: what belongs to them and is not in them: a topic, the address of a radio.
+        """
+        if self.taps:
+            seen = Tapped(self.clock.now_ns(), line, device, direction, bytes(data), note)
+            for take in tuple(self.taps):
+                take(seen)
 
 
 class Probed(NamedTuple):

@@ -31,13 +31,15 @@ def new_site() -> Site:
     return Site(SystemClock(), lambda text: texts.setdefault(text, len(texts)))
 
 
-def build(site: Site, points: Sequence[dict[str, Any]], **device: Any) -> Modbus:
+def build(
+    site: Site, points: Sequence[dict[str, Any]], *, name: str = "dev", **device: Any
+) -> Modbus:
     """Build an adapter from what stands in a configuration file."""
     settings = msgspec.convert({"reply_timeout_s": 0.3, **device}, ModbusDevice)
     bindings = [
         Binding(
             Point(
-                id=f"gw/dev/p{number}",
+                id=f"gw/{name}/p{number}",
                 kind=Kind.TEXT if fields.get("type") == "string" else Kind.ANALOG,
             ),
             msgspec.convert(fields, ModbusPoint),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
-from citytwin.adapter import Site
+from citytwin.adapter import Direction, Site
 from citytwin.errors import ConfigError, DeviceSilent
 
 _CLOSE_S_MAX: Final = 0.9
@@ -124,14 +124,36 @@ class _Link(asyncio.Protocol):
         self._owner.parted(self)
 
 
+class Tap(Protocol):
+    """Takes the bytes that go over a line: :meth:`citytwin.adapter.Site.tap`."""
+
+    def __call__(
+        self, line: str, direction: Direction, data: bytes, *, device: str = "", note: str = ""
+    ) -> None:
+        """Show them to whoever looks."""
+        ...
+
+
+def nobody_looks(
+    line: str, direction: Direction, data: bytes, *, device: str = "", note: str = ""
+) -> None:
+    """Show bytes to nobody: a :class:`Tap` for lines outside a gateway."""
+
+
 class Connection:
-    """One endpoint; ``open`` may not be called by two at a time."""
+    """One endpoint; ``open`` may not be called by two at a time.
+
+    Attributes:
+        device: with whom is spoken now, so that whoever looks at the line knows whose the bytes
+            are; empty where that cannot be said.
+    """
 
     def __init__(
         self,
         endpoint: Endpoint,
         take: Callable[[bytes], None],
         lost: Callable[[], None],
+        tap: Tap = nobody_looks,
     ) -> None:
         """Touch no network.
 
@@ -139,9 +161,12 @@ class Connection:
             endpoint: where to.
             take: called with the bytes that come.
             lost: called when the other end has closed, not after ``drop``.
+            tap: shown every byte that goes and comes: the site's.
         """
         self.endpoint = endpoint
-        self._take, self._lost = take, lost
+        self.device = ""
+        self._take, self._lost, self._tap = take, lost, tap
+        self._name = str(endpoint)
         self._link: _Link | None = None
         self._failures = 0
         self._failed_why = ""
@@ -176,6 +201,7 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send bytes; nothing happens where the connection is lost."""
         if self._link is not None:
+            self._tap(self._name, Direction.SENT, data, device=self.device)
             self._link.transport.write(data)
 
     def drop(self) -> None:
@@ -194,6 +220,7 @@ class Connection:
     def received(self, link: _Link, data: bytes) -> None:
         """Take bytes from a link (called by it)."""
         if link is self._link:
+            self._tap(self._name, Direction.RECEIVED, data, device=self.device)
             self._take(data)
 
     def parted(self, link: _Link) -> None:

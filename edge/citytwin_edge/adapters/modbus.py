@@ -117,11 +117,11 @@ class Modbus:
     """One device (one unit id); see :class:`citytwin.adapter.Adapter` for the promises."""
 
     def __init__(
-        self, settings: ModbusDevice, fields: Sequence[Field], line: Line, site: Site
+        self, settings: ModbusDevice, fields: Sequence[Field], line: Line, site: Site, name: str
     ) -> None:
-        """Plan the requests; touches no network."""
+        """Plan the requests; touches no network. ``name`` is the device's."""
         self._settings = settings
-        self._unit = settings.unit
+        self._unit, self._name = settings.unit, name
         self._timeout_s = settings.reply_timeout_s
         self._fields = list(fields)
         self._line = line
@@ -151,7 +151,7 @@ class Modbus:
         """Join the line; it is connected by the first request."""
         if not self._joined:
             self._joined = True
-            self._line.join(self._unit)
+            self._line.join(self._unit, self._name)
 
     async def close(self) -> None:
         """Leave the line; the last device to do so closes the connection."""
@@ -356,8 +356,8 @@ class ModbusType:
         fields = _fields(settings, bindings)
         endpoint = settings.endpoint()
         name = bindings[0].point.device if bindings else f"with unit {settings.unit}"
-        line = line_at(endpoint, site, name, lambda: Line(endpoint, site.clock))
-        return Modbus(settings, fields, line, site)
+        line = line_at(endpoint, site, name, lambda: Line(endpoint, site.clock, site.tap))
+        return Modbus(settings, fields, line, site, name)
 
     def decode(
         self,

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceMalformed, DeviceRefused, DeviceSilent
-from citytwin_edge.adapters.connection import Connection, Endpoint
+from citytwin_edge.adapters.connection import Connection, Endpoint, Tap, nobody_looks
 from citytwin_edge.adapters.modbus_frames import Framing, Request, RtuFraming, TcpFraming
 from citytwin_edge.adapters.turns import Rank, Turns, Unit, has_living
 
@@ -40,24 +40,26 @@ class _LinkLost(Exception):
 class Line:
     """One endpoint; ``ask`` may be called by many at a time and serves them one after another."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
-        """Make a line; touches no network."""
+    def __init__(self, endpoint: Endpoint, clock: Clock, tap: Tap = nobody_looks) -> None:
+        """Make a line; touches no network. ``tap`` is shown what goes over it."""
         self.endpoint = endpoint
         self._clock = clock
         self._framing: Framing = TcpFraming() if endpoint.transport == "tcp" else RtuFraming()
         self._turns = Turns(lambda: has_living(self._units.values()))
         self._users: Counter[int] = Counter()
         self._units: dict[int, Unit] = {}
-        self._connection = Connection(endpoint, self._received, self._fail_awaited)
+        self._names: dict[int, str] = {}
+        self._connection = Connection(endpoint, self._received, self._fail_awaited, tap)
         self._awaited: asyncio.Future[Reply] | None = None
         self._asked = 0
         self._timed_out = False
         self._unanswered = 0
         self._heard_at = 0.0
 
-    def join(self, unit: int) -> None:
-        """Say that a device with that unit id will use the line."""
+    def join(self, unit: int, name: str = "") -> None:
+        """Say that a device with that unit id, and that name, will use the line."""
         self._users[unit] += 1
+        self._names[unit] = name
 
     async def leave(self, unit: int) -> None:
         """Say that it does so no more; the last one closes the connection."""
@@ -66,6 +68,7 @@ class Line:
             return
         del self._users[unit]
         self._units.pop(unit, None)
+        self._names.pop(unit, None)
         if not self._users:
             self._turns.close()
             self._fail_awaited()
@@ -153,6 +156,7 @@ class Line:
             if quiet_s > 0:
                 await asyncio.sleep(quiet_s)
         frame = self._framing.begin(unit, request)
+        self._connection.device = self._names.get(unit, "")
         wait_s = timeout_s + byte_s * (len(frame) + request.size + 3)
         if self._unanswered and not state.is_silent:
             wait_s *= _PATIENCE

@@ -18,7 +18,7 @@ import msgspec
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from citytwin.adapter import Binding, Probed, Site
+from citytwin.adapter import Binding, Direction, Probed, Site
 from citytwin.batch import Batch
 from citytwin.errors import (
     ConfigError,
@@ -114,9 +114,11 @@ class Mqtt:
         client = self._line.client
         if client is None:
             raise DeviceSilent(f"{self._line.connection} is not connected")
+        topic = self._topic(address.command_topic)
+        self._site.tap(self._line.name, Direction.SENT, payload, device=self._name, note=topic)
         try:
             await client.publish(
-                self._topic(address.command_topic),
+                topic,
                 payload,
                 qos=self._settings.qos,
                 timeout=PUBLISH_S_MAX,
@@ -153,6 +155,8 @@ class Mqtt:
                     while len(found) + len(refused) < len(self._fields):
                         message = await messages.get()
                         elapsed_ns = self._site.clock.monotonic_ns() - begun_ns
+                        self._site.tap(self._line.name, Direction.RECEIVED, message.payload,
+                                       device=self._name, note=message.topic)  # fmt: skip
                         for one in self._probed(message, elapsed_ns):
                             found.setdefault(one.point, one)
                     found |= refused
@@ -279,8 +283,12 @@ class MqttType:
             except ValueError as error:
                 raise ConfigError(f"point {point.id}: {error}") from None
         connection = settings.connection()
-        # Jitter is no secret.
-        line: Line = site.line(connection.key, lambda: Line(connection, site.clock, Random()))  # noqa: S311
+
+        def make() -> Line:
+            jitter = Random()  # noqa: S311  # no secret
+            return Line(connection, site.clock, jitter, site.tap)
+
+        line: Line = site.line(connection.key, make)
         if line.connection != connection:
             name = f'client_id "{settings.client_id}"' if settings.client_id else "its user"
             raise ConfigError(

@@ -18,8 +18,10 @@ import structlog
 from paho.mqtt.client import MQTTMessage
 from paho.mqtt.matcher import MQTTMatcher
 
+from citytwin.adapter import Direction
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
+from citytwin_edge.adapters.connection import Tap, nobody_looks
 from citytwin_edge.adapters.mqtt_client import Client, identifier, identifiers
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
 from citytwin_edge.adapters.mqtt_settings import Connection
@@ -48,9 +50,19 @@ class _Filter:
 class Line:
     """One broker as one client; devices ``join`` before anybody listens."""
 
-    def __init__(self, connection: Connection, clock: Clock, random: Random) -> None:
-        """Make a line; touches no network. ``random`` gives the jitter of its pauses."""
-        self.connection = connection
+    def __init__(
+        self, connection: Connection, clock: Clock, random: Random, tap: Tap = nobody_looks
+    ) -> None:
+        """Make a line; touches no network.
+
+        Args:
+            connection: where the broker is, and as whom.
+            clock: for stamping messages.
+            random: gives the jitter of its pauses.
+            tap: shown every message that comes.
+        """
+        self.connection, self.name = connection, f"{connection.host}:{connection.port}"
+        self._tap = tap
         self.client: Client | None = None
         self._live: Client | None = None  # from the first message on, which may come early
         self._clock, self._random = clock, random
@@ -235,11 +247,17 @@ class Line:
                     found.setdefault(listener, []).extend(marks)
         arrival.owed = len(found)
         for listener, marks in found.items():
+            self._show(arrival, listener.name)
             listener.put(Heard(arrival, tuple(marks)))
+        if not found:
+            self._show(arrival, "")
         if not found and arrival.topic not in self._unwanted and len(self._unwanted) < UNWANTED_MAX:
             self._unwanted.add(arrival.topic)
             _log.warning("mqtt.unwanted", broker=str(self.connection), topic=arrival.topic,
                          remedy="it kept an old subscription; change client_id")  # fmt: skip
+
+    def _show(self, arrival: Arrival, device: str) -> None:
+        self._tap(self.name, Direction.RECEIVED, arrival.payload, device=device, note=arrival.topic)
 
     def give_receipts(self) -> None:
         """Acknowledge what is safe, in the order in which it came (MQTT 5, 4.6)."""

@@ -82,7 +82,8 @@ class _Instrument:
         self._points = range(len(bindings))
         self._messages = Messages(settings, bindings, site)
         name = f"instrument {settings.address}" if settings.address != "" else "the instrument"
-        self._party = Party(f"{name} at {port.endpoint}", self._messages.all_marked)
+        device = bindings[0].point.device if bindings else ""
+        self._party = Party(f"{name} at {port.endpoint}", self._messages.all_marked, device)
         self._addresses: list[SerialPoint] = [binding.address for binding in bindings]
         self._commands = {
             index: _Command(
@@ -319,7 +320,7 @@ class SerialType:
                 raise ConfigError(f"point {point.id}: {problem}")
         endpoint = settings.endpoint()
         name = bindings[0].point.device if bindings else "without points"
-        port = line_at(endpoint, site, name, lambda: Port(endpoint, site.clock))
+        port = line_at(endpoint, site, name, lambda: Port(endpoint, site.clock, site.tap))
         make = Polled if settings.mode == "polled" else Listening
         try:
             return make(settings, bindings, port, site)

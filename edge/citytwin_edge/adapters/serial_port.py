@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.connection import Connection, Endpoint
+from citytwin_edge.adapters.connection import Connection, Endpoint, Tap, nobody_looks
 from citytwin_edge.adapters.turns import Rank, Turns, Unit, has_living
 
 _QUIET_CHARACTERS: Final = 3.5
@@ -34,10 +34,12 @@ class Party(Unit):
     Attributes:
         name: for people.
         knows_its_own: its answers carry an address, so another's late one is not taken for it.
+        device: the device's name.
     """
 
     name: str
     knows_its_own: bool = False
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +162,14 @@ class _Exchange:
 class Port:
     """One endpoint; ``ask`` may be called by many at a time and serves them one after another."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
-        """Touch nothing yet."""
+    def __init__(self, endpoint: Endpoint, clock: Clock, tap: Tap = nobody_looks) -> None:
+        """Touch nothing yet; ``tap`` is shown what goes over the port."""
         self.endpoint = endpoint
         self._clock = clock
         self._parties: list[Party] = []
         self._ears: list[_Ear] = []
         self._turns = Turns(lambda: has_living(self._parties))
-        self._connection = Connection(endpoint, self._received, self._lost)
+        self._connection = Connection(endpoint, self._received, self._lost, tap)
         self._opening = asyncio.Lock()
         self._exchange: _Exchange | None = None
         self._heard_at = 0.0
@@ -176,6 +178,8 @@ class Port:
         """Say that an instrument will use the port."""
         if party not in self._parties:
             self._parties.append(party)
+            # Where several listen, nobody knows before a message is whole whose the bytes are.
+            self._connection.device = party.device if len(self._parties) == 1 else ""
 
     async def leave(self, party: Party) -> None:
         """Say that it does so no more; the last one closes the port."""
@@ -268,6 +272,7 @@ class Port:
         """Send once and wait; the turn is the caller's."""
         loop = asyncio.get_running_loop()
         await self._ensure_open()
+        self._connection.device = party.device
         byte_s = self.endpoint.byte_s
         pause_s = max(question.pause_s, _QUIET_CHARACTERS * byte_s)
         quiet_s = self._heard_at + pause_s - loop.time()

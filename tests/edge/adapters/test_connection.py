@@ -8,6 +8,7 @@ import socket
 import pytest
 import serial
 
+from citytwin.adapter import Direction
 from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.connection import Connection, Endpoint
 from tests.edge.modbus_devices import plug, pty_line
@@ -70,6 +71,29 @@ async def test_bytes_to_a_tcp_endpoint_and_back():
         await ends.connection.close()
         assert not ends.connection.is_open
         assert not ends.lost.is_set(), "we have closed it ourselves"
+
+
+async def test_who_looks_sees_every_byte_and_whose_it_is():
+    seen = []
+
+    def tap(line, direction, data, *, device="", note=""):
+        seen.append((line, device, direction, bytes(data), note))
+
+    async with echo() as (port, _):
+        came = bytearray()
+        connection = Connection(Endpoint("tcp", "127.0.0.1", port), came.extend, lambda: None, tap)
+        connection.send(b"nobody is there, so nothing goes over the line")
+        await connection.open()
+        connection.device = "meter"
+        connection.send(b"hello")
+        async with asyncio.timeout(5):
+            while came != b"hello":
+                await asyncio.sleep(0.005)
+        await connection.close()
+    line = f"127.0.0.1:{port}"
+    assert seen[0] == (line, "meter", Direction.SENT, b"hello", "")
+    assert b"".join(one[3] for one in seen[1:]) == b"hello"
+    assert {one[:3] for one in seen[1:]} == {(line, "meter", Direction.RECEIVED)}
 
 
 async def test_the_owner_is_told_when_the_other_end_closes():

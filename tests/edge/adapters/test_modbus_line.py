@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from citytwin.adapter import Tapped
 from citytwin.clock import SystemClock
 from citytwin.errors import DeviceMalformed, DeviceSilent
 from citytwin_edge.adapters.connection import Endpoint
@@ -317,3 +318,28 @@ async def test_adapters_of_one_endpoint_share_one_connection() -> None:
         assert peer.connections == 1
         for adapter in adapters:
             await adapter.close()
+
+
+async def test_who_looks_at_a_shared_line_sees_which_device_each_frame_is_of() -> None:
+    async def respond(transaction: int, unit: int, pdu: bytes) -> list[bytes]:
+        return [mbap(transaction, unit, registers(pdu, unit))]
+
+    async with Peer(respond).on_tcp() as port:
+        site = new_site()
+        seen: list[Tapped] = []
+        site.taps.append(seen.append)
+        for unit in (1, 2):
+            adapter = build(
+                site, holding(0), host="127.0.0.1", port=port, unit=unit, name=f"d{unit}"
+            )
+            await adapter.open()
+            await adapter.read()
+            await adapter.close()
+    line = f"127.0.0.1:{port}"
+    assert [(one.line, one.device, f"{one.direction}", one.data[6:].hex(" ")) for one in seen] == [
+        (line, "d1", "tx", "01 03 00 00 00 01"),
+        (line, "d1", "rx", "01 03 02 00 01"),
+        (line, "d2", "tx", "02 03 00 00 00 01"),
+        (line, "d2", "rx", "02 03 02 00 02"),
+    ]
+    assert [one.time_ns for one in seen] == sorted(one.time_ns for one in seen)

@@ -175,6 +175,24 @@ async def test_commands_are_published(tmp_path):
                 await valves.write(0, 0.5)
 
 
+async def test_who_looks_sees_messages_with_their_topics(tmp_path):
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        site, seen = new_site(), []
+        site.taps.append(seen.append)
+        adapter = air(port, site)
+        async with hearing(adapter) as (ear,):
+            await ear.connected()
+            await client.publish("air/27/mode", "auto")
+            await ear.until(lambda ear: ear.values(1))
+            await adapter.write(2, 1.0)
+    shown = [(one.line, one.device, f"{one.direction}", one.note, one.data) for one in seen]
+    line = f"127.0.0.1:{port}"
+    assert shown == [
+        (line, "air", "rx", "air/27/mode", b"auto"),
+        (line, "air", "tx", "air/27/fan/set", b"1"),
+    ]
+
+
 async def test_conformance(tmp_path):
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
         for topic, payload in (("27/state", STATE), ("27/mode", "auto"), ("27/fan", "1")):

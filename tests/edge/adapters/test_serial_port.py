@@ -182,3 +182,48 @@ async def test_leaving_ends_listening_and_asking(tmp_path):
             await asyncio.wait_for(asking, 5)
         with pytest.raises(DeviceSilent, match="was closed"):
             await asked(port, parties[1], b"?\r")
+
+
+async def test_who_looks_at_a_port_sees_whose_the_bytes_are(tmp_path):
+    path = str(tmp_path / "port")
+    one, other = Party("one", device="d1"), Party("other", device="d2")
+    seen = []
+
+    def tap(line, direction, data, *, device="", note=""):
+        seen.append((line, device, f"{direction}", bytes(data)))
+
+    async with instrument(path, lambda request: [request.lower()]):
+        port = Port(Endpoint("polled", serial=path), SystemClock(), tap)
+        port.join(one)
+        port.join(other)
+        for party in (one, other):
+            assert await asked(port, party, b"A\r") == b"a\r"
+            await port.leave(party)
+    for device in ("d1", "d2"):
+        mine = [(direction, data) for line, name, direction, data in seen if name == device]
+        assert mine[0] == ("tx", b"A\r")
+        assert b"".join(data for direction, data in mine if direction == "rx") == b"a\r"
+    assert {line for line, *_ in seen} == {path}
+
+
+async def test_bytes_that_several_listen_to_are_nobodys(tmp_path):
+    path, seen = str(tmp_path / "port"), []
+
+    def tap(line, direction, data, *, device="", note=""):
+        seen.append((device, bytes(data)))
+
+    async with instrument(path) as device:
+        port = Port(Endpoint("line", serial=path), SystemClock(), tap)
+        parties = [Party("one", device="d1"), Party("other", device="d2")]
+        for expected, party in zip(("d1", ""), parties, strict=True):
+            port.join(party)
+            async with contextlib.aclosing(port.listen(party)) as stream:
+                hearing = asyncio.ensure_future(anext(stream))
+                while not port._connection.is_open:
+                    await asyncio.sleep(0.005)
+                device.say(b"7\r")
+                await hearing
+            assert {name for name, _ in seen} == {expected}
+            seen.clear()
+        for party in parties:
+            await port.leave(party)
