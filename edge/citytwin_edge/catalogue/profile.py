@@ -42,11 +42,12 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         registers: ``manual``: read off a page of the vendor's manual; ``maps``: two public maps of
             independent authors agree; ``map``: one public map only; ``device``: a real device.
-        order: the same for the order of bytes and words; ``none`` where there is nothing to order.
+        order: the same for the order of bytes and words; ``assumed`` where no document that was
+            seen says it, and a caveat must; ``none`` where there is nothing to order.
     """
 
     registers: Literal["manual", "maps", "map", "device"]
-    order: Literal["manual", "maps", "map", "device", "none"]
+    order: Literal["manual", "maps", "map", "device", "assumed", "none"]
 
 
 class Manual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
