@@ -59,7 +59,15 @@ class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`."""
 
     kind: Literal[
-        "sum8", "xor8", "lrc", "crc16-modbus", "crc16-ccitt", "crc16-xmodem", "crc16-x25", "crc32"
+        "sum8",
+        "xor8",
+        "lrc",
+        "crc16-modbus",
+        "crc16-ccitt",
+        "crc16-xmodem",
+        "crc16-arc",
+        "crc16-x25",
+        "crc32",
     ]
     order: Literal["big", "little"] = "big"
     first: Count = 0

@@ -41,8 +41,7 @@ _MODBUS: Final = _reflected(0xA001)
 _X25: Final = _reflected(0x8408)
 
 
-def _crc16(table: tuple[int, ...], data: bytes) -> int:
-    crc = 0xFFFF
+def _crc16(table: tuple[int, ...], data: bytes, crc: int = 0xFFFF) -> int:
     for byte in data:
         crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
     return crc
@@ -55,12 +54,14 @@ _KINDS: Final[dict[str, tuple[int, Callable[[bytes], int]]]] = {
     "crc16-modbus": (2, lambda data: _crc16(_MODBUS, data)),
     "crc16-ccitt": (2, lambda data: binascii.crc_hqx(data, 0xFFFF)),
     "crc16-xmodem": (2, lambda data: binascii.crc_hqx(data, 0)),
+    "crc16-arc": (2, lambda data: _crc16(_MODBUS, data, 0)),
     "crc16-x25": (2, lambda data: _crc16(_X25, data) ^ 0xFFFF),
     "crc32": (4, binascii.crc32),
 }
 KINDS: Final = tuple(_KINDS)
 """Size in bytes and calculation by name; the CRCs are those of the "catalogue of parametrised CRC
-algorithms" called MODBUS, IBM-3740 (or CCITT-FALSE), XMODEM, IBM-SDLC (or X-25) and ISO-HDLC."""
+algorithms" called MODBUS, IBM-3740 (or CCITT-FALSE), XMODEM, ARC, IBM-SDLC (or X-25) and
+ISO-HDLC."""
 
 
 @dataclass(frozen=True, slots=True)
