@@ -204,6 +204,32 @@ class Connection:
             self._tap(self._name, Direction.SENT, data, device=self.device)
             self._link.transport.write(data)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that a serial port has not sent yet, as far as its driver knows; 0 on a network."""
+        if self._link is None or not self.endpoint.serial:
+            return 0
+        try:
+            return int(self._link.transport.serial.out_waiting)
+        except OSError:  # it has gone; whoever reads from it is told
+            return 0
+
+    def set_speed(self, baud: int) -> None:
+        """Change the speed of an open serial port at once; a network has none.
+
+        Raises:
+            DeviceSilent: the port cannot do it, or has gone.
+        """
+        if self._link is None or not self.endpoint.serial:
+            return
+        port = self._link.transport.serial
+        if port.baudrate == baud:
+            return
+        try:
+            port.baudrate = baud
+        except (OSError, ValueError, termios.error):
+            raise DeviceSilent(f"{self.endpoint} cannot be set to {baud} Bd") from None
+
     def drop(self) -> None:
         """End the connection at once; the next ``open`` makes another."""
         link, self._link = self._link, None

@@ -23,7 +23,7 @@ from citytwin_edge.wire.iec62056 import (
     request,
 )
 
-_REQUEST: Final = re.compile(r"(?:(R[1-6]) )?([ -~]{1,120})")
+_REQUEST: Final = re.compile(r"(?:(R[1-6]) )?([\w.:*&-]{1,32}\([ -~]{0,110}\))", re.ASCII)
 _ERROR: Final = re.compile(r"ERR(?:OR)?[ -]?\w{0,8}", re.IGNORECASE)
 _EPILOGUE_MAX: Final = 8
 """So many things that are no answer (echoes) may come before one."""
@@ -86,7 +86,7 @@ def split_request(text: str) -> tuple[str, str]:
         ValueError: it is none, or would do more than read.
     """
     found = _REQUEST.fullmatch(text)
-    if found is None or "(" not in found[2] or not found[2].endswith(")"):
+    if found is None:
         raise ValueError(
             f"request {text!r} must be NAME(), or R1 to R6, a blank and NAME(); only reading is "
             "allowed"

@@ -48,7 +48,5 @@ def in_unit(value: float, have: str, want: str) -> float:
             f"the meter says {unit(have).symbol or 'a number without unit'}, the point is in "
             f"{unit(want).symbol or 'no unit'}: write unit = {have!r} or one that measures the same"
         ) from None
-    # 6545766 / 1000 is 6545.766, 6545766 * 0.001 is not.
-    inverse = round(1 / factor)
-    whole = abs(factor) < 1 and abs(1 / factor - inverse) < 1e-9 * inverse
-    return (value / inverse if whole else value * factor) + offset
+    # 15 digits are what a float64 keeps of a product: 6545.766, not 6545.766000000001.
+    return float(f"{value * factor:.15g}") + offset

@@ -110,7 +110,8 @@ EVN = bytes.fromhex(
     "53BB686C756BE033C7A281F1D2A7E1FA31C3983E15F8FD16CC5787E6F517166814146853FF110167419A3CFDA4"
     "4BE438C96F0E38BF83D98316"
 )
-"""The example that Netz NÖ (Austria) publishes of its Kaifa MA309M, with its key: M-Bus, ciphered."""
+"""The example that Netz NÖ (Austria) publishes of its Kaifa MA309M, with its key: M-Bus, ciphered,
+in two segments."""
 
 E450_KEYS = ("5C316162209EBB790B52EB0E7FC5B11C", "92705C5C97286064EABAE38D190F87A4")
 E450 = bytes.fromhex(

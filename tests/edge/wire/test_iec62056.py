@@ -139,9 +139,7 @@ def test_parity_in_software():
     [(E350, "xor"), (MT174, "xor"), (b"\x02" + recorded.CE301[b"ET0PE()"], "sum")],
 )
 def test_mutations_never_invent_a_value(stream, kind):
-    """Two bits more or less, a byte lost or doubled: the check character is 7 bits, so one in 128
-    garbled blocks passes; a line noise burst of one byte never does.
-    """
+    """One bit each: of garbled blocks, one in 128 would pass a check of 7 bits."""
     pick = random.Random(62056)
     told = Ear(kind).feed(stream)[0].data
     for _ in range(3400):

@@ -40,5 +40,5 @@ def test_a_short_code_means_the_one_that_there_is():
     assert choose(name_of("2.8.0"), names) is None
     assert choose("FF", names) == "FF"
     assert choose("VOLTA", names) is None
-    with pytest.raises(Ambiguous, match="0-1:24.2.1 and 0-2:24.2.1"):
+    with pytest.raises(Ambiguous, match=r"0-1:24\.2\.1 and 0-2:24\.2\.1"):
         choose(name_of("24.2.1"), names)
