@@ -6,11 +6,11 @@ docs/guides/dlms.md explains the settings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from citytwin.adapter import Binding, Probed, Site
+from citytwin.adapter import Binding, Exchange, Probed, Site
 from citytwin.errors import ConfigError
 from citytwin_edge.adapters.dlms_server import DlmsServer, ServerSource
 from citytwin_edge.adapters.dlms_settings import DlmsDevice, DlmsPoint
@@ -28,6 +28,7 @@ class DlmsType:
     """The entry point ``dlms``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = DlmsDevice
+    examples = ({"serial": "/dev/ttyUSB0"}, {"listen": "udp", "bind": "192.0.2.1"})
     point_settings: type[msgspec.Struct] = DlmsPoint
 
     def build(self, settings: DlmsDevice, bindings: Sequence[Binding], site: Site) -> MeterListener:
@@ -45,10 +46,13 @@ class DlmsType:
     def _source(settings: DlmsDevice, site: Site, device: str) -> Source:
         if not settings.listen:
             port = port_of(settings.endpoint(), site, device)
-            return PortSource(port, settings.cutter, settings.reply_timeout_s, is_software=False)
+            return PortSource(
+                port, device, settings.cutter, settings.reply_timeout_s, is_software=False
+            )
         where = (settings.listen, settings.bind, settings.port)
         server: DlmsServer = site.line(
-            ("dlms", settings.listen, settings.port), lambda: DlmsServer(*where, site.clock)
+            ("dlms", settings.listen, settings.port),
+            lambda: DlmsServer(*where, site.clock, site.tap),
         )
         if server.bind != settings.bind:
             raise ConfigError(
@@ -68,7 +72,7 @@ class DlmsType:
         self,
         settings: DlmsDevice,
         bindings: Sequence[Binding],
-        exchanges: Sequence[Any],
+        exchanges: Sequence[Exchange],
         site: Site,
     ) -> Sequence[Probed]:
         """Decode recorded frames, the ``response`` of each exchange.

@@ -10,8 +10,10 @@ from typing import Any, Final
 
 import structlog
 
+from citytwin.adapter import Direction
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
+from citytwin_edge.adapters.connection import Tap, nobody_looks
 from citytwin_edge.adapters.meter_listener import Heard
 from citytwin_edge.wire.dlms_cutters import WrapperCutter
 from citytwin_edge.wire.messages import Message
@@ -44,10 +46,12 @@ class _Party:
 class DlmsServer:
     """One TCP or UDP port; it is open while somebody listens."""
 
-    def __init__(self, kind: str, bind: str, port: int, clock: Clock) -> None:
-        """Touch no network."""
+    def __init__(
+        self, kind: str, bind: str, port: int, clock: Clock, tap: Tap = nobody_looks
+    ) -> None:
+        """Touch no network; ``tap`` is shown what comes."""
         self.kind, self.bind, self.port = kind, bind, port
-        self._clock = clock
+        self._clock, self._tap = clock, tap
         self._parties: list[_Party] = []
         self._opening = asyncio.Lock()
         self._server: asyncio.Server | None = None
@@ -136,6 +140,10 @@ class DlmsServer:
         """Note that a connection has ended."""
         self._links.discard(link)
 
+    def show(self, peer: str, data: bytes) -> None:
+        """Show bytes that came to whoever looks."""
+        self._tap(str(self), Direction.RECEIVED, data, note=peer)
+
     def take(self, peer: str, messages: list[Message]) -> None:
         """Hand messages of a meter to whom they concern."""
         time_ns = self._clock.now_ns()
@@ -163,6 +171,7 @@ class _Link(asyncio.Protocol):
             self.drop()
 
     def data_received(self, data: bytes) -> None:
+        self._server.show(self._peer, data)
         messages = self._cutter.feed(data)
         self._server.take(self._peer, messages)
         if any(one.broken for one in messages):  # out of step for good
@@ -191,11 +200,12 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._server = server
 
     def datagram_received(self, data: bytes, addr: tuple[str | Any, int]) -> None:
-        cutter = WrapperCutter()
+        peer, cutter = _plain(addr[0]), WrapperCutter()
+        self._server.show(peer, data)
         messages = cutter.feed(data)
         if cutter.is_within:
             messages.append(Message(b"", "a datagram holds less than its header says"))
-        self._server.take(_plain(addr[0]), messages)
+        self._server.take(peer, messages)
 
 
 def _plain(address: str) -> str:

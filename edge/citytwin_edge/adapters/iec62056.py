@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from citytwin.adapter import Binding, Found, Probed, Site
+from citytwin.adapter import Binding, Exchange, Found, Probed, Site
 from citytwin.batch import Batch
 from citytwin.errors import (
     ConfigError,
@@ -34,13 +34,14 @@ from citytwin_edge.adapters.meter_listener import (
 )
 from citytwin_edge.adapters.meter_values import MeterValue, by_name
 from citytwin_edge.adapters.serial_messages import Reading, batch_of
-from citytwin_edge.wire.iec62056 import DataSet, Ear, Said
+from citytwin_edge.wire.iec62056 import DataSet, Ear, Said, without_parity
 from citytwin_edge.wire.iec62056_dialogue import Dialogue, commands, identify, readout
 from citytwin_edge.wire.meter_clock import moment_of_lines
 from citytwin_edge.wire.obis import Ambiguous, Name, choose, name_of
 from citytwin_edge.wire.telegrams import TelegramCutter
 
 SETS_SHOWN_MAX: Final = 12
+NOT_SENT: Final = "the meter sends no"
 
 Result = TypeVar("Result")
 Sets = Mapping[Name, DataSet]
@@ -76,13 +77,13 @@ class MeterPoints:
         self.in_readout = [one for one in every if not self._addresses[one].request]
         self.asked = [one for one in every if self._addresses[one].request]
 
-    @property
-    def requests(self) -> list[str]:
-        """The requests of all points, each once."""
-        return list(dict.fromkeys(self._addresses[one].request for one in self.asked))
+    def requests(self, wanted: Collection[int]) -> list[str]:
+        """Return the requests of these points, each once."""
+        asked = [one for one in self.asked if one in wanted]
+        return list(dict.fromkeys(self._addresses[one].request for one in asked))
 
     def of_readout(self, sets: Sequence[DataSet], now_ns: int) -> list[Reading]:
-        """Return what a readout says of the points that are in it."""
+        """Return what a readout says of the points that belong into it."""
         named = by_name(sets)
         if self._settings.clock == "meter" and self._settings.utc_offset_h is not None:
             try:
@@ -101,7 +102,9 @@ class MeterPoints:
         }
         readings = []
         for point in self.asked:
-            said = named[self._addresses[point].request]
+            said = named.get(self._addresses[point].request)
+            if said is None:
+                continue
             if isinstance(said, DeviceError):
                 readings.append(self.spoilt(point, said, now_ns))
             else:
@@ -144,7 +147,7 @@ class MeterPoints:
         chosen = choose(wanted, sets)
         if chosen is None:
             those = ", ".join(one.name for one in list(sets.values())[:SETS_SHOWN_MAX])
-            raise DeviceRefused(f"the meter sends no {wanted}; it sends {those or 'nothing'}")
+            raise DeviceRefused(f"{NOT_SENT} {wanted}; it sends {those or 'nothing'}")
         return sets[chosen]
 
 
@@ -166,7 +169,8 @@ class Iec62056:
         self._points = MeterPoints(settings, bindings, site)
         self._count = len(bindings)
         name = f"meter {settings.address}" if settings.address else "the meter"
-        self._meter = Meter(f"{name} at {line.endpoint}")
+        device = bindings[0].point.device if bindings else ""
+        self._meter = Meter(f"{name} at {line.endpoint}", device)
         self._manner = Manner(
             settings.bcc, settings.is_software, settings.reply_timeout_s, settings.readout_s_max,
             settings.pause_s, settings.wake_up_s,
@@ -186,20 +190,29 @@ class Iec62056:
         Raises:
             DeviceError: nothing could be read.
         """
-        told, error = await self._poll()
+        return await self.read_some(range(self._count))
+
+    async def read_some(self, points: Sequence[int]) -> Batch:
+        """Read some points once; a readout brings all that are in it, named ones are asked alone.
+
+        Raises:
+            DeviceError: nothing could be read.
+        """
+        told, error = await self._poll(points)
         if error is not None and not told:
             raise error
-        return batch_of([*told, *self._missing(told, error)])
+        return batch_of([*told, *self._missing(points, told, error)])
 
     async def probe(self) -> Sequence[Probed]:
         """Read every point once, with the data set that it is in."""
         clock = self._site.clock
         begun_ns = clock.monotonic_ns()
-        told, error = await self._poll()
+        every = range(self._count)
+        told, error = await self._poll(every)
         elapsed_ns = clock.monotonic_ns() - begun_ns
         return [
             Probed(one.point, one.raw, one.value, one.quality, elapsed_ns, one.note)
-            for one in sorted([*told, *self._missing(told, error)])
+            for one in sorted([*told, *self._missing(every, told, error)])
         ]
 
     async def scan(self) -> AsyncIterator[Found]:
@@ -213,37 +226,41 @@ class Iec62056:
                 who, _ = await self._talk(identify(plan))
             except DeviceError:
                 continue
-            where = f"address {address}" if address else "no address"
-            yield Found(f"{where} at {self._line.endpoint}", f"{who}, mode {who.mode('auto')}")
+            where = f'address = "{address}"' if address else ""
+            yield Found(where, f"{who}, mode {who.mode('auto')}")
 
     def _talk(self, dialogue: Dialogue[Result]) -> Any:
         return self._line.talk(self._meter, dialogue, self._manner)
 
-    async def _poll(self) -> Meterings:
-        """Return what is told, and what is the matter when it is not all."""
-        plan, points = self._settings.plan(), self._points
+    async def _poll(self, wanted: Collection[int]) -> Meterings:
+        """Return what is told of points, and what is the matter when it is not all."""
+        plan, points, wanted = self._settings.plan(), self._points, frozenset(wanted)
         readings: list[Reading] = []
+        why: DeviceError | None = None
         try:
-            if points.in_readout:
+            if wanted.intersection(points.in_readout):
                 (_, sets), now_ns = await self._talk(readout(plan))
                 readings += points.of_readout(sets, now_ns)
-            if points.asked:
-                (_, answers), now_ns = await self._talk(commands(plan, points.requests))
+            if asked := points.requests(wanted):
+                (_, answers), now_ns = await self._talk(commands(plan, asked))
                 readings += points.of_answers(answers, now_ns)
         except DeviceError as error:
-            return Meterings(readings, error)
-        return Meterings(readings, None)
+            why = error
+        return Meterings([one for one in readings if one.point in wanted], why)
 
-    def _missing(self, told: Sequence[Reading], error: DeviceError | None) -> list[Reading]:
+    def _missing(
+        self, wanted: Iterable[int], told: Sequence[Reading], error: DeviceError | None
+    ) -> list[Reading]:
         known = {one.point for one in told}
         why, now_ns = error or DeviceSilent("nothing was said of it"), self._site.clock.now_ns()
-        return [MeterPoints.spoilt(n, why, now_ns) for n in range(self._count) if n not in known]
+        return [MeterPoints.spoilt(point, why, now_ns) for point in wanted if point not in known]
 
 
 class Iec62056Type:
     """The entry point ``iec62056``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = IecDevice
+    examples = ({"serial": "/dev/ttyUSB0"}, {"host": "192.0.2.7"})
     point_settings: type[msgspec.Struct] = IecPoint
 
     def build(
@@ -257,13 +274,14 @@ class Iec62056Type:
         device = bindings[0].point.device if bindings else "without points"
         if settings.mode != "d":
             endpoint = settings.endpoint()
-            line = line_at(endpoint, site, device, lambda: IecLine(endpoint, site.clock))
+            line = line_at(endpoint, site, device, lambda: IecLine(endpoint, site.clock, site.tap))
             return Iec62056(settings, bindings, line, site)
         if any(binding.address.request for binding in bindings):
             raise ConfigError('request is for meters that are asked; mode "d" speaks by itself')
         points = MeterPoints(settings, bindings, site)
         source = PortSource(
             port_of(settings.endpoint(), site, device),
+            device,
             lambda: TelegramCutter(crc=False),
             settings.reply_timeout_s,
             is_software=settings.is_software,
@@ -276,12 +294,15 @@ class Iec62056Type:
         return f"{name} at {settings.endpoint()}"
 
     def decode(
-        self, settings: IecDevice, bindings: Sequence[Binding], exchanges: Sequence[Any], site: Site
+        self,
+        settings: IecDevice,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
     ) -> Sequence[Probed]:
-        """Decode recorded exchanges: each has the bytes of a ``request`` and of its ``response``.
+        """Decode recorded exchanges; see :class:`citytwin.adapter.Decodes`.
 
-        The requests must be those that would be sent; modes with a readout only, and mode d, have
-        telegrams without one.
+        The requests must be those that would be sent; telegrams of mode d have none.
 
         Raises:
             ConfigError: a point does not fit.
@@ -299,25 +320,26 @@ class Iec62056Type:
             told = _recorded(readout(plan), left, settings)
             readings += points.of_readout(told.sets, now_ns)
         if points.asked:
-            answers = _recorded(commands(plan, points.requests), left, settings)
+            answers = _recorded(commands(plan, points.requests(points.asked)), left, settings)
             readings += points.of_answers(answers.sets, now_ns)
         return [
             Probed(one.point, one.raw, one.value, one.quality, 0, one.note)
             for one in sorted(readings)
+            if not one.note.startswith(NOT_SENT)
         ]
 
 
-def _recorded(dialogue: Dialogue[Result], left: deque[Any], settings: IecDevice) -> Result:
+def _recorded(dialogue: Dialogue[Result], left: deque[Exchange], settings: IecDevice) -> Result:
     """Hold a dialogue with recorded exchanges, taking those that it needs."""
     ear, said = Ear(settings.bcc), deque[Said]()
     try:
         step = next(dialogue)
         while True:
             if step.send and (step.awaits or left):
-                if not left or left[0].request != step.send:
-                    have = left[0].request if left else b"nothing more"
+                have = _without_parity(left[0].request) if left else b"nothing more"
+                if have != step.send and not (left and step.is_secret):
                     raise DeviceMalformed(f"{step.send!r} would be asked, recorded is {have!r}")
-                said += ear.feed(left.popleft().response)
+                said += ear.feed(_without_parity(left.popleft().response))
             if not step.awaits:
                 step = next(dialogue)
                 continue
@@ -327,6 +349,11 @@ def _recorded(dialogue: Dialogue[Result], left: deque[Any], settings: IecDevice)
     except StopIteration as end:
         result: Result = end.value
         return result
+
+
+def _without_parity(data: bytes) -> bytes:
+    """Return bytes as they were meant, where they were recorded with their parity bits."""
+    return data if data.isascii() else without_parity(data)
 
 
 IEC62056: Final = Iec62056Type()

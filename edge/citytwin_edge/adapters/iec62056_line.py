@@ -10,9 +10,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
+from citytwin.adapter import Direction
 from citytwin.clock import Clock
 from citytwin.errors import DeviceMalformed, DeviceSilent
-from citytwin_edge.adapters.connection import Connection, Endpoint
+from citytwin_edge.adapters.connection import Connection, Endpoint, Tap, nobody_looks
 from citytwin_edge.adapters.turns import Rank, Turns, Unit, has_living
 from citytwin_edge.wire.iec62056 import (
     Bcc,
@@ -30,6 +31,7 @@ _SEND_S_MAX: Final = 60.0
 _UNSENT_CHECK_S: Final = 0.005
 _AFTER_ABORTED_S: Final = 1.6
 """A meter whose readout was broken off goes on; it has ended when nothing came for so long."""
+_HIDDEN: Final = ord("*")
 _UNHEARD_BYTES_MAX: Final = 128 * 1024
 
 Result = TypeVar("Result")
@@ -37,9 +39,10 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, eq=False)
 class Meter(Unit):
-    """One meter on a line; ``name`` is for people."""
+    """One meter on a line: its name for people, and the device that it is."""
 
     name: str
+    device: str = ""
 
 
 class Manner(NamedTuple):
@@ -65,13 +68,14 @@ class Manner(NamedTuple):
 class IecLine:
     """One endpoint; ``talk`` may be called by many at a time and serves them one after another."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
-        """Touch nothing yet."""
+    def __init__(self, endpoint: Endpoint, clock: Clock, tap: Tap = nobody_looks) -> None:
+        """Touch nothing yet; ``tap`` is shown what goes over the line, but for passwords."""
         self.endpoint = endpoint
-        self._clock = clock
+        self._clock, self._tap = clock, tap
+        self._is_secret = False
         self._meters: list[Meter] = []
         self._turns = Turns(lambda: has_living(self._meters))
-        self._connection = Connection(endpoint, self._received, self._lost)
+        self._connection = Connection(endpoint, self._received, self._lost, self._show)
         self._inbox = bytearray()
         self._news = asyncio.Event()
         self._heard_at = 0.0
@@ -111,6 +115,7 @@ class IecLine:
         rank = await self._turns.take_for(meter, command=False)
         started, is_answered = loop.time(), False
         try:
+            self._connection.device = meter.device
             await self._ready(manner)
             meter.is_silent = True
             try:
@@ -172,6 +177,7 @@ class IecLine:
             raise
 
     async def _do(self, step: Step, manner: Manner) -> None:
+        self._is_secret = step.is_secret
         if step.send:
             await self._send(step.send, manner)
         if step.baud:
@@ -220,6 +226,14 @@ class IecLine:
         data = bytes(self._inbox)
         self._inbox.clear()
         return without_parity(data) if manner.is_software else data
+
+    def _show(
+        self, line: str, direction: Direction, data: bytes, *, device: str = "", note: str = ""
+    ) -> None:
+        """Show bytes to whoever looks; of what may be a password only the control characters."""
+        if self._is_secret:
+            data = bytes(one if one & 0x7F < 0x20 else _HIDDEN for one in data)
+        self._tap(line, direction, data, device=device, note=note)
 
     def _received(self, data: bytes) -> None:
         self._heard_at = asyncio.get_running_loop().time()

@@ -86,19 +86,26 @@ class PortSource:
     """A port, whose bytes are cut into messages."""
 
     def __init__(
-        self, port: Port, new_cutter: Callable[[], Cutter], pause_s: float, *, is_software: bool
+        self,
+        port: Port,
+        device: str,
+        new_cutter: Callable[[], Cutter],
+        pause_s: float,
+        *,
+        is_software: bool,
     ) -> None:
         """Touch nothing yet.
 
         Args:
             port: where the meter is heard.
+            device: the device's name.
             new_cutter: makes a cutter of its messages.
             pause_s: what pauses longer inside a message is given up.
             is_software: bytes have an even parity bit.
         """
         self._port, self._new_cutter, self._pause_s = port, new_cutter, pause_s
         self._is_software = is_software
-        self._party = Party(self.name)
+        self._party = Party(self.name, device=device)
 
     @property
     def name(self) -> str:
@@ -130,7 +137,7 @@ def port_of(endpoint: Endpoint, site: Site, device: str) -> Port:
     Raises:
         ConfigError: another device uses it with other settings.
     """
-    return line_at(endpoint, site, device, lambda: Port(endpoint, site.clock))
+    return line_at(endpoint, site, device, lambda: Port(endpoint, site.clock, site.tap))
 
 
 class MeterListener:

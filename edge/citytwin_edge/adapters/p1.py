@@ -6,11 +6,11 @@ docs/guides/dlms.md explains the settings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from citytwin.adapter import Binding, Probed, Site
+from citytwin.adapter import Binding, Exchange, Probed, Site
 from citytwin_edge.adapters.meter_listener import MeterListener, PortSource, decoded, port_of
 from citytwin_edge.adapters.p1_settings import P1Device, P1Point
 from citytwin_edge.adapters.p1_values import P1Points, P1Values
@@ -30,6 +30,7 @@ class P1Type:
     """The entry point ``p1``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = P1Device
+    examples = ({"serial": "/dev/ttyUSB0"}, {"host": "192.0.2.7"})
     point_settings: type[msgspec.Struct] = P1Point
 
     def build(self, settings: P1Device, bindings: Sequence[Binding], site: Site) -> MeterListener:
@@ -42,6 +43,7 @@ class P1Type:
         device = bindings[0].point.device if bindings else "without points"
         source = PortSource(
             port_of(settings.endpoint(), site, device),
+            device,
             lambda: new_cutter(settings),
             settings.reply_timeout_s,
             is_software=settings.is_software,
@@ -53,7 +55,11 @@ class P1Type:
         return f"the meter at {settings.endpoint()}"
 
     def decode(
-        self, settings: P1Device, bindings: Sequence[Binding], exchanges: Sequence[Any], site: Site
+        self,
+        settings: P1Device,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
     ) -> Sequence[Probed]:
         """Decode recorded telegrams, the ``response`` of each exchange.
 

@@ -54,11 +54,19 @@ class Plan(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What is sent, at which speed it goes on behind that (0: as before), and whether to wait."""
+    """One thing that is done.
+
+    Attributes:
+        send: what is sent; perhaps nothing.
+        baud: at which speed it goes on behind that; 0: as before.
+        awaits: something is to be said then.
+        is_secret: a password is sent, and may come back from an optical head.
+    """
 
     send: bytes
     baud: int = 0
     awaits: bool = True
+    is_secret: bool = False
 
 
 Result = TypeVar("Result")
@@ -161,7 +169,8 @@ def _session(plan: Plan) -> Dialogue[Identification]:
     if said.kind != "header" or not said.data.startswith(b"P0"):
         raise DeviceRefused(f"{who} begins no session of commands, but said {_shown(said)}")
     if plan.password:
-        said = yield from _answered(Step(command("P1", f"({plan.password})", plan.bcc)), acks=True)
+        step = Step(command("P1", f"({plan.password})", plan.bcc), is_secret=True)
+        said = yield from _answered(step, acks=True)
         if said.kind != "acknowledged":
             raise DeviceRefused(f"{who} did not take the password, but said {_shown(said)}")
     return who
@@ -185,7 +194,7 @@ def _answered(step: Step, *, acks: bool = False) -> Dialogue[Said]:
         ours = said.kind == "header" and said.data[:1] in (b"R", b"P") and said.data[:2] != b"P0"
         if not ours and (acks or said.kind != "acknowledged"):
             break
-        said = yield Step(b"")
+        said = yield Step(b"", is_secret=step.is_secret)
     return said
 
 

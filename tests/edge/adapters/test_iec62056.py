@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from citytwin import Quality
+from citytwin.adapter import Exchange
 from citytwin.errors import ConfigError, DeviceMalformed, DeviceRefused, DeviceSilent
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.iec62056 import IEC62056
 from citytwin_edge.adapters.iec62056_settings import IecDevice, IecPoint
+from citytwin_edge.wire.iec62056 import with_parity
 from tests.edge.meters import bindings_of, iec_meter, serving, sum7
 from tests.edge.modbus_devices import new_site, opened
 from tests.edge.serial_instruments import heard, instrument
@@ -175,6 +177,37 @@ async def test_quick_reading_without_a_session(tmp_path):
     assert meter.asked == [b"/?7!\x01R1\x02FREQU()\x03\\"]
 
 
+async def test_slow_points_are_asked_alone(tmp_path):
+    points = [
+        {"request": "VOLTA()", "unit": "V"}, {"request": "ET0PE()", "unit": "kW.h"}, ENERGY,
+    ]  # fmt: skip
+    path, more = tmp_path / "port", {"answers": CE301, "check": sum7}
+    async with iec_meter(path, b"/EKT5CE301v12", recorded.E350, **more) as meter:
+        adapter = build(new_site(), points, serial=str(path), bcc="sum")
+        async with opened(adapter):
+            assert columns(await adapter.read_some([0])) == [(0, 233.751, GOOD)]
+            assert not any(b"ET0PE" in one for one in meter.asked)
+            assert columns(await adapter.read_some([2])) == [(2, 61561.289, GOOD)]
+            assert [row[2] for row in columns(await adapter.read())] == [GOOD] * 3
+
+
+async def test_whoever_looks_at_the_line_sees_no_password(tmp_path):
+    """Neither in what is sent nor in what an optical head sends back."""
+    path, site, seen = tmp_path / "port", new_site(), []
+    more = {"answers": CE301, "password": b"20406080", "check": sum7, "echoes": True}
+    points = [{"request": "FREQU()", "unit": "Hz"}]
+    async with iec_meter(path, b"/EKT5CE301v12", **more):
+        adapter = build(site, points, serial=str(path), bcc="sum", password="20406080")
+        site.taps.append(seen.append)
+        async with opened(adapter):
+            assert columns(await adapter.read()) == [(0, 49.96, GOOD)]
+    shown = bytes(byte & 0x7F for one in seen for byte in one.data)
+    assert b"FREQU(49.96)" in shown
+    assert b"20406080" not in shown
+    assert not any(digits in shown for digits in (b"2040", b"6080"))
+    assert {one.device for one in seen} == {"dev"}
+
+
 async def test_a_wrong_password(tmp_path):
     more = {"answers": CE301, "password": b"1", "check": sum7}
     with pytest.raises(DeviceRefused, match="did not take the password"):
@@ -311,16 +344,14 @@ async def test_behind_a_serial_server():
 
 
 def test_frames_are_decoded_as_they_would_be_asked():
-    class Exchange:
-        def __init__(self, request, response):
-            self.request, self.response = request, response
-
     settings = msgspec.convert({"serial": "x"}, IecDevice)
     bindings = bindings_of(IecPoint, [ENERGY])
     block = b"\x02" + recorded.E350 + b"\x03\x01"
     exchanges = [Exchange(b"/?!\r\n", E350 + b"\r\n"), Exchange(b"\x06040\r\n", block)]
     (probed,) = IEC62056.decode(settings, bindings, exchanges, new_site())
     assert (probed.value, probed.raw) == (61561.289, b"1.8.0(061561.289*kWh)")
+    coded = [Exchange(with_parity(one.request), with_parity(one.response)) for one in exchanges]
+    assert IEC62056.decode(settings, bindings, coded, new_site())[0].value == 61561.289
     exchanges[1] = Exchange(b"\x06050\r\n", block)
     with pytest.raises(DeviceMalformed, match=re.escape(r"b'\x06040\r\n' would be asked")):
         IEC62056.decode(settings, bindings, exchanges, new_site())

@@ -37,7 +37,7 @@ def values():
 def listener(port, *, points=1, is_software=False):
     site = new_site()
     source = PortSource(
-        port_of(Endpoint("test", serial=port), site, "d"),
+        port_of(Endpoint("test", serial=port), site, "d"), "d",
         lambda: TelegramCutter(crc=False), 0.2, is_software=is_software,
     )  # fmt: skip
     return MeterListener(source, values, points, site)
