@@ -52,7 +52,8 @@ class P1Type:
 
     def locate(self, settings: P1Device) -> str:
         """Return where a device is; see :class:`citytwin.adapter.Locates`."""
-        return f"the meter at {settings.endpoint()}"
+        behind = f" behind channel {settings.channel}" if settings.channel else ""
+        return f"the meter{behind} at {settings.endpoint()}"
 
     def decode(
         self,

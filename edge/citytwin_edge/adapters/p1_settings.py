@@ -32,6 +32,8 @@ class P1Device(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         baud, parity: 115200 and none (8N1); of meters before DSMR 4: 9600 and software (7E1).
         crc: telegrams have a CRC, as all have since DSMR 4.
+        channel: a gas, water or heat meter behind the meter, at this channel of its M-Bus; codes
+            that name no channel are of this one.
         key, authentication_key: open ciphered telegrams (Luxembourg, Austria); 32 hex digits each.
         clock: stamps are the gateway's, or the meter's, and of sub meters their own.
         utc_offset_h: by how many hours the meter's clock is ahead of UTC in winter.
@@ -41,6 +43,7 @@ class P1Device(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     baud: Baud = 115_200
     parity: Parity | None = "none"
     crc: bool = True
+    channel: Annotated[int, msgspec.Meta(ge=0, le=4)] = 0
     key: HexKey = ""
     authentication_key: HexKey = ""
     clock: Clock = "gateway"

@@ -43,6 +43,7 @@ class P1Points:
         """
         self.settings = settings
         self.addresses: list[P1Point] = [binding.address for binding in bindings]
+        self.names = [_at(address.name, settings.channel) for address in self.addresses]
         self.values: list[MeterValue] = []
         for point, address in bindings:
             if point.writable is not None:
@@ -97,7 +98,7 @@ class P1Values:
         """Return what is said of a point; None where nothing is."""
         address = self._points.addresses[point]
         try:
-            chosen = choose(address.name, named)
+            chosen = choose(self._points.names[point], named)
         except Ambiguous as error:
             return Reading(point, now_ns, math.nan, Quality.BAD_REFUSED, b"", str(error))
         if chosen is None:
@@ -116,6 +117,13 @@ class P1Values:
             return Reading(point, now_ns, math.nan, Quality.BAD_MALFORMED, raw, str(error))
         value, quality, note = self._points.values[point].of_text(told.text)
         return Reading(point, now_ns, value, quality, raw, note)
+
+
+def _at(name: Name, channel: int) -> Name:
+    """Return a name at a channel, where it names none itself."""
+    if isinstance(name, str) or not channel or name.b is not None:
+        return name
+    return name._replace(a=0, b=channel)
 
 
 def _told(name: Name, groups: Sequence[str], group: int) -> Told:

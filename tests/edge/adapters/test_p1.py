@@ -97,3 +97,5 @@ def test_frames_are_decoded():
 def test_where_it_is():
     settings = msgspec.convert({"serial": "/dev/x"}, P1Device)
     assert P1.locate(settings) == "the meter at /dev/x"
+    gas = msgspec.convert({"serial": "/dev/x", "channel": 1}, P1Device)
+    assert P1.locate(gas) == "the meter behind channel 1 at /dev/x", "two devices, one port"

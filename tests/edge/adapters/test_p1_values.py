@@ -78,6 +78,14 @@ def test_groups_and_ambiguous_codes():
     ]  # fmt: skip
 
 
+def test_a_meter_behind_a_channel():
+    short = {"obis": "24.2.1", "unit": "m3"}
+    assert told(values([short], channel=1), DSMR5) == [(0, NOW, 0.107, 0)]
+    assert told(values([short], channel=3), DSMR5) == []
+    named = {"obis": "0-1:24.2.1", "unit": "m3"}
+    assert told(values([named], channel=2), DSMR5) == [(0, NOW, 0.107, 0)]
+
+
 def test_what_is_refused():
     with pytest.raises(ConfigError, match="only heard"):
         values([{**ENERGY, "writable": [0, 1]}])
