@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 import structlog
@@ -229,7 +229,7 @@ class ServerSource:
         """Listen no more."""
         self._server.end(self)
 
-    async def messages(self) -> AsyncIterator[Heard]:
+    async def messages(self) -> AsyncGenerator[Heard, None]:
         """Yield messages as they come."""
         async with contextlib.aclosing(self._server.listen(self, self._peer)) as stream:
             async for heard in stream:

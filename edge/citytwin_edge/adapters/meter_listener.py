@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from citytwin.adapter import Probed, Site
@@ -73,7 +73,7 @@ class Source(Protocol):
         """Let go; within a second."""
         ...
 
-    def messages(self) -> AsyncIterator[Heard]:
+    def messages(self) -> AsyncGenerator[Heard, None]:
         """Yield messages as they come.
 
         Raises:
@@ -116,7 +116,7 @@ class PortSource:
         """Leave the port."""
         await self._port.leave(self._party)
 
-    async def messages(self) -> AsyncIterator[Heard]:
+    async def messages(self) -> AsyncGenerator[Heard, None]:
         """Yield messages; see :class:`Source`."""
         self._port.join(self._party)
         cutter, last_s = self._new_cutter(), math.inf
@@ -171,7 +171,7 @@ class MeterListener:
             DeviceSilent: the source is lost.
         """
         values = self._new_values()
-        async with contextlib.aclosing(self._source.messages()) as stream:  # type: ignore[type-var]
+        async with contextlib.aclosing(self._source.messages()) as stream:
             async for message, time_ns in stream:
                 try:
                     readings = values.read(message, time_ns)
@@ -213,7 +213,7 @@ class MeterListener:
     async def _hear(self, told: dict[int, Reading], broken: dict[int, Reading]) -> None:
         """Listen until all points were told of."""
         values = self._new_values()
-        async with contextlib.aclosing(self._source.messages()) as stream:  # type: ignore[type-var]
+        async with contextlib.aclosing(self._source.messages()) as stream:
             async for message, time_ns in stream:
                 try:
                     told |= {one.point: one for one in values.read(message, time_ns)}

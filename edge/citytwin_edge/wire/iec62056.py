@@ -138,7 +138,7 @@ class Ear:
     """
 
     def __init__(self, kind: Bcc = "xor") -> None:
-        self._kind = kind
+        self._kind: Bcc = kind
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> list[Said]:

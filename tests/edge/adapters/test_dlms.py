@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import socket
-from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,13 +12,14 @@ from gurux_dlms import GXByteBuffer
 from gurux_dlms.enums import DataType, InterfaceType
 from gurux_dlms.GXDLMSNotify import GXDLMSNotify
 
+from citytwin.adapter import Exchange
 from citytwin.errors import ConfigError, DeviceMalformed
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.dlms import DLMS
 from citytwin_edge.adapters.dlms_settings import DlmsDevice, DlmsPoint
 from tests.edge.meters import bindings_of
-from tests.edge.modbus_devices import new_site, opened
-from tests.edge.serial_instruments import heard, instrument
+from tests.edge.modbus_devices import new_site
+from tests.edge.serial_instruments import heard, instrument, opened
 from tests.edge.wire import meter_recordings as recorded
 from tests.waiting import until
 
@@ -26,14 +27,14 @@ POWER = {"obis": "1-0:1.7.0", "unit": "W"}
 POINTS = [POWER, {"obis": "1-0:32.7.0", "unit": "V"}]
 
 
-def build(site, points=POINTS, **device):
+def build(site, points=POINTS, **device) -> Any:
     settings = msgspec.convert(device, DlmsDevice)
     return DLMS.build(settings, bindings_of(DlmsPoint, points), site)
 
 
 def decoded(frame, points=POINTS, **device):
     settings = msgspec.convert({"serial": "x", **device}, DlmsDevice)
-    exchanges = [SimpleNamespace(request=b"", response=frame)]
+    exchanges = [Exchange(b"", frame)]
     bindings = bindings_of(DlmsPoint, points)
     return [one.value for one in DLMS.decode(settings, bindings, exchanges, new_site())]
 

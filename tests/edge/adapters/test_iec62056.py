@@ -6,6 +6,7 @@ import math
 import random
 import re
 import termios
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,8 +19,8 @@ from citytwin_edge.adapters.iec62056 import IEC62056
 from citytwin_edge.adapters.iec62056_settings import IecDevice, IecPoint
 from citytwin_edge.wire.iec62056 import with_parity
 from tests.edge.meters import bindings_of, iec_meter, serving, sum7
-from tests.edge.modbus_devices import new_site, opened
-from tests.edge.serial_instruments import heard, instrument
+from tests.edge.modbus_devices import new_site
+from tests.edge.serial_instruments import heard, instrument, opened
 from tests.edge.wire import meter_recordings as recorded
 from tests.waiting import until
 
@@ -31,7 +32,7 @@ CE301 = {name: b"\x02" + answer for name, answer in recorded.CE301.items()}
 FAST = {"reply_timeout_s": 0.4, "pause_s": 0.0}
 
 
-def build(site, points, **device):
+def build(site, points, **device) -> Any:
     settings = msgspec.convert({**FAST, **device}, IecDevice)
     return IEC62056.build(settings, bindings_of(IecPoint, points), site)
 

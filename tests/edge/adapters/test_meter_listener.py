@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ from citytwin_edge.adapters.serial_messages import Reading
 from citytwin_edge.wire.iec62056 import with_parity
 from citytwin_edge.wire.messages import Message
 from citytwin_edge.wire.telegrams import TelegramCutter
-from tests.edge.modbus_devices import new_site, opened
-from tests.edge.serial_instruments import heard, instrument
+from tests.edge.modbus_devices import new_site
+from tests.edge.serial_instruments import heard, instrument, opened
 from tests.waiting import until
 
 TELEGRAM = b"/XXX5x\r\n\r\n1.8.0(7)\r\n!\r\n"
@@ -34,7 +35,7 @@ def values():
     )
 
 
-def listener(port, *, points=1, is_software=False):
+def listener(port, *, points=1, is_software=False) -> Any:
     site = new_site()
     source = PortSource(
         port_of(Endpoint("test", serial=port), site, "d"), "d",

@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import random
-from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 
 from citytwin import Quality
+from citytwin.adapter import Exchange
 from citytwin.errors import DeviceSilent
 from citytwin.quality import severity
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.p1 import P1
 from citytwin_edge.adapters.p1_settings import P1Device, P1Point
 from tests.edge.meters import bindings_of, serving
-from tests.edge.modbus_devices import new_site, opened
-from tests.edge.serial_instruments import heard, instrument
+from tests.edge.modbus_devices import new_site
+from tests.edge.serial_instruments import heard, instrument, opened
 from tests.edge.wire.meter_recordings import DSMR3, DSMR5
 from tests.edge.wire.test_dlms import AUTH, KEY, sealed
 from tests.waiting import until
@@ -24,7 +25,7 @@ ENERGY = {"obis": "1-0:1.8.1", "unit": "W.h", "kind": "counter"}
 POINTS = [ENERGY, {"obis": "0-1:24.2.1", "unit": "m3"}]
 
 
-def build(site, points=POINTS, **device):
+def build(site, points=POINTS, **device) -> Any:
     settings = msgspec.convert(device, P1Device)
     return P1.build(settings, bindings_of(P1Point, points), site)
 
@@ -83,7 +84,7 @@ async def test_mutated_telegrams_never_invent_a_value(tmp_path):
 
 def decoded(frame, points=POINTS, **device):
     settings = msgspec.convert({"serial": "x", **device}, P1Device)
-    exchanges = [SimpleNamespace(request=b"", response=frame)]
+    exchanges = [Exchange(b"", frame)]
     return P1.decode(settings, bindings_of(P1Point, points), exchanges, new_site())
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+from typing import Any
 
 import pytest
 from dlms_cosem.utils import parse_as_dlms_data
@@ -17,7 +18,7 @@ EVERY = bytes.fromhex(
 )
 
 
-def plain(node):
+def plain(node) -> Any:
     return [plain(one) for one in node.elements] if node.is_list else node.value
 
 

@@ -13,7 +13,7 @@ from tests.edge.wire.meter_recordings import AIDON, E450, ISKRA, KAIFA
 def test_real_frames_as_amshan_reads_them():
     for stream in (AIDON, KAIFA):
         reader = HdlcFrameReader(use_octet_stuffing=False, use_abort_sequence=False)
-        theirs = [bytes(one.payload) for one in reader.read(stream)]
+        theirs = [one.payload for one in reader.read(stream)]
         assert [b"\xe6\xe7\x00" + one.data for one in HdlcCutter().feed(stream)] == theirs
 
 

@@ -1,6 +1,7 @@
 """Telegrams: real ones with their CRC, any split, midway starts, times with S and W, mutations."""
 
 import random
+from typing import Any
 
 import pytest
 from dsmr_parser import telegram_specifications
@@ -27,7 +28,7 @@ def test_real_telegrams(telegram):
 
 
 def test_the_same_as_dsmr_parser():
-    theirs = TelegramParser(telegram_specifications.V5).parse(DSMR5.decode())
+    theirs: Any = TelegramParser(telegram_specifications.V5).parse(DSMR5.decode())
     head, sets = telegram_sets(TelegramCutter(crc=True).feed(DSMR5)[0].data)
     ours = {one.name: one.groups for one in sets}
     assert head == "ISk5\\2MT382-1000"
