@@ -6,6 +6,7 @@ scale and offset, range checks, statistics and storage.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -77,7 +78,13 @@ class Site:
         return self.shared[key]
 
     def tap(
-        self, line: str, direction: Direction, data: bytes, *, device: str = "", note: str = ""
+        self,
+        line: str,
+        direction: Direction,
+        data: bytes | bytearray,
+        *,
+        device: str = "",
+        note: str = "",
     ) -> None:
         """Show bytes to whoever looks at the line; costs nothing worth measuring when nobody does.
 
@@ -131,10 +138,18 @@ class Exchange(NamedTuple):
 
 
 class Found(NamedTuple):
-    """One device that a scan met: where it is and what it says of itself."""
+    """One device that a scan met.
+
+    Attributes:
+        address: what makes it this one, as a technician writes it into ``[[device]]``: lines of
+            TOML such as ``unit = 3``; empty where it cannot be addressed.
+        description: what it says of itself.
+        signal: how well it is heard, in dBm; NaN where that is not known.
+    """
 
     address: str
     description: str
+    signal: float = math.nan
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from citytwin.clock import SystemClock
 from citytwin.config import At, Document
 from citytwin.errors import ConfigError, IdentityError
 from citytwin.point import Label, Place, Span
-from citytwin_edge.catalogue.shelf import shelf_for
+from citytwin_edge.catalogue.shelf import Shelf, shelf_for
 from citytwin_edge.commander import Interlock
 from citytwin_edge.device_tables import POINTS_MAX, Owner, device_of, segment_at, tables
 from citytwin_edge.gateway import (
@@ -65,6 +65,15 @@ def load(path: Path) -> GatewayConfig:
     Raises:
         ConfigError: something is wrong; the text says file, line, device, field and what may be.
     """
+    return load_with(path, shelf_for(path))
+
+
+def load_with(path: Path, shelf: Shelf) -> GatewayConfig:
+    """Return a gateway's configuration with the profiles of a shelf; otherwise as ``load``.
+
+    Raises:
+        ConfigError: as ``load``.
+    """
     document = Document(path)
     data = document.data
     known = ("gateway", "outbox", "device", "interlock")
@@ -76,7 +85,7 @@ def load(path: Path) -> GatewayConfig:
     gateway = document.convert(GatewaySection, data["gateway"], ("gateway",))
     segment_at(document, gateway.name, "gateway", ("gateway", "name"))
     outbox = document.convert(OutboxSection, data.get("outbox", {}), ("outbox",))
-    devices = _devices(document, gateway)
+    devices = _devices(document, gateway, shelf)
     return GatewayConfig(
         path=path,
         name=gateway.name,
@@ -98,8 +107,8 @@ def _hub(document: Document, text: str) -> str:
         raise document.error(str(error), ("gateway", "hub")) from None
 
 
-def _devices(document: Document, gateway: GatewaySection) -> tuple[Device, ...]:
-    owner = Owner(gateway.name, gateway.place, shelf_for(document.path))
+def _devices(document: Document, gateway: GatewaySection, shelf: Shelf) -> tuple[Device, ...]:
+    owner = Owner(gateway.name, gateway.place, shelf)
     count = len(tables(document, document.data, (), "device", DEVICES_MAX))
     devices = tuple(device_of(document, index, owner) for index in range(count))
     document.unique([device.name for device in devices], ("device",))

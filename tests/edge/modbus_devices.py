@@ -32,7 +32,7 @@ def new_site() -> Site:
 
 
 def build(
-    site: Site, points: Sequence[dict[str, Any]], *, name: str = "dev", **device: Any
+    site: Site, points: Sequence[dict[str, Any]], *, name: Any = "dev", **device: Any
 ) -> Modbus:
     """Build an adapter from what stands in a configuration file."""
     settings = msgspec.convert({"reply_timeout_s": 0.3, **device}, ModbusDevice)

@@ -7,14 +7,14 @@ Addresses are those of the protocol, from 0: what a manual calls holding registe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from citytwin.adapter import Binding, Exchange, Probed, Site
+from citytwin.adapter import Binding, Exchange, Found, Probed, Site
 from citytwin.batch import Batch, Int64
 from citytwin.errors import (
     ConfigError,
@@ -34,6 +34,7 @@ from citytwin_edge.adapters.modbus_frames import (
     write_request,
 )
 from citytwin_edge.adapters.modbus_line import Line
+from citytwin_edge.adapters.modbus_scan import scan
 from citytwin_edge.adapters.modbus_settings import ModbusDevice, ModbusPoint
 from citytwin_edge.wire.blocks import Block, Holes, halves, plan
 from citytwin_edge.wire.fields import Field
@@ -286,6 +287,14 @@ class Modbus:
         except ValueError as error:
             raise DeviceRefused(f"not written: {error}") from None
 
+    def scan(self) -> AsyncIterator[Found]:
+        """Yield the units that answer on this line; see :mod:`citytwin_edge.adapters.modbus_scan`.
+
+        Raises:
+            DeviceError: there is no connection, or somebody else asks on the line.
+        """
+        return scan(self._settings, self._line)
+
     async def probe(self) -> Sequence[Probed]:
         """Read every point once, each by a request of its own; a silent unit is not asked on."""
         probed: list[Probed] = []
@@ -343,7 +352,7 @@ class ModbusType:
     """The entry point ``modbus``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = ModbusDevice
-    examples = ({"host": "192.0.2.7"}, {"serial": "/dev/ttyUSB0"})
+    examples: tuple[dict[str, Any], ...] = ({"host": "192.0.2.7"}, {"serial": "/dev/ttyUSB0"})
     point_settings: type[msgspec.Struct] = ModbusPoint
 
     def build(self, settings: ModbusDevice, bindings: Sequence[Binding], site: Site) -> Modbus:

@@ -55,6 +55,7 @@ class Line:
         self._timed_out = False
         self._unanswered = 0
         self._heard_at = 0.0
+        self._received_bytes = 0
 
     def join(self, unit: int, name: str = "") -> None:
         """Say that a device with that unit id, and that name, will use the line."""
@@ -75,7 +76,13 @@ class Line:
             await self._connection.close()
 
     async def ask(
-        self, unit: int, request: Request, timeout_s: float, *, command: bool = False
+        self,
+        unit: int,
+        request: Request,
+        timeout_s: float,
+        *,
+        command: bool = False,
+        patient: bool = True,
     ) -> Reply:
         """Ask once and return the answer, or raise.
 
@@ -87,6 +94,7 @@ class Line:
             request: what to ask.
             timeout_s: from the last byte sent to the last received, transmission not counted.
             command: go before polls, and ask once only.
+            patient: wait longer when the last unit gave no answer; who looks for units does not.
 
         Raises:
             DeviceSilent: no connection, or no answer.
@@ -97,7 +105,9 @@ class Line:
         started = asyncio.get_running_loop().time()
         answered = False
         try:
-            reply = await self._exchange(unit, state, request, timeout_s, again=not command)
+            reply = await self._exchange(
+                unit, state, request, timeout_s, again=not command, patient=patient
+            )
             answered = True
             return reply
         except DeviceRefused:
@@ -108,6 +118,22 @@ class Line:
             self._turns.give_back(
                 wasted_s=wasted_s if rank is Rank.SILENT and not answered else 0.0
             )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection.is_open
+
+    async def overheard(self, seconds: float) -> int:
+        """Listen without asking; returns how many bytes came: another master's, and its answers.
+
+        Raises:
+            DeviceSilent: there is no connection.
+        """
+        await self._ensure_open()
+        before = self._received_bytes
+        await asyncio.sleep(seconds)
+        return self._received_bytes - before
 
     async def change(
         self, unit: int, read: Request, then: Callable[[bytes], Request], timeout_s: float
@@ -129,10 +155,19 @@ class Line:
         return state, await self._turns.take_for(state, command=command)
 
     async def _exchange(
-        self, unit: int, state: Unit, request: Request, timeout_s: float, *, again: bool
+        self,
+        unit: int,
+        state: Unit,
+        request: Request,
+        timeout_s: float,
+        *,
+        again: bool,
+        patient: bool = True,
     ) -> Reply:
         """Ask, connecting before if needed; the turn is the caller's."""
         fresh = not self._connection.is_open
+        if not patient:
+            self._unanswered = 0
         try:
             return await self._send(unit, state, request, timeout_s)
         except _LinkLost:
@@ -205,6 +240,7 @@ class Line:
         """Take bytes from the connection."""
         awaited = self._awaited
         self._unanswered = 0
+        self._received_bytes += len(data)
         if self.endpoint.byte_s:
             self._heard_at = asyncio.get_running_loop().time()
         try:

@@ -17,7 +17,8 @@ class ModbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A device's own settings.
 
     Attributes:
-        transport: ``tcp``, ``rtu`` (serial line) or ``rtu-over-tcp`` (transparent converter).
+        transport: ``tcp``, ``rtu`` (serial line) or ``rtu-over-tcp`` (transparent converter); by
+            default ``rtu`` with a serial port and ``tcp`` with a host.
         host, port: of the two TCP transports.
         serial, baud, parity, stop_bits: of the serial line; eight data bits.
         unit: unit id; 1 to 247 on RTU, 0 to 255 on TCP.
@@ -30,9 +31,10 @@ class ModbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             one unit is never waited for at the cost of the next.
         connect_timeout_s: how long a TCP connection may take.
         write_multiple: write with functions 15 and 16 even a single coil or register.
+        scan_units: [first, last] unit id that a scan asks.
     """
 
-    transport: Literal["tcp", "rtu", "rtu-over-tcp"] = "tcp"
+    transport: Literal["tcp", "rtu", "rtu-over-tcp"] | None = None
     host: str = ""
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 502
     serial: str = ""
@@ -49,28 +51,37 @@ class ModbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     reply_timeout_s: Seconds = 0.5
     connect_timeout_s: Seconds = 3.0
     write_multiple: bool = False
+    scan_units: Annotated[tuple[int, ...], msgspec.Meta(min_length=2, max_length=2)] = (1, 247)
 
     def __post_init__(self) -> None:
         """Refuse settings that do not fit the transport (ValueError)."""
-        if self.transport == "rtu":
+        if not (self.host or self.serial):
+            raise ValueError(
+                "needs host, a name or address, or serial, a port: where the device is"
+            )
+        if self.line == "rtu":
             if not self.serial:
                 raise ValueError('transport "rtu" needs serial, the port: serial = "/dev/ttyUSB0"')
             if self.host:
                 raise ValueError(
-                    'transport "rtu" is a serial line and has no host; a converter in the network '
-                    'is transport "rtu-over-tcp" or "tcp"'
+                    "a serial line has no host; a converter in the network has no serial: leave "
+                    "one of them out"
                 )
-        else:
-            if not self.host:
-                raise ValueError(f'transport "{self.transport}" needs host, a name or address')
-            if self.serial:
-                raise ValueError('serial belongs to transport "rtu" only')
-        if self.transport != "tcp" and not 1 <= self.unit <= 247:
+        elif self.serial:
+            raise ValueError('serial belongs to transport "rtu" only')
+        if not 0 <= self.scan_units[0] <= self.scan_units[-1] <= 255:
+            raise ValueError("scan_units is a list [first, last] of unit ids, 0 to 255")
+        if self.line != "tcp" and not 1 <= self.unit <= 247:
             raise ValueError(f"unit {self.unit} is outside 1 to 247, the unit ids of RTU")
+
+    @property
+    def line(self) -> Literal["tcp", "rtu", "rtu-over-tcp"]:
+        """What carries the frames."""
+        return self.transport or ("rtu" if self.serial else "tcp")
 
     def endpoint(self) -> Endpoint:
         """Return where its line ends."""
-        if self.transport == "rtu":
+        if self.line == "rtu":
             return Endpoint(
                 "rtu",
                 serial=self.serial,
@@ -80,7 +91,7 @@ class ModbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 connect_timeout_s=self.connect_timeout_s,
             )
         return Endpoint(
-            self.transport,
+            self.line,
             host=self.host,
             port=self.port,
             connect_timeout_s=self.connect_timeout_s,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from citytwin.adapter import Binding, Site
 from citytwin.clock import SystemClock
@@ -15,7 +14,7 @@ from citytwin.errors import CityTwinError, ConfigError
 from citytwin.point import Kind, Point, Span
 from citytwin_edge.catalogue import golden
 from citytwin_edge.catalogue.natures import in_own_unit
-from citytwin_edge.catalogue.profile import Fields, Identify, Profile, ProfilePoint
+from citytwin_edge.catalogue.profile import Identify, Profile, ProfilePoint
 from citytwin_edge.device_tables import DeviceSection, Owner, names
 from citytwin_edge.gateway import Device, GatewayPoint
 
@@ -112,31 +111,38 @@ def _range(point: ProfilePoint, unit: str, valid: Span) -> Iterator[str]:
 def _laws(profile: Profile) -> Iterator[str]:
     """Yield which golden values break a law of the profile's nature."""
     document, cases = golden.cases(profile)
+    units = {point.name: point.about.unit for point in profile.points}
     for index, case in enumerate(cases):
-        for text in broken(profile, case.values):
+        values = {name: (value, units.get(name, "1")) for name, value in case.values.items()}
+        for _, text in broken(profile, values):
             yield str(document.error(text, ("case", index)))
 
 
-def broken(profile: Profile, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in words which laws values of a profile's points break.
+def broken(
+    profile: Profile, values: Mapping[str, tuple[float | str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Yield the point whose value breaks a law, and which in words.
 
     Args:
         profile: the profile.
-        values: by point, in the units of the profile's points; texts are left out.
+        values: value and unit by point; texts are left out.
     """
-    phases: dict[str, Fields] = defaultdict(dict)
+    phases: dict[str, dict[str, float]] = defaultdict(dict)
+    points: dict[tuple[str, str], str] = {}
     for point in profile.points:
-        value = values.get(point.name)
-        if isinstance(value, int | float):
+        value, unit = values.get(point.name, ("", ""))
+        quantity, phase = point.quantity, point.about.phase
+        if isinstance(value, int | float) and quantity.name not in phases[phase]:
             try:
-                own = in_own_unit(point.quantity, point.about.unit, value)
+                phases[phase][quantity.name] = in_own_unit(quantity, unit, value)
             except CityTwinError:
                 continue  # told of the point itself
-            phases[point.about.phase].setdefault(point.quantity.name, own)
+            points[phase, quantity.name] = point.name
     for phase, of in phases.items():
         for law, value, expected in profile.nature.broken(of):
             where = f" ({phase})" if phase else ""
             yield (
+                points[phase, law.of],
                 f"{law.text}{where}: {law.of} is {value:.6g}, "
-                f"{'at most' if law.at_most else 'about'} {expected:.6g} is expected"
+                f"{'at most' if law.at_most else 'about'} {expected:.6g} is expected",
             )

@@ -43,10 +43,12 @@ def test_limits() -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({}, 'transport "tcp" needs host'),
-        ({"transport": "rtu"}, 'transport "rtu" needs serial'),
+        ({}, "needs host, a name or address, or serial, a port"),
+        ({"transport": "rtu", "host": "a"}, 'transport "rtu" needs serial'),
+        ({"transport": "tcp", "serial": "/dev/ttyS1"}, 'serial belongs to transport "rtu" only'),
         ({"transport": "rtu", "serial": "/dev/ttyS1", "host": "a"}, "has no host"),
-        ({"host": "a", "serial": "/dev/ttyS1"}, "serial belongs to transport"),
+        ({"host": "a", "serial": "/dev/ttyS1"}, "leave one of them out"),
+        ({"host": "a", "scan_units": [5, 3]}, r"scan_units is a list \[first, last\]"),
         ({"transport": "rtu", "serial": "/dev/ttyS1", "unit": 0}, "unit 0 is outside 1 to 247"),
         ({"transport": "rtu-over-tcp", "host": "a", "unit": 248}, "unit 248 is outside 1 to 247"),
         ({"transport": "udp", "host": "a"}, r"Invalid enum value 'udp' - at `\$.transport`"),

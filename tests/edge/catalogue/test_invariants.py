@@ -62,4 +62,5 @@ def test_golden_values_obey_the_laws_of_their_nature(tmp_path):
 def test_laws_are_said_of_what_was_read(tmp_path):
     put(tmp_path)
     profile = shelf(tmp_path).profile("acme/m1")
-    assert list(broken(profile, {"voltage-l1": 230.0, "current-l1": 5.0, "relay": "on"})) == []
+    values = {"voltage-l1": (230.0, "V"), "current-l1": (5.0, "A"), "relay": ("on", "1")}
+    assert list(broken(profile, values)) == []

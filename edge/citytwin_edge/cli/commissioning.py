@@ -1,0 +1,249 @@
+"""Commands that find devices and add them: scan, add."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from citytwin.errors import CityTwinError, ConfigError
+from citytwin_edge.cli import options as common
+from citytwin_edge.cli import output, values
+
+if TYPE_CHECKING:
+    from citytwin_edge.catalogue.profile import Profile
+    from citytwin_edge.catalogue.shelf import Shelf
+    from citytwin_edge.commissioning.plausible import Judged
+    from citytwin_edge.gateway import Device
+
+NOTHING: Final = 2
+"""Exit code of ``scan`` when no device was met."""
+IMPLAUSIBLE: Final = 3
+"""Exit code of ``add`` when a device was not added: it is silent, or what it says cannot be."""
+BAUDS: Final = (9600, 19200)
+UNITS: Final = (1, 32)
+"""Where a scan of a serial line looks when nothing else is said: half a minute a speed."""
+CHOICES_MAX: Final = 20
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands of this module."""
+    words = "look for ports and devices; reads only"
+    command = commands.add_parser("scan", help=words, description=words)
+    command.add_argument(
+        "what", help='"ports" for serial ports, else an adapter: modbus, mbus, ble, sparkplug …'
+    )
+    command.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="fields",
+        help="a field of [[device]]: where to look; several values of one are tried in turn",
+    )  # fmt: skip
+    command.add_argument("--host", action="append", default=[], help="like --set host=…")
+    command.add_argument("--serial", action="append", default=[], help="like --set serial=…")
+    command.add_argument("--baud", action="append", default=[], type=int, help="with --serial")
+    command.add_argument("--units", metavar="FIRST-LAST", help="Modbus unit ids, such as 1-32")
+    command.add_argument("--json", action="store_true")
+    common.common(command, scan)
+
+    words = "add a device: profile, connection, a reading of every point, edge.toml"
+    command = commands.add_parser("add", help=words, description=words)
+    command.add_argument("profile", nargs="?", help="its name, or words to look for")
+    command.add_argument("--name", help="of the device on this gateway")
+    command.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", dest="fields",
+        help="a field of [[device]]",
+    )  # fmt: skip
+    command.add_argument("--gateway", default="gateway", help="its name, if there is no file yet")
+    command.add_argument("--yes", action="store_true", help="ask nothing; fail where in doubt")
+    command.add_argument("--anyway", action="store_true", help="add it even if it says nonsense")
+    command.add_argument("--json", action="store_true")
+    common.common(command, add)
+
+
+def scan(options: Any) -> int:
+    """Show ports, or the devices that are met."""
+    from citytwin_edge.commissioning import scanning
+
+    if options.what == "ports":
+        from citytwin_edge.adapters.connection_ports import serial_ports
+
+        ports = serial_ports()
+        output.show(ports, as_json=options.json)
+        return 0 if ports else NOTHING
+    from citytwin_edge.catalogue.shelf import shelf_for
+
+    rows: list[dict[str, Any]] = []
+    shelf = shelf_for(common.config_path(options))
+
+    async def look() -> None:
+        for fields in scanning.alternatives(_places(options)):
+            where = ", ".join(f"{name} = {value}" for name, value in fields.items())
+            print(f"looking: {options.what} {where}", file=sys.stderr, flush=True)
+            try:
+                async for row in scanning.scan(options.what, fields, shelf, common.site()):
+                    rows.append(row)
+            except CityTwinError as error:
+                problems.append(str(error))
+                print(f"citytwin-edge: {error}", file=sys.stderr)
+
+    problems: list[str] = []
+    asyncio.run(look())
+    output.show(rows, as_json=options.json)
+    if problems and not rows:
+        return 1
+    return 0 if rows else NOTHING
+
+
+def _places(options: Any) -> dict[str, list[Any]]:
+    """Return where to look: each field with its values."""
+    places = values.fields_of(options.fields)
+    if options.host:
+        places["host"] = [*places.get("host", []), *options.host]
+    if options.serial:
+        places["serial"] = [*places.get("serial", []), *options.serial]
+        if options.what == "modbus":
+            places.setdefault("baud", options.baud or list(BAUDS))
+            places.setdefault("scan_units", [UNITS])
+            places.setdefault("reply_timeout_s", [0.2])
+    if options.baud:
+        places["baud"] = options.baud
+    if options.units:
+        first, _, last = options.units.partition("-")
+        if not (first.isdigit() and (last or first).isdigit()):
+            raise CityTwinError(f"--units {options.units}: write 1-32, or one unit id")
+        places["scan_units"] = [(int(first), int(last or first))]
+    return places
+
+
+def add(options: Any) -> int:
+    """Add a device."""
+    from citytwin_edge.catalogue.shelf import shelf_for
+    from citytwin_edge.commissioning import adding
+
+    named = options.config is not None
+    path = common.config_path(options)
+    if not named and not path.exists():
+        path = Path("edge.toml")
+    shelf = shelf_for(path)
+    profile = _profile(options, shelf)
+    fields = _fields(options, profile)
+    wish = profile.name.rpartition("/")[2]
+    name = options.name or _asked(options, "name on this gateway", adding.free_name(path, wish))
+    fields = {"name": name, "profile": profile.name, **fields}
+    device = _device(fields, shelf)
+    judged, fields = asyncio.run(_tried(options, device, profile, fields))
+    doubt = [row for row in judged.rows if row["plausible"] != "ok"]
+    if options.json:
+        output.show(judged.rows, as_json=True)
+    if doubt and not options.anyway and not _agreed(options, _warning(judged.rows, doubt)):
+        print(f"citytwin-edge: {name} was not added: {_warning(judged.rows, doubt)}; see above. "
+              "--anyway adds it as it is", file=sys.stderr)  # fmt: skip
+        return IMPLAUSIBLE
+    config = adding.added(path, adding.device_text(fields), gateway=options.gateway)
+    if not options.json:
+        print(f"{path}: {name} is added; {len(config.devices)} devices, "
+              f"{len(config.points)} points")  # fmt: skip
+    return 0
+
+
+def _warning(rows: list[dict[str, Any]], doubt: list[dict[str, Any]]) -> str:
+    return f"{len(doubt)} of {len(rows)} points were not read or cannot be"
+
+
+def _device(fields: dict[str, Any], shelf: Shelf) -> Device:
+    """Return the device as a gateway's file with it alone would."""
+    import tempfile
+
+    from citytwin_edge.commissioning.adding import device_text
+    from citytwin_edge.config import load_with
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "edge.toml"
+        path.write_text(f'[gateway]\nname = "gateway"\n{device_text(fields)}', encoding="utf-8")
+        try:
+            return load_with(path, shelf).devices[0]
+        except ConfigError as error:
+            # Of a file that nobody has: only what is wrong with the device is of use.
+            raise ConfigError(re.sub(rf"^{re.escape(str(path))}:\d+: ", "", str(error))) from None
+
+
+async def _tried(
+    options: Any, device: Device, profile: Profile, fields: dict[str, Any]
+) -> tuple[Judged, dict[str, Any]]:
+    """Read the device, show it, and offer what would make more sense."""
+    from citytwin_edge.commissioning.plausible import hint, judge
+    from citytwin_edge.probing import probe_device
+
+    site = common.site()
+    first = judge(device, await probe_device(device, site), profile)
+    if not options.json:
+        output.show(first.rows, as_json=False)
+    better = await hint(device, first, profile, site)
+    if better is None:
+        return first, fields
+    said = (
+        f"{better.field} = {better.value} makes {better.judged.sense} instead of {first.sense} of "
+        f"{len(first.rows)} points plausible"
+    )
+    if not options.json:
+        print(said)
+        output.show(better.judged.rows, as_json=False)
+    if options.yes or not _agreed(options, f"use {better.field} = {better.value}"):
+        print(f"citytwin-edge: {said}; give it with --set {better.field}={better.value}",
+              file=sys.stderr)  # fmt: skip
+        return first, fields
+    return better.judged, {**fields, better.field: better.value}
+
+
+def _profile(options: Any, shelf: Shelf) -> Profile:
+    """Return the profile that was named, or that is chosen from those with the given words."""
+    wanted = options.profile or ""
+    if wanted in shelf.names():
+        return shelf.profile(wanted)
+    while True:
+        words = wanted.casefold().replace("/", " ").split()
+        near = [name for name in shelf.names() if all(word in name for word in words)]
+        if len(near) == 1 and wanted:
+            return shelf.profile(near[0])
+        if options.yes or not sys.stdin.isatty():
+            shown = ", ".join(near[:CHOICES_MAX]) or "none has these words"
+            raise CityTwinError(
+                f'which profile is "{wanted}"? {shown}; citytwin-edge profiles list'
+            )
+        for name in near[:CHOICES_MAX]:
+            print(f"  {name}  {shelf.profile(name).product}")
+        wanted = _asked(options, "profile, or words of it", "")
+
+
+def _fields(options: Any, profile: Profile) -> dict[str, Any]:
+    """Return where the device is: what was given, and what is asked for."""
+    from citytwin_edge import plugins
+    from citytwin_edge.commissioning.adding import connection_fields
+
+    kind = plugins.adapter(profile.adapter)
+    given = values.only(values.fields_of(options.fields))
+    for name in connection_fields(profile, kind, given):
+        if name not in given and not options.yes and sys.stdin.isatty():
+            usual = profile.file.device.get(name, "")
+            answer = _asked(options, name, str(usual))
+            if answer != str(usual):
+                given[name] = values.value_of(answer)
+    return given
+
+
+def _asked(options: Any, what: str, usual: str) -> str:
+    """Ask the technician; without a terminal, or with --yes, the usual answer is taken."""
+    if options.yes or not sys.stdin.isatty():
+        return usual
+    print(f"{what}{f' [{usual}]' if usual else ''}: ", end="", flush=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        raise CityTwinError("nothing was added")
+    return answer.strip() or usual
+
+
+def _agreed(options: Any, what: str) -> bool:
+    if options.yes or not sys.stdin.isatty():
+        return False
+    return _asked(options, f"{what}: yes or no", "no").casefold() in {"y", "yes", "д", "да", "иә"}

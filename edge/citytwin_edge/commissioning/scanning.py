@@ -1,0 +1,190 @@
+"""Scanning: which ports there are, which devices answer, and which profile each of them is."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import re
+import tomllib
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from citytwin.adapter import AdapterType, Binding, Found, Probed, Probes, Scans, Site
+from citytwin.errors import CityTwinError, ConfigError
+from citytwin.quality import Quality
+from citytwin_edge import plugins
+from citytwin_edge.catalogue.golden import device_like
+from citytwin_edge.catalogue.invariants import identities
+from citytwin_edge.catalogue.profile import Identify, Profile
+from citytwin_edge.catalogue.shelf import Shelf
+from citytwin_edge.device_tables import DeviceSection, Owner, names
+
+SCAN_S_MAX: Final = 600.0
+"""A scan as a whole; whoever looks for more says which units, or which port."""
+IDENTIFY_S_MAX: Final = 30.0
+SILENCES_MAX: Final = 4
+"""A device that says nothing to so many questions about what it is, is not asked further."""
+
+_HOW: Final = ("scan_units", "reply_timeout_s")
+"""Fields that say how to look, not where."""
+
+Row = dict[str, Any]
+
+
+def alternatives(chosen: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of fields of which several values were given."""
+    for values in itertools.product(*chosen.values()):
+        yield dict(zip(chosen, values, strict=True))
+
+
+def settings_of(name: str, kind: AdapterType, fields: Mapping[str, Any]) -> Any:
+    """Return an adapter's settings; what is required and not given comes from its examples.
+
+    Raises:
+        ConfigError: the fields do not suit the adapter.
+    """
+    examples: Sequence[dict[str, Any]] = getattr(kind, "examples", ()) or ({},)
+    problem = ""
+    for example in ({}, *examples):
+        try:
+            return msgspec.convert({**example, **fields}, kind.device_settings)
+        except msgspec.ValidationError as error:
+            problem = problem or str(error)
+    raise ConfigError(f"adapter {name}: {problem}")
+
+
+async def scan(
+    name: str, fields: Mapping[str, Any], shelf: Shelf, site: Site
+) -> AsyncIterator[Row]:
+    """Yield a row for each device that is met, with the profiles that it may be.
+
+    Args:
+        name: the adapter.
+        fields: of ``[[device]]``: where to look.
+        shelf: the profiles.
+        site: for the adapter.
+
+    Raises:
+        ConfigError: there is no such adapter, it cannot scan, or the fields do not suit it.
+        DeviceError: there is no connection.
+    """
+    kind = plugins.adapter(name)
+    adapter = kind.build(settings_of(name, kind, fields), [], site)
+    if not isinstance(adapter, Scans):
+        raise ConfigError(f'adapter "{name}" cannot scan; name the device in edge.toml instead')
+    try:
+        found = []
+        async with asyncio.timeout(SCAN_S_MAX):
+            await adapter.open()
+            async for one in adapter.scan():
+                found.append(one)
+    finally:
+        await adapter.close()
+    for one in found:
+        addressed = {**fields, **_fields(one)}
+        profiles = [] if not one.address else await identify(name, addressed, shelf, site)
+        yield _row(name, fields, one, profiles)
+
+
+def _fields(found: Found) -> dict[str, Any]:
+    """Return the fields that make it this one; none where they are no TOML."""
+    try:
+        return tomllib.loads(found.address)
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _row(name: str, fields: Mapping[str, Any], one: Found, profiles: list[str]) -> Row:
+    return {
+        "adapter": name,
+        "where": ", ".join(f"{n} = {one}" for n, one in fields.items() if n not in _HOW),
+        "address": one.address.replace("\n", ", "),
+        "says": one.description,
+        "dBm": None if math.isnan(one.signal) else round(one.signal),
+        "profile": ", ".join(profiles),
+    }
+
+
+async def identify(name: str, fields: Mapping[str, Any], shelf: Shelf, site: Site) -> list[str]:
+    """Return the profiles whose every ``[[identify]]`` is what the device says; best first.
+
+    Args:
+        name: the adapter.
+        fields: of ``[[device]]``: which device.
+        shelf: the profiles.
+        site: for the adapter.
+    """
+    asker = _Asker(name, fields, site)
+    matching: list[tuple[int, str]] = []
+    try:
+        async with asyncio.timeout(IDENTIFY_S_MAX):
+            for profile in map(shelf.profile, shelf.names()):
+                if profile.adapter != name or not profile.file.identify:
+                    continue
+                if await asker.is_one(profile, Owner("scan", None, shelf)):
+                    matching.append((-len(profile.file.identify), profile.name))
+                if asker.silences >= SILENCES_MAX:
+                    break
+    except TimeoutError:
+        pass
+    return [name for _, name in sorted(matching)]
+
+
+class _Asker:
+    """Asks one device what it is; the same question once."""
+
+    def __init__(self, name: str, fields: Mapping[str, Any], site: Site) -> None:
+        self._name, self._fields, self._site = name, fields, site
+        self._kind = plugins.adapter(name)
+        self._known: dict[str, tuple[Probed, str]] = {}
+        self.silences = 0
+
+    async def is_one(self, profile: Profile, owner: Owner) -> bool:
+        """Return whether the device says what one of this profile says."""
+        own = {*names(DeviceSection)}
+        usual = {field: v for field, v in profile.file.device.items() if field not in own}
+        try:
+            settings = settings_of(self._name, self._kind, {**usual, **self._fields})
+            wanted = identities(profile, device_like(profile, owner))
+        except ConfigError:
+            return False  # such a device cannot be at this place: another transport, say
+        for binding, what in wanted:
+            said, text = await self._ask(settings, binding)
+            if said.quality != Quality.GOOD or not fits(what, said.value, text):
+                return False
+        return True
+
+    async def _ask(self, settings: Any, binding: Binding) -> tuple[Probed, str]:
+        question = f"{settings} {binding.address} {binding.point.kind}"
+        if question not in self._known:
+            self._known[question] = await self._asked(settings, binding)
+        return self._known[question]
+
+    async def _asked(self, settings: Any, binding: Binding) -> tuple[Probed, str]:
+        nothing = Probed(0, b"", math.nan, Quality.BAD_SILENT, 0)
+        adapter = self._kind.build(settings, [binding], self._site)
+        if not isinstance(adapter, Probes):
+            return nothing, ""
+        try:
+            await adapter.open()
+            said = (*await adapter.probe(), nothing)[0]
+        except (CityTwinError, OSError):
+            said = nothing
+        finally:
+            await adapter.close()
+        self.silences += said.quality == Quality.BAD_SILENT
+        return said, said.note
+
+
+def fits(what: Identify, value: float, text: str) -> bool:
+    """Return whether what a device says of itself is what its profile says."""
+    if what.matches:
+        return re.fullmatch(what.matches, text.strip(" \0")) is not None
+    if what.within:
+        return what.within[0] <= value <= what.within[-1]
+    return any(
+        text.strip(" \0") == one if isinstance(one, str) else value == one for one in what.equals
+    )

@@ -1,0 +1,92 @@
+"""Scans: which devices answer on a real line, and which profile they are."""
+
+import pytest
+
+from citytwin.errors import ConfigError, DeviceSilent
+from citytwin_edge.catalogue.profile import Identify
+from citytwin_edge.catalogue.shelf import Shelf
+from citytwin_edge.commissioning.scanning import (
+    alternatives,
+    fits,
+    identify,
+    scan,
+)
+from tests.edge.catalogue.profiles import METER, put
+from tests.edge.modbus_devices import device, new_site, tcp_server
+
+
+def acme(*codes):
+    return device(2, [(0, [0] * 10), (100, list(codes))], inputs=[(0, [0] * 20)])
+
+
+def where(port):
+    return {"host": "127.0.0.1", "port": port, "scan_units": (1, 3), "reply_timeout_s": 0.2}
+
+
+async def test_what_answers_is_found_and_recognised(tmp_path):
+    put(tmp_path)
+    shelf = Shelf([tmp_path / "profiles"])
+    async with tcp_server(acme(7001)) as port:
+        rows = [row async for row in scan("modbus", where(port), shelf, new_site())]
+    (row,) = [row for row in rows if row["profile"]]
+    assert (row["address"], row["profile"]) == ("unit = 2", "acme/m1")
+    assert row["where"] == f"host = 127.0.0.1, port = {port}"
+
+
+async def test_another_device_of_the_same_maker_is_not_taken_for_it(tmp_path):
+    put(tmp_path)
+    shelf = Shelf([tmp_path / "profiles"])
+    async with tcp_server(acme(7002)) as port:
+        fields = {**where(port), "unit": 2}
+        assert await identify("modbus", fields, shelf, new_site()) == []
+
+
+async def test_the_profile_that_says_most_comes_first(tmp_path):
+    put(tmp_path)
+    more = '[[identify]]\ntable = "holding"\naddress = 101\nin = [5, 9]\n\n[[point]]'
+    path = tmp_path / "profiles" / "acme" / "m1-plus.toml"
+    path.write_text(METER.replace("[[point]]", more, 1))
+    shelf = Shelf([tmp_path / "profiles"])
+    async with tcp_server(acme(7001, 7)) as port:
+        found = await identify("modbus", {**where(port), "unit": 2}, shelf, new_site())
+    assert found == ["acme/m1-plus", "acme/m1"]
+
+
+async def test_a_host_that_is_not_there_is_said(tmp_path):
+    async with tcp_server(acme(1)) as port:
+        pass
+    with pytest.raises(DeviceSilent, match=r"127\.0\.0\.1"):
+        [row async for row in scan("modbus", where(port), Shelf([]), new_site())]
+
+
+async def test_an_adapter_that_cannot_scan_says_so():
+    with pytest.raises(ConfigError, match='adapter "p1" cannot scan'):
+        [row async for row in scan("p1", {"serial": "/dev/ttyUSB9"}, Shelf([]), new_site())]
+
+
+async def test_fields_that_do_not_suit_are_told():
+    with pytest.raises(ConfigError, match=r"adapter modbus: .*speed"):
+        [row async for row in scan("modbus", {"speed": 5}, Shelf([]), new_site())]
+
+
+def test_every_combination_is_tried():
+    assert list(alternatives({"baud": [9600, 19200], "serial": ["a"]})) == [
+        {"baud": 9600, "serial": "a"},
+        {"baud": 19200, "serial": "a"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "value", "text", "fit"),
+    [
+        (Identify(equals=(7, 8)), 8.0, "", True),
+        (Identify(equals=(7, 8)), 9.0, "", False),
+        (Identify(equals=("SDM",)), 1.0, "SDM \0", True),
+        (Identify(within=(3, 5)), 5.0, "", True),
+        (Identify(within=(3, 5)), 6.0, "", False),
+        (Identify(matches=r"SUN2000.*"), 1.0, "SUN2000-60KTL", True),
+        (Identify(matches="SUN"), 1.0, "SUN2000", False),
+    ],
+)
+def test_what_a_device_says_of_itself(what, value, text, fit):
+    assert fits(what, value, text) is fit
