@@ -61,6 +61,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         exchange: in order.
         values: by point, in the point's unit; of a text the text.
         bad: points without a value, and why: the reason of their quality.
+        display: what a person read off the device at that moment, for those who look later.
     """
 
     source: Annotated[str, msgspec.Meta(min_length=1)]
@@ -68,6 +69,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     exchange: Annotated[tuple[Pair, ...], msgspec.Meta(min_length=1)]
     values: dict[str, float | str] = {}
     bad: dict[str, str] = {}
+    display: dict[str, float | str] = {}
 
 
 class FramesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,9 +10,9 @@ from typing import Final
 
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
-from citytwin_edge.cli import commissioning, devices, hub, profiles, running
+from citytwin_edge.cli import commissioning, devices, handover, hub, profiles, running
 
-GROUPS: Final = (running, commissioning, devices, profiles, hub)
+GROUPS: Final = (running, commissioning, devices, handover, profiles, hub)
 """Modules of this folder; each adds its commands with ``add_to``."""
 INTERRUPTED: Final = 130
 
