@@ -6,9 +6,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench import bench_codec, bench_gateway
+from tests.bench import bench_codec, bench_decode, bench_fleet, bench_gateway, bench_mqtt
 
-BENCHES: dict[str, Callable[[], Any]] = {"codec": bench_codec.run, "gateway": bench_gateway.run}
+BENCHES: dict[str, Callable[[], Any]] = {
+    "codec": bench_codec.run,
+    "decode": bench_decode.run,
+    "gateway": bench_gateway.run,
+    "fleet": bench_fleet.run,
+    "mqtt": bench_mqtt.run,
+}
 
 
 def main(names: list[str]) -> None:
