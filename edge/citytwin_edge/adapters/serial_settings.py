@@ -67,6 +67,7 @@ class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         "crc16-xmodem",
         "crc16-arc",
         "crc16-x25",
+        "crc16-en13757",
         "crc32",
     ]
     order: Literal["big", "little"] = "big"

@@ -41,6 +41,26 @@ _MODBUS: Final = _reflected(0xA001)
 _X25: Final = _reflected(0x8408)
 
 
+def _unreflected(polynomial: int) -> tuple[int, ...]:
+    """Return the table of a CRC-16 that takes the highest bit first."""
+    table = []
+    for crc in range(0, 0x10000, 0x100):
+        for _ in range(8):
+            crc = (crc << 1 ^ (polynomial if crc & 0x8000 else 0)) & 0xFFFF
+        table.append(crc)
+    return tuple(table)
+
+
+_EN13757: Final = _unreflected(0x3D65)
+
+
+def _crc16_en13757(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc = (crc << 8 ^ _EN13757[crc >> 8 ^ byte]) & 0xFFFF
+    return crc ^ 0xFFFF
+
+
 def _crc16(table: tuple[int, ...], data: bytes, crc: int = 0xFFFF) -> int:
     for byte in data:
         crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
@@ -56,11 +76,12 @@ _KINDS: Final[dict[str, tuple[int, Callable[[bytes], int]]]] = {
     "crc16-xmodem": (2, lambda data: binascii.crc_hqx(data, 0)),
     "crc16-arc": (2, lambda data: _crc16(_MODBUS, data, 0)),
     "crc16-x25": (2, lambda data: _crc16(_X25, data) ^ 0xFFFF),
+    "crc16-en13757": (2, _crc16_en13757),
     "crc32": (4, binascii.crc32),
 }
 KINDS: Final = tuple(_KINDS)
 """Size in bytes and calculation by name; the CRCs are those of the "catalogue of parametrised CRC
-algorithms" called MODBUS, IBM-3740 (or CCITT-FALSE), XMODEM, ARC, IBM-SDLC (or X-25) and
+algorithms" called MODBUS, IBM-3740 (or CCITT-FALSE), XMODEM, ARC, IBM-SDLC (or X-25), EN-13757 and
 ISO-HDLC."""
 
 

@@ -9,7 +9,8 @@ DIGITS = b"123456789"
 # worked by hand: 0x31 + … + 0x39 = 0x1DD.
 CHECKS = {
     "sum8": "dd", "xor8": "31", "lrc": "23", "crc16-modbus": "4b37", "crc16-ccitt": "29b1",
-    "crc16-xmodem": "31c3", "crc16-arc": "bb3d", "crc16-x25": "906e", "crc32": "cbf43926",
+    "crc16-xmodem": "31c3", "crc16-arc": "bb3d", "crc16-x25": "906e", "crc16-en13757": "c2b7",
+    "crc32": "cbf43926",
 }  # fmt: skip
 
 
