@@ -77,7 +77,7 @@ async def instrument(
             one.close()
 
 
-def bindings_of(points: Sequence[dict[str, Any]]) -> list[Binding]:
+def bindings_of(points: Sequence[dict[str, Any]], address: Any = SerialPoint) -> list[Binding]:
     """Bindings as a configuration file gives them; what _OF_POINTS names is the point's."""
     bindings = []
     for number, fields in enumerate(points):
@@ -85,7 +85,7 @@ def bindings_of(points: Sequence[dict[str, Any]]) -> list[Binding]:
         known = {name: own[name] for name in _OF_POINTS if name in own and name != "name"}
         point = msgspec.convert({"id": f"gw/dev/{own['name']}"} | known, Point)
         rest = {name: value for name, value in fields.items() if name not in _OF_POINTS}
-        bindings.append(Binding(point, msgspec.convert(rest, SerialPoint)))
+        bindings.append(Binding(point, msgspec.convert(rest, address)))
     return bindings
 
 

@@ -6,8 +6,9 @@ What a request brings goes to whoever asked; what comes besides goes to those wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -159,6 +160,21 @@ class _Exchange:
         self._timer.cancel()
 
 
+class Turn:
+    """The port for as long as a party has it; ``ask`` as often as is needed."""
+
+    def __init__(self, port: Port, party: Party, *, command: bool) -> None:
+        self._port, self._party, self._command = port, party, command
+        self.is_answered = False
+        self.timeout_s = 0.0
+
+    async def ask(self, question: Question, take: Callable[[bytes], bool] | None) -> None:
+        """Ask, and wait until ``take`` says that what came is the answer; see :meth:`Port.ask`."""
+        self.timeout_s = question.timeout_s
+        await self._port.exchange(self._party, question, take, once=self._command)
+        self.is_answered = True
+
+
 class Port:
     """One endpoint; ``ask`` may be called by many at a time and serves them one after another."""
 
@@ -233,29 +249,56 @@ class Port:
             NoAnswer: none in time.
             DeviceSilent: no connection.
         """
+        async with self.turn(party, command=command) as turn:
+            await turn.ask(question, take)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, party: Party, *, command: bool = False) -> AsyncIterator[Turn]:
+        """Let a party have the port for several requests, with nobody in between.
+
+        Args:
+            party: who is asked.
+            command: go before requests, and ask each time once only.
+        """
         loop = asyncio.get_running_loop()
         rank = await self._turns.take_for(party, command=command)
         started = loop.time()
-        is_answered = False
+        turn = Turn(self, party, command=command)
         try:
             await self._wait_for_late_ones(party)
-            is_fresh = not self._connection.is_open
+            yield turn
+        finally:
+            wasted_s = 0.0
+            if rank is Rank.SILENT and not turn.is_answered:
+                everyone_knows = all(one.knows_its_own for one in self._parties)
+                wasted_s = loop.time() - started
+                wasted_s += 0.0 if everyone_knows else turn.timeout_s
+            self._turns.give_back(wasted_s=wasted_s)
+
+    async def exchange(
+        self,
+        party: Party,
+        question: Question,
+        take: Callable[[bytes], bool] | None,
+        *,
+        once: bool,
+    ) -> None:
+        """Ask; the turn is the caller's (called by it).
+
+        Raises:
+            NoAnswer: none in time.
+            DeviceSilent: no connection.
+        """
+        is_fresh = not self._connection.is_open
+        try:
             try:
                 await self._send(party, question, take)
             except _Lost:
-                if is_fresh or command:
+                if is_fresh or once:
                     raise
                 await self._send(party, question, take)
-            is_answered = True
         except _Lost:
             raise DeviceSilent(f"{self.endpoint} closed the connection") from None
-        finally:
-            wasted_s = 0.0
-            if rank is Rank.SILENT and not is_answered:
-                everyone_knows = all(one.knows_its_own for one in self._parties)
-                wasted_s = loop.time() - started
-                wasted_s += 0.0 if everyone_knows else question.timeout_s
-            self._turns.give_back(wasted_s=wasted_s)
 
     async def _wait_for_late_ones(self, party: Party) -> None:
         """Let another's late answer pass by, where it could be taken for this one's."""

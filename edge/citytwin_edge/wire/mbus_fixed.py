@@ -22,7 +22,9 @@ _HISTORIC: Final = 0x3E
 """The unit of a second counter that is the first one of an earlier time."""
 
 
-def _decades(first: int, count: int, name: str, unit: str, exponent: int) -> dict[int, tuple[str, str, Fraction]]:
+def _decades(
+    first: int, count: int, name: str, unit: str, exponent: int
+) -> dict[int, tuple[str, str, Fraction]]:
     return {first + n: (name, unit, Fraction(10) ** (exponent + n)) for n in range(count)}
 
 
@@ -61,7 +63,9 @@ def fixed(status: int, units: bytes, counters: bytes) -> tuple[int, tuple[Record
         header = bytes([n, byte])
         told = _told(unit)
         found.append(
-            Record(header, data, Function.INSTANTANEOUS, storage or int(is_historic), 0, 0, told, seen)
+            Record(
+                header, data, Function.INSTANTANEOUS, storage or int(is_historic), 0, 0, told, seen
+            )
         )
     return medium, tuple(found)
 

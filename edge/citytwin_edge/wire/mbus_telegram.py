@@ -89,7 +89,7 @@ def long_address(data: bytes) -> bytes:
 
 
 def letters(code: int) -> str:
-    """Return a manufacturer's three letters (EN 13757-7, 7.5.2; assigned by the FLAG association)."""
+    """Return a manufacturer's three letters (EN 13757-7, 7.5.2), which FLAG assigns."""
     return "".join(chr(64 + (code >> shift & 0x1F)) for shift in (10, 5, 0))
 
 
@@ -182,9 +182,7 @@ class Envelope(NamedTuple):
 _WIRED: Final = Envelope()
 
 
-def telegram(
-    ci: int, data: bytes, *, key: bytes = b"", around: Envelope = _WIRED
-) -> Telegram:
+def telegram(ci: int, data: bytes, *, key: bytes = b"", around: Envelope = _WIRED) -> Telegram:
     """Return what a telegram says.
 
     Args:
@@ -258,7 +256,9 @@ def _head(data: bytes, around: Envelope, *, is_long: bool, has_any: bool) -> _He
 
 def _fixed(data: bytes, *, is_reversed: bool) -> Telegram:
     if len(data) != FIXED_BYTES:
-        raise DeviceMalformed(f"a telegram of fixed layout has {FIXED_BYTES} bytes, not {len(data)}")
+        raise DeviceMalformed(
+            f"a telegram of fixed layout has {FIXED_BYTES} bytes, not {len(data)}"
+        )
     if is_reversed:
         data = data[3::-1] + data[4:8] + data[11:7:-1] + data[15:11:-1]
     medium, found = fixed(data[5], data[6:8], data[8:])

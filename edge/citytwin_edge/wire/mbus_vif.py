@@ -70,7 +70,9 @@ class ValueInformation(NamedTuple):
 def _steps(first: int, count: int, name: str, unit: str, exponent: int) -> dict[int, Base]:
     """Return codes whose lowest bits are an exponent of ten; ``exponent``: that of the first."""
     return {
-        first + n: Base(name, unit, Fraction(10) ** (exponent + n), name == "temperature-difference")
+        first + n: Base(
+            name, unit, Fraction(10) ** (exponent + n), name == "temperature-difference"
+        )
         for n in range(count)
     }
 
@@ -122,8 +124,9 @@ _FD: Final[dict[int, Base]] = {
     **_steps(0x00, 4, "credit", "", -3),
     **_steps(0x04, 4, "debit", "", -3),
     **_flags(
-        0x08, "access-number", "medium", "manufacturer", "parameter-set", "model", "hardware-version",
-        "firmware-version", "software-version", "customer-location", "customer", "user-code",
+        0x08, "access-number", "medium", "manufacturer", "parameter-set", "model",
+        "hardware-version", "firmware-version", "software-version", "customer-location",
+        "customer", "user-code",
         "operator-code", "system-operator-code", "developer-code", "password", "error-flags",
         "error-mask", "security-key", "digital-output", "digital-input", "baud-rate",
         "response-delay", "retry", "remote-control", "first-storage", "last-storage",
@@ -202,7 +205,7 @@ QUANTITIES: Final = tuple(
             for base in table.values()
             if base.unit
         }
-        | {MANUFACTURER, PLAIN_TEXT, "credit", "debit"}
+        | {MANUFACTURER, PLAIN_TEXT, "credit", "debit", "temperature"}
     )
 )
 """Every name that a record can have."""

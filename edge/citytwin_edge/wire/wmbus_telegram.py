@@ -16,13 +16,20 @@ from citytwin_edge.wire.mbus_telegram import (
     LONG,
     Envelope,
     Formats,
+    Meter,
     Telegram,
     long_address,
+    meter_of,
     telegram,
 )
 from citytwin_edge.wire.wmbus_frames import LinkFrame
 
-_EXTENDED: Final = {0x8C: (False, False), 0x8D: (False, True), 0x8E: (True, False), 0x8F: (True, True)}
+_EXTENDED: Final = {
+    0x8C: (False, False),
+    0x8D: (False, True),
+    0x8E: (True, False),
+    0x8F: (True, True),
+}
 """Whether each has another address, and a session with a checksum."""
 _AUTHENTICATION: Final = 0x90
 _MORE, _HAS_CONTROL, _HAS_LENGTH, _HAS_COUNTER, _HAS_MAC, _HAS_KEY = (
@@ -55,9 +62,21 @@ def wireless(frame: LinkFrame, key: bytes = b"", formats: Formats | None = None)
     if ci == _AUTHENTICATION:
         ci, data, sender = _authenticated(data, key, sender)
     known = Formats() if formats is None else formats
-    return telegram(
-        ci, data, key=key, around=Envelope(frame.meter, sender, known, is_opened)
-    )
+    return telegram(ci, data, key=key, around=Envelope(frame.meter, sender, known, is_opened))
+
+
+def sender_of(frame: LinkFrame) -> Meter:
+    """Return whose telegram it is: of a meter behind a radio adapter, the meter's own address."""
+    ci, data = frame.ci, frame.data
+    if ci in (0x8C, 0x8E):
+        at = 2 + 8 * _EXTENDED[ci][0]
+        ci, data = data[at] if len(data) > at else 0, data[at + 1 :]
+    if ci == _AUTHENTICATION and data:
+        at = data[0] + 1
+        ci, data = data[at] if len(data) > at else 0, data[at + 1 :]
+    if ci in LONG and len(data) >= 8:
+        return meter_of(data[:4], data[4:6], data[6], data[7])
+    return frame.meter
 
 
 def _extended(frame: LinkFrame, key: bytes) -> tuple[int, bytes, bool]:
