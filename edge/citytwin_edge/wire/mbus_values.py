@@ -27,6 +27,7 @@ REAL: Final = 0x05
 NEITHER: Final = (0x00, 0x08)
 """No data, and a selection for readout, which has none."""
 _TEXT_LVAR_MAX: Final = 0xBF
+_SINGLE_MAX: Final = 3.4e38
 
 Moment = datetime.datetime | datetime.date | datetime.time
 
@@ -68,10 +69,19 @@ def number(dif: int, data: bytes, *, is_unsigned: bool = False) -> Seen:
         value = struct.unpack("<f", data)[0]
         if not math.isfinite(value):
             return Seen(None, "it is no number")
-        return Seen(float(f"{value:.9g}"))  # what a single float knows
+        return Seen(_shortest(value, data))
     if coding >= 9:
         return bcd(data)
     return _integer(data, is_unsigned=is_unsigned)
+
+
+def _shortest(value: float, data: bytes) -> float:
+    """Return the shortest decimal that is this single float: 0.1, not 0.10000000149."""
+    for digits in (6, 7, 8):
+        near = float(f"{value:.{digits}g}")
+        if abs(near) < _SINGLE_MAX and struct.pack("<f", near) == data:
+            return near
+    return float(f"{value:.9g}")
 
 
 def _integer(data: bytes, *, is_unsigned: bool = False) -> Seen:
