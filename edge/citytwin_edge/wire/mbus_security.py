@@ -17,7 +17,7 @@ CHECK: Final = b"\x2f\x2f"
 """What decrypted data must begin with."""
 KEY_BYTES: Final = 16
 _MODE_MAX: Final = 15
-"""Above are none: wired meters from before 2013 have a signature there, which nobody uses."""
+"""Above are none: on the wire, meters from before 2013 have a signature there that is not used."""
 NO_KEY: Final = "the telegram is encrypted (security mode {}): give the meter's key"
 WRONG_KEY: Final = "the key is not the meter's, or the telegram is damaged"
 
@@ -41,11 +41,13 @@ class Config(NamedTuple):
         return not self.mode or (self.mode in (5, 7) and not self.blocks)
 
 
-def config_of(word: int, extension: int = 0) -> Config:
+def config_of(word: int, extension: int = 0, *, is_radio: bool = False) -> Config:
     """Return what the configuration field, and in mode 7 the byte behind it, say."""
     mode = word >> 8 & 0x1F
     if mode > _MODE_MAX:
-        return Config()
+        if not is_radio:
+            return Config()
+        mode &= _MODE_MAX  # OMS before issue 4 had another use for that bit
     return Config(mode, word >> 4 & 0x0F if mode in (5, 7) else 0, extension >> 4 & 3)
 
 

@@ -245,12 +245,12 @@ def _head(data: bytes, around: Envelope, *, is_long: bool, has_any: bool) -> _He
         at = 8
     access, status, word = data[at], data[at + 1], int.from_bytes(data[at + 2 : at + 4], "little")
     at += 4
-    extension = 0
-    if config_of(word).mode == 7:
+    extension, is_radio = 0, around.formats is not None
+    if config_of(word, is_radio=is_radio).mode == 7:
         if len(data) == at:
             raise DeviceMalformed("the telegram ends within its header")
         extension, at = data[at], at + 1
-    config = config_of(word, extension)
+    config = config_of(word, extension, is_radio=is_radio)
     return _Head(meter, access, status, config, sender._replace(access=access), at)
 
 

@@ -48,6 +48,7 @@ def test_the_configuration_field():
     assert config_of(0x0720, 0x10) == Config(7, 2, 1)
     assert config_of(0x0800) == Config(8)
     assert config_of(0xFFFF) == Config(), "a signature of old"
+    assert config_of(0x7545, is_radio=True) == Config(5, 4), "a Sharky 775 by radio"
     assert config_of(0x0500).is_clear
     assert not config_of(0x0800).is_clear
 
