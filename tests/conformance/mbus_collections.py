@@ -63,9 +63,10 @@ def told_by_wmbusmeters(folder: Path) -> Iterator[Told]:
 
 
 def _told(name: str, args: str, telegrams: str, said: str) -> Told:
-    key = args.split()[-1]
+    words = args.split()
+    key = words[-1]
     return Told(
-        f"{name} {args.split()[0]}",
+        f"{name} {words[0]}",
         [re.sub(r"[_|#]", "", one) for one in telegrams.split(",")],
         key if re.fullmatch("[0-9A-Fa-f]{32}", key) else "",
         json.loads(said),
@@ -180,7 +181,7 @@ def check_libmbus(folder: Path) -> Counter[str]:
         count["telegrams"] += 1
         records = list(telegram(frame.ci, frame.data).block.records)
         # It is a collection that somebody chose to fetch; its files are small.
-        for one in ElementTree.fromstring(readings.read_bytes()).iter("DataRecord"):  # noqa: S314
+        for one in ElementTree.fromstring(readings.read_bytes()).iter("DataRecord"):
             known = LIBMBUS.get(one.findtext("Unit") or "")
             if known is None:
                 continue

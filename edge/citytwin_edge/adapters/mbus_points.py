@@ -369,10 +369,12 @@ def _find(address: MbusPoint, records: Sequence[Record], unit: str) -> Record:
 
 def _value_in(record: Record, unit: str) -> object:
     """Return what tells records apart that should be one."""
+    if record.in_unit is None:
+        return record.seen.value
     try:
         return _in_unit(record, unit)
-    except (_Failed, TypeError):
-        return record.seen.value
+    except _Failed:
+        return record.header
 
 
 def _in_unit(record: Record, unit: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import random
@@ -52,6 +53,11 @@ def frame_of(name):
     return frame
 
 
+def read_by_pymeterbus(raw):
+    # Its load() would take a frame of 0x44 bytes for one by radio.
+    return json.loads(meterbus.TelegramLong(list(raw)).to_JSON())["body"]["records"]
+
+
 def same(record, unit, value):
     """Tell whether a record is a value in some unit, to the digits that people write."""
     if not unit:
@@ -94,7 +100,7 @@ MISREAD = {
 def test_real_meters_say_what_pymeterbus_reads(name):
     frame = frame_of(name)
     raw = bytes.fromhex(TELEGRAMS[NAMES.index(name)]["frame"])
-    theirs = json.loads(meterbus.load(raw).to_JSON())["body"]["records"]
+    theirs = read_by_pymeterbus(raw)
     theirs = theirs[: len(telegram(frame.ci, frame.data).block.records)]
     compared = 0
     for record, other in zip(telegram(frame.ci, frame.data).block.records, theirs, strict=True):
@@ -131,7 +137,7 @@ def test_records_of_any_kind_say_what_pymeterbus_reads(numbers):
     raw = long_frame(8, 1, 0x72, data)
     frame = read_frame(raw)
     assert frame is not None
-    theirs = json.loads(meterbus.load(raw).to_JSON())["body"]["records"]
+    theirs = read_by_pymeterbus(raw)
     ours = telegram(frame.ci, frame.data).block.records
     for record, other in zip(ours, theirs, strict=True):
         unit = PYMETERBUS[str(other["unit"]).removeprefix("MeasureUnit.")]
@@ -227,12 +233,8 @@ def test_layouts_of_compact_telegrams_are_learnt_and_bounded():
 @given(st.binary(max_size=300))
 def test_bytes_by_chance_are_an_answer_or_an_error(data):
     for ci in (0x72, 0x73, 0x76, 0x78, 0x79, 0x7A, 0x70):
-        try:
-            said = telegram(ci, data)
-        except DeviceError as error:
-            assert str(error)
-        else:
-            assert all(record.header for record in said.block.records)
+        with contextlib.suppress(DeviceError):
+            assert all(record.header for record in telegram(ci, data).block.records)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -257,10 +259,8 @@ def test_ten_thousand_mutated_frames_never_invent_a_value(seed):
             continue
         # A sum of eight bits lets one in 256 changes by: it must then be decoded, or refused.
         passed += 1
-        try:
+        with contextlib.suppress(DeviceError):
             telegram(frame.ci, frame.data)
-        except DeviceError as error:
-            assert str(error)
     assert passed < 40
 
 

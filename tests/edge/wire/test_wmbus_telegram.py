@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tomllib
 from pathlib import Path
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citytwin.conversion import between
-from citytwin.errors import DeviceError, DeviceMalformed
+from citytwin.errors import DeviceError, DeviceMalformed, UnitError
 from citytwin_edge.wire.checksums import Checksum
 from citytwin_edge.wire.mbus_telegram import Formats
 from citytwin_edge.wire.wmbus_frames import LinkFrame, link_frame
@@ -105,7 +106,7 @@ def converted(record, unit):
         return float(record.in_unit) if unit == "1" else None
     try:
         scale = between(own, unit)
-    except DeviceError.__base__:
+    except UnitError:
         return None
     offset = 0 if record.told.is_difference else scale.offset
     return float(record.in_unit) * scale.factor + offset
@@ -183,10 +184,8 @@ def test_whose_telegram_it_is():
 @settings(deadline=None)
 def test_bytes_by_chance_are_an_answer_or_an_error(data, ci):
     for key in (b"", KEY_A):
-        try:
+        with contextlib.suppress(DeviceError):
             wireless(frame(ci, data.hex()), key, Formats())
-        except DeviceError as error:
-            assert str(error)
     sender_of(frame(ci, data.hex()))
 
 
