@@ -128,7 +128,10 @@ class WmbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def start_bytes(self) -> bytes:
         """Return what is sent when the port is opened (ValueError)."""
-        return Template(self.start, encoding="latin-1").render()
+        template = Template(self.start, encoding="latin-1")
+        if any(template.has(name) for name in ("value", "word", "address")):
+            raise ValueError("start is sent as it is; it has no {value}, {word} or {address}")
+        return template.render()
 
     def endpoint(self) -> Endpoint:
         """Return where the receiver is."""
