@@ -44,6 +44,11 @@ class Told(NamedTuple):
     fields: dict[str, Any]
 
 
+def say(line: str) -> None:
+    """Write a line."""
+    sys.stdout.write(line + "\n")
+
+
 def told_by_wmbusmeters(folder: Path) -> Iterator[Told]:
     """Yield what the drivers' own tests say."""
     for path in sorted(folder.glob("drivers/src/*.xmq")):
@@ -143,7 +148,7 @@ def check_wmbusmeters(folder: Path) -> Counter[str]:
             records = records_of(told, formats)
         except (DeviceError, ValueError, IndexError) as error:
             count["of the manufacturer's own layout, or damaged"] += 1
-            print(f"{told.where}: {error}")
+            say(f"{told.where}: {error}")
             continue
         missing = []
         for name, value in told.fields.items():
@@ -156,7 +161,7 @@ def check_wmbusmeters(folder: Path) -> Counter[str]:
             else:
                 missing.append(f"{name} = {value}")
         if missing:
-            print(f"{told.where}: not among the records: {', '.join(missing)}")
+            say(f"{told.where}: not among the records: {', '.join(missing)}")
     return count
 
 
@@ -190,19 +195,19 @@ def check_libmbus(folder: Path) -> Counter[str]:
             if holds(records, known[0], value):
                 count["values that agree"] += 1
             else:
-                print(f"{path.name}: not among the records: {value} {known[0]}")
+                say(f"{path.name}: not among the records: {value} {known[0]}")
     return count
 
 
 def main(arguments: list[str]) -> int:
     """Go through the collections in a folder."""
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
-        print("skipped: name a folder with copies of libmbus and wmbusmeters to compare with")
+        say("skipped: name a folder with copies of libmbus and wmbusmeters to compare with")
         return 0
     folder = Path(arguments[0])
     for name, check in (("libmbus", check_libmbus), ("wmbusmeters", check_wmbusmeters)):
         if (folder / name).is_dir():
-            print(name, dict(check(folder / name)))
+            say(f"{name} {dict(check(folder / name))}")
     return 0
 
 

@@ -19,7 +19,7 @@ import msgspec
 
 from citytwin.adapter import Site
 from citytwin_edge.adapters.mbus import MBUS
-from citytwin_edge.adapters.mbus_points import MbusPoint
+from citytwin_edge.adapters.mbus_places import MbusPoint
 from citytwin_edge.adapters.mbus_settings import MbusDevice
 from citytwin_edge.wire.mbus_frames import Frame, long_frame, read_frame
 from citytwin_edge.wire.mbus_telegram import code_of

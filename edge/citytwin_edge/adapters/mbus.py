@@ -14,7 +14,8 @@ from citytwin.adapter import Binding, Exchange, Found, Probed, Site
 from citytwin.batch import Batch
 from citytwin.errors import ConfigError, DeviceError, DeviceMalformed
 from citytwin_edge.adapters.connection import line_at
-from citytwin_edge.adapters.mbus_points import MbusPoint, Points, points_of, probed
+from citytwin_edge.adapters.mbus_places import MbusPoint
+from citytwin_edge.adapters.mbus_points import Points, points_of, probed
 from citytwin_edge.adapters.mbus_scan import Search
 from citytwin_edge.adapters.mbus_settings import MbusDevice
 from citytwin_edge.adapters.mbus_talk import Talk

@@ -16,7 +16,8 @@ from citytwin.adapter import Binding, Exchange, Found, Probed, Site
 from citytwin.batch import Batch
 from citytwin.errors import ConfigError, DeviceError, DeviceMalformed, DeviceSilent
 from citytwin.quality import Quality
-from citytwin_edge.adapters.mbus_points import MbusPoint, Points, points_of, probed
+from citytwin_edge.adapters.mbus_places import MbusPoint
+from citytwin_edge.adapters.mbus_points import Points, points_of, probed
 from citytwin_edge.adapters.mbus_settings import key_of
 from citytwin_edge.adapters.serial_messages import Reading, batch_of
 from citytwin_edge.adapters.wmbus_settings import WmbusDevice

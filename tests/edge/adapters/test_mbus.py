@@ -15,7 +15,7 @@ from citytwin.errors import ConfigError, DeviceMalformed, DeviceSilent
 from citytwin.testing import check_adapter
 from citytwin_edge import plugins
 from citytwin_edge.adapters.mbus import MBUS
-from citytwin_edge.adapters.mbus_points import MbusPoint
+from citytwin_edge.adapters.mbus_places import MbusPoint
 from citytwin_edge.adapters.mbus_settings import MbusDevice
 from citytwin_edge.wire.mbus_frames import long_frame, read_frame
 from tests.edge.mbus_meters import VOLUME, Meter, build, bus

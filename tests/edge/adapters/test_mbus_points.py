@@ -10,7 +10,8 @@ from citytwin import Quality
 from citytwin.adapter import Site
 from citytwin.clock import SystemClock
 from citytwin.errors import ConfigError, DeviceMalformed, DeviceRefused, DeviceSilent, StoreFull
-from citytwin_edge.adapters.mbus_points import MbusPoint, Points, describe, points_of, quality_of
+from citytwin_edge.adapters.mbus_places import MbusPoint
+from citytwin_edge.adapters.mbus_points import Points, describe, points_of, quality_of
 from citytwin_edge.adapters.mbus_settings import MbusDevice
 from citytwin_edge.wire.mbus_telegram import telegram
 from tests.edge.modbus_devices import new_site
@@ -194,23 +195,6 @@ def test_a_full_dictionary():
 
     reading = one(record("firmware-version") | {"kind": "text"}, site=Site(SystemClock(), intern))
     assert (reading.quality, reading.note) == (RANGE, "no room")
-
-
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({}, "exactly one of record, dif_vif, header and index"),
-        ({"index": 1, "dif_vif": "04 13"}, "exactly one"),
-        ({"dif_vif": "04 1"}, "not bytes in hexadecimal digits"),
-        ({"index": 1, "bits": [5, 3]}, "not .lowest, highest."),
-        (record("volum"), 'did you mean "volume"'),
-        (record("zzzzzz"), "docs/guides/mbus.md lists them"),
-        (record(qualifiers=["sideways"]), "'sideways' is none"),
-    ],
-)
-def test_settings_that_cannot_be(fields, words):
-    with pytest.raises(ValueError, match=words):
-        bindings_of([fields], MbusPoint)
 
 
 def test_points_that_would_be_commanded_are_refused():

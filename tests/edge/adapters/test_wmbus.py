@@ -15,7 +15,7 @@ from citytwin.errors import ConfigError, DeviceMalformed, DeviceSilent
 from citytwin.testing import check_adapter
 from citytwin_edge import plugins
 from citytwin_edge.adapters import wmbus as adapter_module
-from citytwin_edge.adapters.mbus_points import MbusPoint
+from citytwin_edge.adapters.mbus_places import MbusPoint
 from citytwin_edge.adapters.wmbus import WMBUS
 from citytwin_edge.adapters.wmbus_settings import WmbusDevice
 from citytwin_edge.adapters.wmbus_sources import Arrived

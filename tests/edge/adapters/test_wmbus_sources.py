@@ -122,6 +122,6 @@ def test_one_broker_has_one_set_of_settings():
     site = mqtt_devices.new_site()
     broker = {"host": "10.0.0.7", "topic": "wmbus"}
     source_of(settings(mqtt=broker), "one", site)
-    with pytest.raises(ConfigError, match=r"device two and another device use .* differ in version"):
+    with pytest.raises(ConfigError, match=r"device two and another device .* differ in version"):
         source_of(settings(mqtt=broker | {"version": "3.1.1"}), "two", site)
     assert MqttDevice(host="10.0.0.7").connection() == settings(mqtt=broker).mqtt.connection()
