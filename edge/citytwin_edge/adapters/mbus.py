@@ -27,10 +27,12 @@ from citytwin_edge.wire.mbus_frames import ACK, read_frame
 class Mbus:
     """One meter; see :class:`citytwin.adapter.Adapter` for the promises."""
 
-    def __init__(self, settings: MbusDevice, points: Points, port: Port, site: Site) -> None:
-        """Prepare; touches no port."""
+    def __init__(
+        self, settings: MbusDevice, points: Points, port: Port, site: Site, device: str
+    ) -> None:
+        """Prepare; touches no port. ``device`` is its name."""
         self._settings, self._points, self._port, self._site = settings, points, port, site
-        self._party = Party(settings.where(), knows_its_own=True)
+        self._party = Party(settings.where(), knows_its_own=True, device=device)
         self._talk = Talk(settings, self._party)
 
     async def open(self) -> None:
@@ -97,8 +99,8 @@ class MbusType:
             )
         endpoint = settings.endpoint()
         name = bindings[0].point.device if bindings else "without points"
-        port = line_at(endpoint, site, name, lambda: Port(endpoint, site.clock))
-        return Mbus(settings, points, port, site)
+        port = line_at(endpoint, site, name, lambda: Port(endpoint, site.clock, site.tap))
+        return Mbus(settings, points, port, site, name)
 
     def decode(
         self,

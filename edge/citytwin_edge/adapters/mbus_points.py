@@ -27,7 +27,7 @@ from citytwin_edge.adapters.mbus_places import HeaderField, MbusPoint
 from citytwin_edge.adapters.serial_messages import Reading
 from citytwin_edge.wire.mbus_records import Function, Record
 from citytwin_edge.wire.mbus_telegram import Telegram
-from citytwin_edge.wire.mbus_values import Moment
+from citytwin_edge.wire.mbus_values import Moment, is_bcd
 from citytwin_edge.wire.mbus_vif import MANUFACTURER, TIME, UNKNOWN
 from citytwin_edge.wire.mbus_vife import (
     DATA_ERROR,
@@ -123,9 +123,9 @@ class Points:
     ) -> Reading:
         bound, address = self._bindings[point]
         if address.header is not None:
-            seen, raw = _of_header(telegram, address.header)
-            value = self._number(seen, bound.kind, address)
-            return Reading(point, time_ns, value, Quality.GOOD, raw, str(seen))
+            said, raw = _of_header(telegram, address.header)
+            number = self._number(said, bound.kind, address)
+            return Reading(point, time_ns, number, Quality.GOOD, raw, str(said))
         record = _find(address, records, bound.unit)
         raw, note = record.header + record.data, describe(record)
         if record.told.error:
@@ -141,8 +141,8 @@ class Points:
             if not math.isfinite(number):
                 return Reading(point, time_ns, math.nan, Quality.BAD_OUT_OF_RANGE, raw, note)
             return Reading(point, time_ns, number, Quality.GOOD, raw, note)
-        if bound.kind == Kind.TEXT and isinstance(value, int) and record.header[0] & 8:
-            value = str(value).zfill(2 * len(record.data))  # BCD: a number on a label
+        if bound.kind == Kind.TEXT and isinstance(value, int) and is_bcd(record.header[0]):
+            value = str(value).zfill(2 * len(record.data))  # as on a label
         return Reading(
             point, time_ns, self._number(value, bound.kind, address), Quality.GOOD, raw, note
         )

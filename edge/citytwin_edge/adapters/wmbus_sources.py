@@ -57,8 +57,8 @@ class PortSource:
         """
         endpoint = settings.endpoint()
         self._settings = settings
-        self._port = line_at(endpoint, site, device, lambda: Port(endpoint, site.clock))
-        self._party = Party(settings.where(), knows_its_own=True)
+        self._port = line_at(endpoint, site, device, lambda: Port(endpoint, site.clock, site.tap))
+        self._party = Party(settings.where(), knows_its_own=True, device=device)
 
     def open(self) -> None:
         """Join the port."""
@@ -98,7 +98,7 @@ class BrokerSource:
         # Jitter is no secret.
         self._line: Line = site.line(
             connection.key,
-            lambda: Line(connection, site.clock, Random()),  # noqa: S311
+            lambda: Line(connection, site.clock, Random(), site.tap),  # noqa: S311
         )
         if self._line.connection != connection:
             raise ConfigError(

@@ -39,6 +39,11 @@ class Seen(NamedTuple):
     why: str = ""
 
 
+def is_bcd(dif: int) -> bool:
+    """Tell whether a record's bytes are so many digits."""
+    return CODINGS[dif & 0x0F].startswith("bcd")
+
+
 def variable_size(lvar: int) -> int:
     """Return how many bytes follow the length byte of a variable record; -1: it is reserved."""
     if lvar <= _TEXT_LVAR_MAX:

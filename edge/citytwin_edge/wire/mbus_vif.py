@@ -1,9 +1,9 @@
 """M-Bus value information: what a VIF and its extensions say a number is, and in which unit.
 
->>> told = value_information([0x13], "")
+>>> told = value_information(b"\\x13", "")
 >>> told.quantity, told.unit, told.factor
 ('volume', 'm3', Fraction(1, 1000))
->>> value_information([0xFD, 0x48], "").quantity, value_information([0x93, 0x3C], "").qualifiers
+>>> value_information(b"\\xFD\\x48", "").quantity, value_information(b"\\x93\\x3C", "").qualifiers
 ('voltage', ('backward',))
 
 Source: EN 13757-3:2018, 6.4 (tables 10 to 16). Units are codes of :mod:`citytwin.units`.
@@ -11,6 +11,7 @@ Source: EN 13757-3:2018, 6.4 (tables 10 to 16). Units are codes of :mod:`citytwi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
@@ -219,8 +220,9 @@ _LABELS: Final = {
 """Units that meters write in plain text (VIF 7C) and that can mean one thing only."""
 
 
-def value_information(codes: Sequence[int], label: str) -> ValueInformation:
-    """Return what a VIF and its extensions say.
+@functools.lru_cache(maxsize=1024)
+def value_information(codes: bytes, label: str) -> ValueInformation:
+    """Return what a VIF and its extensions say; remembered, since meters repeat themselves.
 
     Args:
         codes: VIF and VIFEs as sent, each with its extension bit; at least one.
@@ -262,7 +264,7 @@ def _base(codes: Sequence[int], label: str) -> tuple[Base, Sequence[int]]:
     return _EXTENSIONS[first].get(codes[1] if len(codes) > 1 else -1, Base(UNKNOWN, "")), codes[2:]
 
 
-_PER: Final = {
+_PER: Final[dict[tuple[str, str], tuple[str, Fraction | int]]] = {
     ("m3", "h"): ("m3/h", 1), ("m3", "s"): ("m3/s", 1), ("m3", "d"): ("m3/d", 1),
     ("m3", "min"): ("L/min", 1000), ("kg", "h"): ("kg/h", 1), ("kg", "s"): ("kg/s", 1),
     ("kg", "min"): ("kg/h", 60), ("W.h", "h"): ("W", 1), ("J", "h"): ("MJ/h", Fraction(1, 10**6)),

@@ -108,6 +108,7 @@ async def test_a_converter_in_the_network():
             while True:
                 head = await reader.readexactly(5)
                 frame = read_frame(head)
+                assert frame is not None
                 answer = meter.hear(frame)
                 for piece in (answer[:7], answer[7:]):  # as converters cut it
                     writer.write(piece)

@@ -120,6 +120,11 @@ def test_texts(point, text):
     assert texts == [text]
 
 
+def test_a_number_of_variable_length_has_its_own_digits():
+    reading = one({"index": 0, "kind": "text"}, "0D FD 11 C2 34 12")
+    assert (reading.quality, reading.note) == (GOOD, "0d fd 11: customer 1234")
+
+
 def test_times_as_numbers_need_an_offset():
     point = record("date-time") | {"unit": "s"}
     assert one(point, utc_offset_h=5).value == 1294223160  # 2011-01-05 10:26 UTC

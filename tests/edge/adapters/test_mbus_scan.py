@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from citytwin.errors import DeviceSilent
+from citytwin_edge.adapters import mbus_scan
+from citytwin_edge.adapters.mbus_scan import Search
 from tests.edge.mbus_meters import VOLUME, Meter, build, bus
 from tests.edge.modbus_devices import new_site
 from tests.edge.serial_instruments import opened
 
-FAST = {"reply_timeout_s": 0.02, "baud": 19200}
+FAST = {"reply_timeout_s": 0.15, "baud": 19200}
 
 
 async def found_on(port, **device):
@@ -20,7 +24,7 @@ async def found_on(port, **device):
 async def test_secondary_addresses_that_begin_alike(tmp_path):
     port = str(tmp_path / "port")
     meters = [
-        Meter("06855817"), Meter("06855818", (b"",)), Meter("16855818", (b"\x01\x13\x05",)),
+        Meter("06855817"), Meter("07855818", (b"",)), Meter("16855818", (b"\x01\x13\x05",)),
         Meter("99999999", manufacturer="LUG", version=7, medium=7), Meter("12345678", is_dead=True),
     ]  # fmt: skip
     async with bus(port, *meters):
@@ -43,20 +47,25 @@ async def test_one_meter_alone_is_found_at_once(tmp_path):
 async def test_two_of_one_identification(tmp_path):
     port = str(tmp_path / "port")
     async with bus(port, Meter("06855817"), Meter("06855817", (b"\x01\x13\x05",), version=9)):
-        ((address, words),) = await found_on(port, scan="secondary")
+        adapter = build(new_site(), [], serial=port, **FAST)
+        async with opened(adapter):
+            search = Search(adapter._settings, adapter._port)
+            search._until = math.inf
+            ((address, words),) = [found async for found in search._secondary("068558FF")]
         assert address == 'id = "06855817"'
         assert words.startswith("several meters have this id")
 
 
-async def test_primary_addresses(tmp_path):
+async def test_primary_addresses(tmp_path, monkeypatch):
+    monkeypatch.setattr(mbus_scan, "PRIMARY_MAX", 8)
     port = str(tmp_path / "port")
     meters = [Meter("06855817", address=1), Meter("06855818", address=2),
-              Meter("16855819", (b"",), address=2), Meter("26855820", address=250)]  # fmt: skip
+              Meter("16855819", (b"",), address=2), Meter("26855820", address=8)]  # fmt: skip
     async with bus(port, *meters):
-        assert await found_on(port, scan="primary", reply_timeout_s=0.01) == [
+        assert await found_on(port, scan="primary") == [
             ("address = 1", "heat, id 06855817, KAM version 8"),
             ("address = 2", "several meters have this address; find them by id"),
-            ("address = 250", "heat, id 26855820, KAM version 8"),
+            ("address = 8", "heat, id 26855820, KAM version 8"),
         ]
 
 

@@ -166,7 +166,7 @@ async def test_answers_that_are_none(tmp_path, answer, error, words):
     port = str(tmp_path / "port")
     meter = Meter("06855817", address=5)
     async with bus(port, meter) as line:
-        line.meters[0]._telegram = lambda _count: answer
+        line.meters[0].always = answer
         async with opened(build(new_site(), [VOLUME], serial=port, address=5)) as adapter:
             with pytest.raises(error, match=words):
                 await adapter.read()

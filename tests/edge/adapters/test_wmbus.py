@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -109,10 +110,13 @@ async def test_several_meters_on_one_receiver(tmp_path):
     gas = build([VOLUME], site, serial=port, **GAS)
     water = build([VOLUME], site, serial=port, id="63452869", key=KEY_21.hex())
     async with instrument(port) as receiver, opened(gas), opened(water):
-        streams = [one.listen() for one in (gas, water)]
+        streams: list[Any] = [one.listen() for one in (gas, water)]
         tasks = [asyncio.ensure_future(anext(stream)) for stream in streams]
-        ears = gas._source._port._ears
-        await until(lambda: len(ears) == 2 and gas._source._port._connection.is_open, "both listen")
+        port_of_both: Any = gas._source
+        port_of_both = port_of_both._port
+        await until(
+            lambda: len(port_of_both._ears) == 2 and port_of_both._connection.is_open, "both listen"
+        )
         receiver.say(line(MULTICAL_21), line(FORMAT_A))
         assert [(await task).value.tolist() for task in tasks] == [[28504.27], [474.24]]
         for stream in streams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from typing import Any
 
 import aiomqtt
 import msgspec
@@ -41,7 +42,7 @@ async def heard(source, count):
 
 async def test_meters_share_a_receiver(tmp_path):
     port, site = str(tmp_path / "port"), new_site()
-    sources = [source_of(settings(serial=port), f"meter-{n}", site) for n in range(3)]
+    sources: list[Any] = [source_of(settings(serial=port), f"meter-{n}", site) for n in range(3)]
     async with instrument(port, lambda _: [b"ok\r\n"]) as receiver:
         for source in sources:
             source.open()
@@ -110,7 +111,7 @@ async def test_a_retained_telegram_may_be_old(tmp_path):
 async def test_a_payload_that_is_none_is_told(tmp_path):
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
         broker = {"host": "127.0.0.1", "port": port, "topic": "wmbus", "path": "$.hex"}
-        source = source_of(settings(mqtt=broker), "one", mqtt_devices.new_site())
+        source: Any = source_of(settings(mqtt=broker), "one", mqtt_devices.new_site())
         task = asyncio.ensure_future(heard(source, 1))
         await until(lambda: source._line.client is not None, "the broker is there")
         await client.publish("wmbus", "no json", qos=1)
@@ -124,4 +125,6 @@ def test_one_broker_has_one_set_of_settings():
     source_of(settings(mqtt=broker), "one", site)
     with pytest.raises(ConfigError, match=r"device two and another device .* differ in version"):
         source_of(settings(mqtt=broker | {"version": "3.1.1"}), "two", site)
-    assert MqttDevice(host="10.0.0.7").connection() == settings(mqtt=broker).mqtt.connection()
+    one = settings(mqtt=broker).mqtt
+    assert one is not None
+    assert MqttDevice(host="10.0.0.7").connection() == one.connection()

@@ -54,6 +54,7 @@ def test_an_answer_is_found_however_it_comes(places):
         if found is not None:
             break
     assert found == Frame(8, 5, 0x78, ANSWER[7:-2])
+    assert found is not None
     assert found.is_answer
 
 

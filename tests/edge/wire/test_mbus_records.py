@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +60,7 @@ def test_dates_by_their_size():
 def test_plain_text_units():
     record = one("02 FC 03 48 52 25 74 D4 11")
     assert (record.key, record.told.label) == ("02 fc 03 48 52 25 74", "%RH")
-    assert float(record.in_unit) == 45.64
+    assert record.in_unit == Fraction(4564, 100)
 
 
 def test_numbers_highest_byte_first():

@@ -82,6 +82,7 @@ def test_real_meters_say_what_libmbus_reads(name):
     wanted, frame = TELEGRAMS[NAMES.index(name)], frame_of(name)
     said = telegram(frame.ci, frame.data)
     if frame.ci != 0x73:
+        assert said.meter is not None
         assert list(said.meter[:3]) == wanted["meter"]
     assert len(said.block.records) == len(wanted["values"])
     for record, value in zip(said.block.records, wanted["values"], strict=True):
@@ -128,7 +129,7 @@ def test_records_of_any_kind_say_what_pymeterbus_reads(numbers):
         dif, difes, rest = coding | function << 4 | (storage & 1) << 6, b"", storage >> 1
         while rest:
             difes, rest = difes + bytes([rest & 0x0F | (0x80 if rest >> 4 else 0)]), rest >> 4
-        size = {0x06: 6, 0x07: 8, 0x0E: 6}.get(coding, coding & 7)
+        size: int = {0x06: 6, 0x07: 8, 0x0E: 6}.get(coding) or coding & 7
         if coding >= 9:
             value = bytes.fromhex(str(number)[: 2 * size].zfill(2 * size))[::-1]
         else:
@@ -149,6 +150,7 @@ def test_headers():
     wired = bytes.fromhex("17 58 85 06 2D 2C 08 04 2A 10 00 00")
     said = telegram(0x72, wired + bytes.fromhex("04 13 01 00 00 00"))
     assert (str(said.meter), said.access, said.status) == ("06855817.KAM.8.4", 42, 16)
+    assert said.meter is not None
     assert said.meter.kind == "heat"
     short = telegram(0x7A, bytes.fromhex("2A 10 00 00 04 13 01 00 00 00"))
     assert (short.meter, short.access, short.status) == (None, 42, 16)

@@ -20,7 +20,7 @@ FORMAT_B = bytes.fromhex("1444AE0C7856341201078C2027780B134365877AC5")
 
 
 def in_format_a(body):
-    raw = bytes([len(body)]) + body
+    raw: bytes = bytes([len(body)]) + body
     blocks = [raw[:10], *(raw[at : at + 16] for at in range(10, len(raw), 16))]
     return b"".join(block + CRC.of(block) for block in blocks)
 
@@ -42,6 +42,7 @@ def test_both_formats():
 def test_without_checksums():
     """As receivers give them that have compared the checksums themselves."""
     body = format_a(FORMAT_A)
+    assert body is not None
     assert link_frame(bytes([len(body)]) + body) == link_frame(FORMAT_A)
 
 
