@@ -69,8 +69,8 @@ class Search:
             try:
                 said = await self._asked(address, initialise(address))
             except _Several:
-                yield Found(f"address = {address}", "several meters have this address; find them "
-                                                    "by id")  # fmt: skip
+                words = f"several meters have primary address {address}; find them by id"
+                yield Found("", words)
             except DeviceSilent:
                 raise
             except DeviceError as error:
@@ -88,8 +88,8 @@ class Search:
         except _Several:
             place = mask.find("F")
             if place < 0:
-                yield Found(f'id = "{mask}"', "several meters have this id; add manufacturer, "
-                                              "version, medium or fabrication")  # fmt: skip
+                yield Found("", f"several meters have id {mask}; add manufacturer, version, medium "
+                                "or fabrication")  # fmt: skip
                 return
             for digit in "0123456789":
                 narrower = mask[:place] + digit + mask[place + 1 :]
@@ -131,12 +131,12 @@ class Search:
 
 
 def _address(meter: Meter) -> str:
-    """Return what a technician writes to read a meter."""
-    words = f'id = "{meter.id}"'
+    """Return what a technician writes to read a meter: lines of TOML."""
+    lines = [f'id = "{meter.id}"']
     if meter.manufacturer:
-        words += f', manufacturer = "{meter.manufacturer}"'
-        words += f", version = {meter.version}, medium = {meter.medium}"
-    return words
+        lines += [f'manufacturer = "{meter.manufacturer}"', f"version = {meter.version}"]
+        lines.append(f"medium = {meter.medium}")
+    return "\n".join(lines)
 
 
 def _described(meter: Meter | None) -> str:

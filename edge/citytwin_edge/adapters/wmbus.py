@@ -154,7 +154,7 @@ class Wmbus:
 
 
 def _address(meter: Meter) -> str:
-    return f'id = "{meter.id}", manufacturer = "{meter.manufacturer}"'
+    return f'id = "{meter.id}"\nmanufacturer = "{meter.manufacturer}"'
 
 
 def _frame(arrived: Arrived) -> LinkFrame | None:

@@ -29,7 +29,7 @@ async def test_secondary_addresses_that_begin_alike(tmp_path):
     ]  # fmt: skip
     async with bus(port, *meters):
         assert await found_on(port, scan="secondary") == [
-            (f'id = "{one.id}", manufacturer = "{one.manufacturer}", version = {one.version}, '
+            (f'id = "{one.id}"\nmanufacturer = "{one.manufacturer}"\nversion = {one.version}\n'
              f"medium = {one.medium}",
              f"{'water' if one.medium == 7 else 'heat'}, id {one.id}, {one.manufacturer} version "
              f"{one.version}")
@@ -51,9 +51,9 @@ async def test_two_of_one_identification(tmp_path):
         async with opened(adapter):
             search = Search(adapter._settings, adapter._port)
             search._until = math.inf
-            ((address, words),) = [found async for found in search._secondary("068558FF")]
-        assert address == 'id = "06855817"'
-        assert words.startswith("several meters have this id")
+            (found,) = [one async for one in search._secondary("068558FF")]
+        assert found.address == ""
+        assert found.description.startswith("several meters have id 06855817; add manufacturer")
 
 
 async def test_primary_addresses(tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ async def test_primary_addresses(tmp_path, monkeypatch):
     async with bus(port, *meters):
         assert await found_on(port, scan="primary") == [
             ("address = 1", "heat, id 06855817, KAM version 8"),
-            ("address = 2", "several meters have this address; find them by id"),
+            ("", "several meters have primary address 2; find them by id"),
             ("address = 8", "heat, id 26855820, KAM version 8"),
         ]
 

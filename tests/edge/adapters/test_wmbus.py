@@ -198,14 +198,14 @@ async def test_a_scan_names_every_meter_once(tmp_path):
         adapter = build([], serial=port, scan_s_max=1.0)
         found = {one.address: one.description async for one in adapter.scan()}
     assert list(found) == [
-        'id = "63452869", manufacturer = "KAM"',
-        'id = "12345678", manufacturer = "ELS"',
-        'id = "76348799", manufacturer = "KAM"',
+        'id = "63452869"\nmanufacturer = "KAM"',
+        'id = "12345678"\nmanufacturer = "ELS"',
+        'id = "76348799"\nmanufacturer = "KAM"',
     ]
-    assert found['id = "12345678", manufacturer = "ELS"'].startswith(
+    assert found['id = "12345678"\nmanufacturer = "ELS"'].startswith(
         "gas, ELS version 51: the telegram is encrypted (security mode 5)"
     )
-    assert found['id = "76348799", manufacturer = "KAM"'] == "cold water, KAM version 27: 5 records"
+    assert found['id = "76348799"\nmanufacturer = "KAM"'] == "cold water, KAM version 27: 5 records"
 
 
 async def test_a_receiver_that_is_lost(tmp_path):
