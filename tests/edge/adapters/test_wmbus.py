@@ -179,7 +179,7 @@ def test_an_old_telegram_is_not_taken_for_now():
 
 async def test_a_probe_tells_who_else_is_heard(tmp_path, monkeypatch):
     port = str(tmp_path / "port")
-    monkeypatch.setattr(adapter_module, "PROBE_S", 1.0)
+    monkeypatch.setattr(adapter_module, "PROBE_S", 2.0)
     async with receiver_that_speaks(port, MULTICAL_21, FORMAT_A):
         points = [VOLUME, {"record": {"quantity": "pressure"}, "unit": "bar"}]
         async with opened(build(points, serial=port, **GAS)) as adapter:
@@ -195,17 +195,30 @@ async def test_a_probe_tells_who_else_is_heard(tmp_path, monkeypatch):
 async def test_a_scan_names_every_meter_once(tmp_path):
     port = str(tmp_path / "port")
     async with receiver_that_speaks(port, MULTICAL_21, FORMAT_A, plain(FULL), b"\x01\x02"):
-        adapter = build([], serial=port, scan_s_max=1.0)
-        found = {one.address: one.description async for one in adapter.scan()}
-    assert list(found) == [
+        found: dict[str, str] = {}
+        stream: Any = build([], serial=port, scan_s_max=60.0).scan()
+        async for one in stream:
+            assert one.address not in found
+            found[one.address] = one.description
+            if len(found) == 3:
+                break
+        await stream.aclose()
+    assert set(found) == {
         'id = "63452869"\nmanufacturer = "KAM"',
         'id = "12345678"\nmanufacturer = "ELS"',
         'id = "76348799"\nmanufacturer = "KAM"',
-    ]
+    }
     assert found['id = "12345678"\nmanufacturer = "ELS"'].startswith(
         "gas, ELS version 51: the telegram is encrypted (security mode 5)"
     )
     assert found['id = "76348799"\nmanufacturer = "KAM"'] == "cold water, KAM version 27: 5 records"
+
+
+async def test_a_scan_ends_in_time(tmp_path):
+    port = str(tmp_path / "port")
+    async with receiver_that_speaks(port, b"\x01\x02"):
+        adapter = build([], serial=port, scan_s_max=0.2)
+        assert [one async for one in adapter.scan()] == []
 
 
 async def test_a_receiver_that_is_lost(tmp_path):
