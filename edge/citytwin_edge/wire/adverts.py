@@ -20,15 +20,16 @@ from citytwin.quality import Quality
 SECTION_BYTES_MAX: Final = 254
 """Of one section's data; what is longer cannot have been on the air."""
 ADDRESS_BYTES: Final = 6
-Of = Literal["company", "service"]
+Of = Literal["company", "service", "characteristic"]
 
 
 class Section(NamedTuple):
     """One section.
 
     Attributes:
-        of: whose number it is: a company's or a service's.
-        number: 16-bit company identifier or service UUID.
+        of: whose number it is: a company's or a service's. What a connected device tells of a
+            characteristic has the same form.
+        number: 16-bit company identifier or service UUID; of a characteristic, which one it is.
         data: what follows the number.
     """
 

@@ -1,4 +1,4 @@
-"""BTHome: the telegrams of sensors by many makers (Shelly BLU among them), version 2, encrypted or not.
+"""BTHome: telegrams of many makers' sensors (Shelly BLU among them), version 2, encrypted or not.
 
 Source: "BTHome format" and "BTHome encryption", version 2 (bthome.io).
 """
