@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 
-from dbus_fast import BusType, Message, MessageType, PropertyAccess, Variant
+from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
 ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
@@ -20,7 +20,6 @@ OBJECTS, PROPERTIES = "org.freedesktop.DBus.ObjectManager", "org.freedesktop.DBu
 RSSI_STEP = 8
 """BlueZ tells of another RSSI when it differs by so much, or always with a limit of it."""
 COMPANY_DATA, SERVICE_DATA = 0xFF, 0x16
-assert PropertyAccess
 
 
 class Refusal(Exception):
@@ -126,6 +125,9 @@ class Bluez:
             raise refused("Failed", "No discovery started")
         mine["on"] = False
         self.set(message.path, ADAPTER, {"Discovering": Variant("b", False)})
+        for path, own in self.objects.items():  # what was heard is not heard any more
+            if path.startswith(f"{message.path}/") and "RSSI" in own.get(DEVICE, {}):
+                self.set(path, DEVICE, {}, ["RSSI"])
 
     async def on_Adapter1_RemoveDevice(self, message):
         self.remove(message.body[0])
@@ -238,7 +240,10 @@ class Bluez:
         if name and own["Alias"].value != name:
             changed |= {"Name": Variant("s", name), "Alias": Variant("s", name)}
         repeats = any(one.get("DuplicateData") for one in active)
-        for key, said, typ in (("ManufacturerData", company, "a{qv}"), ("ServiceData", service, "a{sv}")):
+        for key, said, typ in (
+            ("ManufacturerData", company, "a{qv}"),
+            ("ServiceData", service, "a{sv}"),
+        ):
             known = dict(own[key].value) if key in own else {}
             wanted = dict(known)
             for number, data in said.items():
@@ -254,7 +259,8 @@ class Bluez:
         sections = [(COMPANY_DATA, number, data) for number, data in company.items()]
         sections += [(SERVICE_DATA, number, data) for number, data in service.items()]
         return any(
-            kind == wanted and (number.to_bytes(2, "little") + data)[start:].startswith(bytes(content))
+            kind == wanted
+            and (number.to_bytes(2, "little") + data)[start:].startswith(bytes(content))
             for where, patterns in self.monitors.values()
             if where == adapter
             for start, wanted, content in patterns
@@ -389,6 +395,8 @@ async def main():
         for order in json.loads(line):
             given = dict(order)
             answer = getattr(bluez, f"do_{given.pop('do')}")(**given)
+            # dbus-fast ends a connection of which the socket is full: give the bus time to read.
+            await asyncio.sleep(0.001)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

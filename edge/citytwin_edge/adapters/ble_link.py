@@ -114,8 +114,14 @@ class Link:
 
         Raises:
             DeviceRefused: it is not there, or can none of them.
+            DeviceSilent: the device has just parted.
         """
-        target = client.services.get_characteristic(uuid)
+        from bleak.exc import BleakError
+
+        try:
+            target = client.services.get_characteristic(uuid)
+        except BleakError as error:
+            raise DeviceSilent(f"{self} has parted: {said_by(error)}") from None
         if target is None:
             raise DeviceRefused(f"{self} has no characteristic {uuid}")
         if not properties & set(target.properties):
