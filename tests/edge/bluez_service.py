@@ -40,6 +40,7 @@ class Bluez:
         self.refusing = {}  # characteristic's path: error name
         self.written = []
         self.calls = []
+        self.answering = set()
 
     # ---- objects
     def add(self, path, interfaces):
@@ -74,7 +75,9 @@ class Bluez:
             return None
         if message.interface == "org.freedesktop.DBus.Introspectable":
             return None
-        asyncio.ensure_future(self.answer(message))
+        task = asyncio.ensure_future(self.answer(message))
+        self.answering.add(task)
+        task.add_done_callback(self.answering.discard)
         return True
 
     async def answer(self, message):

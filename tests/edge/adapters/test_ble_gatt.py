@@ -180,7 +180,7 @@ async def test_what_cannot_be_read_is_written_whole_or_not_at_all(tmp_path, monk
         adapter = pump(points)
         await adapter.open()
         await beside(air, adapter.write(0, 0x1234))
-        with pytest.raises(DeviceRefused, match="the rest of .* would be lost"):
+        with pytest.raises(DeviceRefused, match=r"the rest of .* would be lost"):
             await beside(air, adapter.write(1, 1))
         with pytest.raises(DeviceRefused, match="not read"):
             await reading(air, adapter)

@@ -83,5 +83,5 @@ async def test_what_bleak_says_is_ours():
         (EOFError(), DeviceSilent),
         (OSError("bus"), DeviceSilent),
     ):
-        with pytest.raises(kind, match="it was not read: .+"):
+        with pytest.raises(kind, match=r"it was not read: .+"):
             await asked(raising(error), "it was not read")

@@ -18,7 +18,7 @@ FCD2 = "0000fcd2-0000-1000-8000-00805f9b34fb"
 
 
 def test_sections_are_bounded():
-    company = {number: b"x" for number in range(SECTIONS_MAX + 5)}
+    company = dict.fromkeys(range(SECTIONS_MAX + 5), b"x")
     assert len(sections_of(company, {})) == SECTIONS_MAX
     assert sections_of({1: b"x" * (SECTION_BYTES_MAX + 1)}, {}) == ()
     services = {FCD2: b"@", "a7ea14cf-1000-43ba-ab86-1d6e136a2e9e": b"-"}
