@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import structlog
 
-from citytwin.adapter import Binding, Found, Probed, Site
+from citytwin.adapter import Binding, Direction, Exchange, Found, Probed, Site
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.conversion import Scale
 from citytwin.errors import ConfigError, DeviceMalformed, DeviceSilent, StoreFull
 from citytwin.quality import Quality
 from citytwin_edge.adapters.ble_ear import Ear, Heard
+from citytwin_edge.adapters.ble_frames import frames
 from citytwin_edge.adapters.ble_gatt import Notified, Polled, Values, missing
 from citytwin_edge.adapters.ble_radio import Radio
 from citytwin_edge.adapters.ble_settings import (
@@ -155,6 +156,11 @@ class Advertised:
         return missing(self._ear, self._name, self._points, heard.time_ns)
 
     def _batch(self, heard: Heard) -> Batch:
+        for section in heard.sections:
+            note = f"{self._settings.place} {section} rssi:{heard.rssi:.0f}"
+            self._site.tap(
+                self._radio.name, Direction.RECEIVED, section.data, device=self._name, note=note
+            )
         rows = self._telegrams.read(heard.sections, heard.rssi, heard.at_ns)
         if self._telegrams.trouble:
             _log.debug("ble.malformed", device=self._name, why=self._telegrams.trouble)
@@ -259,6 +265,7 @@ class BleType:
 
     device_settings: type[msgspec.Struct] = BleDevice
     point_settings: type[msgspec.Struct] = BlePoint
+    examples: Sequence[dict[str, Any]] = ({"address": "A4:C1:38:5A:20:7F"},)
 
     def build(
         self, settings: BleDevice, bindings: Sequence[Binding], site: Site
@@ -282,6 +289,35 @@ class BleType:
             raise ConfigError(str(error)) from None
         make = Polled if settings.mode == "polled" else Notified
         return make(settings, bindings, values, radio, site)
+
+    def decode(
+        self,
+        settings: BleDevice,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
+    ) -> Sequence[Probed]:
+        """Return what was heard or read; see :class:`citytwin.adapter.Decodes`."""
+        every = frames(exchanges)
+        if not every:
+            return []
+        own = msgspec.structs.replace(settings, address=every[0].address, repeat_s=0.0)
+        found: dict[int, Probed] = {}
+        if own.mode != "advertised":
+            values = Values(own, bindings, site)
+            for one in every:
+                if one.uuid not in values.points:
+                    raise DeviceMalformed(f"no point is of the characteristic {one.uuid}")
+                for point, said in values.of(one.uuid, one.data).items():
+                    found[point] = Probed(point, said.raw, said.value, said.quality, 0, said.note)
+            return [found[point] for point in sorted(found)]
+        telegrams, _ = _telegrams(own, bindings, site)
+        for at_ns, one in enumerate(every):
+            if one.section is None:
+                raise DeviceMalformed(f"{one.uuid} is a characteristic, not an advertisement")
+            for row in telegrams.read([one.section], one.rssi, at_ns):
+                found[row.point] = _probed(row, 0)
+        return [found[point] for point in sorted(found)]
 
     def locate(self, settings: BleDevice) -> str:
         """Return where a device is; see :class:`citytwin.adapter.Locates`."""

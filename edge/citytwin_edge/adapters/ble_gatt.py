@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from citytwin.adapter import Binding, Probed, Site
+from citytwin.adapter import Binding, Direction, Probed, Site
 from citytwin.batch import Batch
 from citytwin.errors import DeviceError, DeviceMalformed, DeviceRefused, DeviceSilent, StoreFull
 from citytwin.quality import Quality
@@ -100,6 +100,7 @@ class _Connected:
     ) -> None:
         """Join the radio; touches nothing."""
         self._settings, self._site, self._values = settings, site, values
+        self._radio = radio
         self._addresses: list[BlePoint] = [binding.address for binding in bindings]
         self._name = bindings[0].point.device if bindings else settings.place
         self._link = Link(settings.place, radio, settings.connect_timeout_s)
@@ -128,10 +129,11 @@ class _Connected:
             target = self._link.find(client, uuid, {"write", "write-without-response"})
             current = b""
             if "read" in target.properties:
-                current = await self._link.read(client, uuid)
+                current = await self._got(client, uuid)
             elif field.address or field.partial:
                 raise DeviceRefused(f"the rest of {uuid} would be lost: it cannot be read")
             data = _exchanged(current, address, self._settings, value)
+            self._tap(Direction.SENT, uuid, data)
             written = client.write_gatt_char(target, data, response="write" in target.properties)
             await asked(written, f"{self._link} was not written")
         finally:
@@ -139,6 +141,21 @@ class _Connected:
 
     async def _done(self) -> None:
         """Part, where the connection is not kept."""
+
+    async def _got(self, client: BleakClient, uuid: str) -> bytes:
+        """Read a characteristic (DeviceError)."""
+        data = await self._link.read(client, uuid)
+        self._tap(Direction.RECEIVED, uuid, data)
+        return data
+
+    def _tap(self, direction: Direction, uuid: str, data: bytes) -> None:
+        self._site.tap(
+            self._radio.name,
+            direction,
+            data,
+            device=self._name,
+            note=f"{self._settings.place} characteristic:{uuid}",
+        )
 
     async def probe(self) -> Sequence[Probed]:
         """Connect and read every characteristic once."""
@@ -148,7 +165,7 @@ class _Connected:
             begun_ns = clock.monotonic_ns()
             try:
                 client = await self._link.client()
-                readings = self._values.of(uuid, await self._link.read(client, uuid))
+                readings = self._values.of(uuid, await self._got(client, uuid))
             except DeviceError as error:
                 readings = self._values.bad(uuid, error)
                 if isinstance(error, DeviceSilent):
@@ -169,33 +186,41 @@ class Polled(_Connected):
     """A device whose characteristics are read; see :class:`citytwin.adapter.Adapter`."""
 
     async def read(self) -> Batch:
-        """Connect, read every characteristic once, and part unless the connection is kept.
+        """Read every characteristic once; see the contract."""
+        return await self.read_some(range(len(self._addresses)))
+
+    async def read_some(self, points: Sequence[int]) -> Batch:
+        """Connect, read the characteristics of these points, and part unless the link is kept.
 
         Raises:
             DeviceError: nothing could be read.
         """
+        wanted = set(points)
         found: dict[int, tuple[int, Reading]] = {}
         trouble: DeviceError | None = None
         answered = False
         try:
             client = await self._link.client()
             for uuid in self._values.uuids:
+                if wanted.isdisjoint(self._values.points[uuid]):
+                    continue
                 try:
                     if isinstance(trouble, DeviceSilent):
                         raise trouble  # it has gone: the rest is not asked for
-                    readings = self._values.of(uuid, await self._link.read(client, uuid))
+                    readings = self._values.of(uuid, await self._got(client, uuid))
                     answered = True
                 except DeviceError as error:
                     trouble, readings = error, self._values.bad(uuid, error)
                 now_ns = self._site.clock.now_ns()
-                found |= {point: (now_ns, one) for point, one in readings.items()}
+                found |= {
+                    point: (now_ns, one) for point, one in readings.items() if point in wanted
+                }
         finally:
             await self._done()
         if trouble is not None and not answered:
             raise trouble
-        points = sorted(found)
-        rows = [(found[point][0], *found[point][1][:2]) for point in points]
-        return Batch.of(points, *zip(*rows, strict=True))
+        rows = [(point, time_ns, *one[:2]) for point, (time_ns, one) in sorted(found.items())]
+        return Batch.of(*zip(*rows, strict=True)) if rows else Batch.empty()
 
     async def _done(self) -> None:
         if not self._settings.keep_connected or self._link.has_parted:
@@ -253,6 +278,7 @@ class Notified(_Connected):
 
     def _put(self, place: int, data: bytes) -> None:
         clock = self._site.clock
+        self._tap(Direction.RECEIVED, self._values.uuids[place], data)
         section = Section("characteristic", place, data)
         self._link.ear.put(Heard((section,), math.nan, clock.now_ns(), clock.monotonic_ns()))
 

@@ -64,7 +64,7 @@ class Radio:
 
     def __init__(self, hci: str, clock: Clock) -> None:
         """Make a radio of the adapter ``hci``; touches nothing."""
-        self.hci = hci
+        self.hci, self.name = hci, f"Bluetooth {hci}"
         self.connecting = asyncio.Lock()
         """Held while a connection is made: BlueZ makes one at a time."""
         self._clock = clock

@@ -22,6 +22,8 @@ from citytwin_edge.wire.adverts import (
 from citytwin_edge.wire.bthome_objects import (
     BUTTON,
     COMMANDS_MAX,
+    HOLD,
+    HOLD_OF_OLD,
     LEFT,
     OBJECTS,
     PACKET_ID,
@@ -160,7 +162,8 @@ def _told(thing: Thing, own: bytes) -> Told | None:
         raw = int.from_bytes(own, "little", signed=thing.shape == "signed")
         return quantity.told(round(raw * thing.factor, _DIGITS))
     if thing.shape == "event":
-        return _event(own[0], own[0] in BUTTON, is_none=own[0] == 0)
+        press = HOLD if own[0] == HOLD_OF_OLD else own[0]
+        return _event(press, press in BUTTON, is_none=press == 0)
     if thing.shape == "command":
         return _event(own[0], own[0] <= COMMANDS_MAX, is_none=False)
     if thing.shape == "steps":

@@ -169,6 +169,9 @@ QUANTITIES: Final[dict[str, Quantity]] = {
 
 BUTTON: Final = frozenset({0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x80, 0x81})
 """Press, double, triple, long, long double, long triple, hold, release; 0: nothing happened."""
+HOLD_OF_OLD: Final = 0xFE
+"""What Shelly's buttons before firmware 1.0.20 send for hold (0x80)."""
+HOLD: Final = 0x80
 COMMANDS_MAX: Final = 4
 """Off, on, toggle, step up, step down."""
 LEFT: Final = 0x01

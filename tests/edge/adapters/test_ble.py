@@ -338,6 +338,20 @@ async def test_it_keeps_the_contract(tmp_path, monkeypatch):
     assert batch.value.tolist()[:2] == [24.3, 1000.44]
 
 
+async def test_who_looks_at_the_line_sees_what_is_said(tmp_path, monkeypatch):
+    seen = []
+    site = new_site()
+    site.taps.append(seen.append)
+    async with bluetooth(tmp_path, monkeypatch) as air:
+        async with hearing(ruuvi(site)) as (ear,):
+            await air.said(TAG, company=said(1), rssi=-55)
+            await ear.until(lambda ear: ear.samples)
+    assert [(one.line, one.device, one.direction.value, one.note) for one in seen] == [
+        ("Bluetooth hci0", "tag", "rx", f"{TAG} company:0499 rssi:-55")
+    ]
+    assert seen[0].data == bytes.fromhex(said(1)["0499"])
+
+
 async def test_a_described_layout(tmp_path, monkeypatch):
     points = {
         "level": {"at": 1, "type": "uint16", "order": "ABCD", "unit": "mm"},

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from citytwin import Quality
-from citytwin.adapter import Listens, Probes, Reads, Writes
+from citytwin.adapter import Listens, Picks, Probes, Reads, Writes
 from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.ble import BLE
@@ -71,6 +71,25 @@ async def test_characteristics_are_read_and_the_device_is_left(tmp_path, monkeyp
     assert isinstance(adapter, Writes)
     assert isinstance(adapter, Probes)
     assert not isinstance(adapter, Listens)
+
+
+async def test_some_points_are_read_and_who_looks_sees_it(tmp_path, monkeypatch):
+    seen = []
+    site = new_site()
+    site.taps.append(seen.append)
+    async with bluetooth(tmp_path, monkeypatch, *SETUP) as air:
+        adapter = pump(site=site)
+        assert isinstance(adapter, Picks)
+        await adapter.open()
+        batch = await beside(air, adapter.read_some([0, 3]))
+        await beside(air, adapter.write(2, 7))
+        await adapter.close()
+    assert batch.point.tolist() == [0, 3]
+    assert batch.value.tolist() == [2458.0, 1.0]
+    assert [(one.direction.value, one.note.rpartition(":")[2], one.data.hex()) for one in seen] == [
+        ("rx", TEMPERATURE, "9a09"), ("rx", SPEED, "01102700ff"),
+        ("rx", SPEED, "01102700ff"), ("tx", SPEED, "01070000ff"),
+    ]  # fmt: skip
 
 
 async def test_a_connection_is_kept_where_that_is_said(tmp_path, monkeypatch):

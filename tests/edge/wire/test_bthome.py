@@ -44,6 +44,7 @@ EXAMPLES = {
     "2e23": ("humidity", 35),
     "2f23": ("moisture", 35),
     "3a04": ("button", 4),
+    "3afe": ("button", 0x80),  # an older one of Shelly
     "3b0001": ("command", 1),
     "3c0103": ("dimmer", -3),
     "3c0204": ("dimmer", 4),
@@ -153,7 +154,7 @@ def test_what_is_cut_off_is_refused_whole(data):
 
 
 def test_unknown_events_and_texts_that_are_none_are_bad():
-    for data, name in (("3afe", "button"), ("3b0009", "command"), ("530187", "text")):
+    for data, name in (("3afd", "button"), ("3b0009", "command"), ("530187", "text")):
         told = decoded(FORMAT, service(SERVICE, "40" + data)).values[name]
         assert told.quality == Quality.BAD_MALFORMED
         assert math.isnan(told.value)
