@@ -146,21 +146,26 @@ class Advertised:
         self._radio.attend(self._ear)
         try:
             while (heard := await self._ear.get()) is not None:
-                batch = Batch.concat([self._missing(heard), self._batch(heard)])
+                lost = missing(self._ear, self._name, self._points, heard.time_ns)
+                if len(lost):
+                    yield lost
+                batch = self._batch(heard)
                 if len(batch):
                     yield batch
         finally:
             await self._radio.forsake(self._ear)
 
-    def _missing(self, heard: Heard) -> Batch:
-        return missing(self._ear, self._name, self._points, heard.time_ns)
-
-    def _batch(self, heard: Heard) -> Batch:
+    def _show(self, heard: Heard) -> None:
+        """Let who looks at the line see it, in the words of golden frames."""
         for section in heard.sections:
             note = f"{self._settings.place} {section} rssi:{heard.rssi:.0f}"
             self._site.tap(
                 self._radio.name, Direction.RECEIVED, section.data, device=self._name, note=note
             )
+
+    def _batch(self, heard: Heard) -> Batch:
+        if self._site.taps:
+            self._show(heard)
         rows = self._telegrams.read(heard.sections, heard.rssi, heard.at_ns)
         if self._telegrams.trouble:
             _log.debug("ble.malformed", device=self._name, why=self._telegrams.trouble)

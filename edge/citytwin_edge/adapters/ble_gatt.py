@@ -240,7 +240,10 @@ class Notified(_Connected):
         keeping = asyncio.create_task(self._keep())
         try:
             while (heard := await self._link.ear.get()) is not None:
-                yield Batch.concat([self._missing(heard), self._batch(heard)])
+                lost = missing(self._link.ear, self._name, len(self._addresses), heard.time_ns)
+                if len(lost):
+                    yield lost
+                yield self._batch(heard)
         finally:
             keeping.cancel()
             await asyncio.wait([keeping])
@@ -281,9 +284,6 @@ class Notified(_Connected):
         self._tap(Direction.RECEIVED, self._values.uuids[place], data)
         section = Section("characteristic", place, data)
         self._link.ear.put(Heard((section,), math.nan, clock.now_ns(), clock.monotonic_ns()))
-
-    def _missing(self, heard: Heard) -> Batch:
-        return missing(self._link.ear, self._name, len(self._addresses), heard.time_ns)
 
     def _batch(self, heard: Heard) -> Batch:
         rows: dict[int, Reading] = {}

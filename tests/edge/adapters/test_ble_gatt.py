@@ -280,9 +280,10 @@ async def test_a_flood_of_notifications_costs_the_oldest_and_says_so(tmp_path, m
             )
         )
         await until(lambda: adapter._link.ear._lost == 20, "a flood")
-        batch = await anext(stream)
+        lost, batch = await anext(stream), await anext(stream)
         await stream.aclose()
-    assert batch.quality.tolist() == [Quality.BAD_OVERFLOW, Quality.GOOD]
+    assert lost.quality.tolist() == [Quality.BAD_OVERFLOW]
+    assert batch.quality.tolist() == [Quality.GOOD]
 
 
 def test_points_that_do_not_fit():

@@ -1,5 +1,7 @@
 """What a technician writes about Bluetooth devices: what is refused, and why."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -114,3 +116,13 @@ def test_formats_that_come_into_question():
     (own,) = described.formats(bound("d", {"t": {"at": 2}}))
     assert own.sections == {("service", 0x181A)}
     assert described.own_section() == ("service", 0x181A, b"\x01\x02")
+
+
+def test_the_guide_has_every_field_with_its_unit():
+    guide = (Path(__file__).parents[3] / "docs/guides/ble.md").read_text(encoding="utf-8")
+    for name, form in FORMATS.items():
+        rows = [line for line in guide.splitlines() if line.startswith(f"| `{name}`")]
+        for field, quantity in form.quantities.items():
+            (row,) = [line for line in rows if f"`{field}`" in line]
+            if quantity.unit != "1":
+                assert f"({quantity.unit}" in row, (name, field)
