@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,13 @@ from citytwin_edge.adapters.ble_settings import BleDevice, BlePoint
 from tests.waiting import until
 
 PATIENCE_S = 30.0
+TAG = "CB:B8:33:4C:88:4F"
+RAWV2 = "0512FC5394C37C0004FFFC040CAC36420000CBB8334C884F"  # Ruuvi's example, sequence 0
+POINTS = {
+    "temperature": {"field": "temperature", "unit": "Cel"},
+    "pressure": {"field": "pressure", "unit": "hPa"},
+    "signal": {"field": "rssi", "unit": "dB[mW]"},
+}
 ROOT = Path(__file__).parents[2]
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -46,8 +54,8 @@ class Bluetooth:
     """A bus and the bluetoothd on it, which can be killed and started again."""
 
     folder: Path
-    daemon: asyncio.subprocess.Process | None = None
-    service: asyncio.subprocess.Process | None = None
+    daemon: Any = None
+    service: Any = None
     address: str = ""
 
     async def start_bus(self):
@@ -91,6 +99,12 @@ class Bluetooth:
 
     async def state(self):
         return await self.do("state")
+
+    async def until_active(self):
+        """Wait until somebody scans actively."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (await self.state())["active"]:
+                await asyncio.sleep(0.02)
 
     async def said(self, address, **given):
         """Say something again and again until somebody has wanted to hear it."""
@@ -137,9 +151,9 @@ def bound(name, points):
     return bindings
 
 
-def device(site, points, name="tag", **settings):
+def device(site, points, name="tag", **settings) -> Any:
     """Return an adapter with such points."""
-    own = msgspec.convert({"address": "CB:B8:33:4C:88:4F", **settings}, BleDevice)
+    own = msgspec.convert({"address": TAG, **settings}, BleDevice)
     return BLE.build(own, bound(name, points), site)
 
 
@@ -147,7 +161,7 @@ def device(site, points, name="tag", **settings):
 class Ear:
     """Listens to an adapter as a poller does; keeps samples and errors in order."""
 
-    adapter: object
+    adapter: Any
     samples: list = field(default_factory=list)
     errors: list = field(default_factory=list)
 
@@ -188,3 +202,19 @@ async def hearing(*adapters):
         await asyncio.gather(*tasks, return_exceptions=True)
         for adapter in adapters:
             await adapter.close()
+
+
+def said(sequence=0, temperature=24.3):
+    """Return what a RuuviTag says, numbered."""
+    data = bytearray.fromhex(RAWV2)
+    data[1:3] = round(temperature * 200).to_bytes(2, "big", signed=True)
+    data[16:18] = sequence.to_bytes(2, "big")
+    return {"0499": data.hex()}
+
+
+def advert(sequence=0, **given):
+    return {"do": "advertise", "address": TAG, "company": said(sequence), **given}
+
+
+def ruuvi(site=None, points=POINTS, **settings):
+    return device(site or new_site(), points, format="ruuvi", **settings)

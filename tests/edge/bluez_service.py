@@ -10,102 +10,27 @@ import asyncio
 import json
 import sys
 
-from dbus_fast import BusType, Message, MessageType, Variant
+from dbus_fast import BusType, Message, Variant
 from dbus_fast.aio import MessageBus
+
+from tests.edge.dbus_objects import OBJECTS, Tree, refused
 
 ADAPTER, DEVICE = "org.bluez.Adapter1", "org.bluez.Device1"
 MONITORS = "org.bluez.AdvertisementMonitorManager1"
 SERVICE, CHARACTERISTIC = "org.bluez.GattService1", "org.bluez.GattCharacteristic1"
-OBJECTS, PROPERTIES = "org.freedesktop.DBus.ObjectManager", "org.freedesktop.DBus.Properties"
 RSSI_STEP = 8
 """BlueZ tells of another RSSI when it differs by so much, or always with a limit of it."""
 COMPANY_DATA, SERVICE_DATA = 0xFF, 0x16
 
 
-class Refusal(Exception):
-    """A D-Bus error."""
-
-
-def refused(name, text=""):
-    return Refusal(f"org.bluez.Error.{name}", text)
-
-
-class Bluez:
+class Bluez(Tree):
     def __init__(self, bus):
-        self.bus = bus
-        self.objects = {}
+        super().__init__(bus)
         self.discovering = {}  # adapter path: {client: filter}
         self.monitors = {}  # (client, monitor's path): (adapter path, patterns)
         self.connecting = {}  # device path: ok, fail, hang
         self.refusing = {}  # characteristic's path: error name
         self.written = []
-        self.calls = []
-        self.answering = set()
-
-    # ---- objects
-    def add(self, path, interfaces):
-        own = self.objects.setdefault(path, {})
-        own.update(interfaces)
-        self.signal("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", [path, interfaces])
-
-    def remove(self, path):
-        for child in [one for one in self.objects if one.startswith(f"{path}/")]:
-            self.remove(child)
-        gone = self.objects.pop(path, None)
-        if gone is not None:
-            self.signal("/", OBJECTS, "InterfacesRemoved", "oas", [path, list(gone)])
-
-    def signal(self, path, interface, member, signature, body):
-        self.bus.send(Message.new_signal(path, interface, member, signature, body))
-
-    def set(self, path, interface, changed, gone=()):
-        own = self.objects[path][interface]
-        own.update(changed)
-        for name in gone:
-            own.pop(name, None)
-        body = [interface, changed, list(gone)]
-        self.signal(path, PROPERTIES, "PropertiesChanged", "sa{sv}as", body)
-
-    # ---- calls
-    def handle(self, message):
-        if message.message_type == MessageType.SIGNAL:
-            self.heard_signal(message)
-            return None
-        if message.message_type != MessageType.METHOD_CALL:
-            return None
-        if message.interface == "org.freedesktop.DBus.Introspectable":
-            return None
-        task = asyncio.ensure_future(self.answer(message))
-        self.answering.add(task)
-        task.add_done_callback(self.answering.discard)
-        return True
-
-    async def answer(self, message):
-        name = f"{message.interface.rpartition('.')[2]}.{message.member}"
-        self.calls.append(name)
-        try:
-            signature, body = await self.called(name, message)
-        except Refusal as error:
-            await self.bus.send(Message.new_error(message, *error.args))
-        else:
-            await self.bus.send(Message.new_method_return(message, signature, body))
-
-    async def called(self, name, message):
-        if name == "ObjectManager.GetManagedObjects":
-            return "a{oa{sa{sv}}}", [self.objects]
-        own = self.objects.get(message.path)
-        if own is None:
-            raise Refusal("org.freedesktop.DBus.Error.UnknownObject", "unknown object")
-        if message.interface == PROPERTIES:
-            interface = message.body[0]
-            if name == "Properties.GetAll":
-                return "a{sv}", [own[interface]]
-            if name == "Properties.Get":
-                return "v", [own[interface][message.body[1]]]
-        method = getattr(self, f"on_{name.replace('.', '_')}", None)
-        if message.interface not in own or method is None:
-            raise Refusal("org.freedesktop.DBus.Error.UnknownMethod", f"no method {name}")
-        return await method(message) or ("", [])
 
     async def on_Adapter1_SetDiscoveryFilter(self, message):
         given = {name: one.value for name, one in message.body[0].items()}
@@ -395,6 +320,7 @@ async def main():
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while line := await lines.readline():
+        answer = None
         for order in json.loads(line):
             given = dict(order)
             answer = getattr(bluez, f"do_{given.pop('do')}")(**given)

@@ -1,4 +1,4 @@
-"""Govee: thermometers H5051, H5052, H5071, H5072, H5074, H5075, H5100 to H5105, H5108, H5174, …
+"""Govee: its thermometers that agree about a layout, H5051 to H5179 (docs/guides/ble.md).
 
 Govee publishes nothing; these layouts are what several independent decoders agree about. There is
 neither a check nor a counter in them: what the sensor cannot measure is no value.

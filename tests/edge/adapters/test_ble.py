@@ -14,33 +14,21 @@ from citytwin.testing import check_adapter
 from citytwin_edge.adapters.ble import BLE
 from citytwin_edge.adapters.ble_ear import HEARD_MAX
 from citytwin_edge.config import load
-from tests.edge.ble_devices import bluetooth, bound, device, hearing, new_site
+from tests.edge.ble_devices import (
+    POINTS,
+    TAG,
+    advert,
+    bluetooth,
+    bound,
+    device,
+    hearing,
+    new_site,
+    ruuvi,
+    said,
+)
 from tests.waiting import until
 
-TAG = "CB:B8:33:4C:88:4F"
-RAWV2 = "0512FC5394C37C0004FFFC040CAC36420000CBB8334C884F"  # Ruuvi's example, sequence 0
-POINTS = {
-    "temperature": {"field": "temperature", "unit": "Cel"},
-    "pressure": {"field": "pressure", "unit": "hPa"},
-    "signal": {"field": "rssi", "unit": "dB[mW]"},
-}
 KEY = "231d39c1d7cc1ab1aee224cd096db932"
-
-
-def said(sequence=0, temperature=24.3):
-    """Return what a RuuviTag says, numbered."""
-    data = bytearray.fromhex(RAWV2)
-    data[1:3] = round(temperature * 200).to_bytes(2, "big", signed=True)
-    data[16:18] = sequence.to_bytes(2, "big")
-    return {"0499": data.hex()}
-
-
-def advert(sequence=0, **given):
-    return {"do": "advertise", "address": TAG, "company": said(sequence), **given}
-
-
-def ruuvi(site=None, points=POINTS, **settings):
-    return device(site or new_site(), points, format="ruuvi", **settings)
 
 
 async def test_what_is_heard_becomes_samples(tmp_path, monkeypatch):
@@ -159,116 +147,6 @@ async def test_a_flood_costs_the_oldest_and_says_so(tmp_path, monkeypatch):
     assert tag._ear.in_all_lost == 50
 
 
-# ---- the adapter of the machine, and bluetoothd
-@pytest.mark.parametrize(
-    ("trouble", "remedy", "why"),
-    [
-        ([{"do": "unplug"}], [{"do": "adapter"}], "there is no Bluetooth adapter hci0"),
-        ([{"do": "power", "on": False}], [{"do": "power", "on": True}], "hci0 is switched off"),
-        ([{"do": "power", "on": False, "blocked": True}], [{"do": "power", "on": True}],
-         "hci0 is blocked (rfkill unblock bluetooth)"),
-    ],
-)  # fmt: skip
-async def test_an_adapter_that_goes_and_comes_back(tmp_path, monkeypatch, trouble, remedy, why):
-    async with bluetooth(tmp_path, monkeypatch) as air:
-        async with hearing(ruuvi()) as (ear,):
-            await air.said(TAG, company=said(1))
-            await ear.until(lambda ear: ear.values())
-            await air.tell(*trouble)
-            await ear.until(lambda ear: ear.errors)
-            await air.tell(*remedy)
-            await air.said(TAG, company=said(2, 25.0))
-            await ear.until(lambda ear: len(ear.values()) == 2)
-    assert ear.values() == [24.3, 25.0]
-    assert len(ear.errors) == 1
-    assert why in ear.errors[0]
-
-
-async def test_bluetoothd_is_killed_and_started_again(tmp_path, monkeypatch):
-    async with bluetooth(tmp_path, monkeypatch) as air:
-        async with hearing(ruuvi()) as (ear,):
-            for times in range(1, 4):
-                await air.said(TAG, company=said(times))
-                await ear.until(lambda ear, times=times: len(ear.values()) == times)
-                await air.kill()
-                await ear.until(lambda ear, times=times: deaths(ear) == times)
-                await air.start()
-
-
-def deaths(ear):
-    return sum(error.startswith("bluetoothd is not running") for error in ear.errors)
-
-
-async def test_it_begins_before_there_is_anything(tmp_path, monkeypatch):
-    """The gateway boots first; then the bus, then bluetoothd, then the adapter is plugged in."""
-    async with bluetooth(tmp_path, monkeypatch, {"do": "adapter", "hci": "hci1"}) as air:
-        await air.kill()
-        await air.stop_bus()
-        monkeypatch.setattr("citytwin_edge.adapters.ble_radio.RETRY_S", 0.05)
-        async with hearing(ruuvi()) as (ear,):
-            await ear.until(lambda ear: "message bus (D-Bus) is not there" in str(ear.errors))
-            await air.start_bus()
-            await ear.until(lambda ear: "bluetoothd is not running" in str(ear.errors))
-            await air.start({"do": "adapter", "hci": "hci1"})
-            await ear.until(lambda ear: "there is no Bluetooth adapter hci0" in str(ear.errors))
-            await air.do("adapter")
-            await air.said(TAG, company=said(7))
-            await ear.until(lambda ear: ear.values())
-    assert ear.qualities() == [Quality.GOOD]
-
-
-async def test_a_device_out_of_range_is_only_silent(tmp_path, monkeypatch):
-    """That it is stale is the gateway's to say; the adapter waits, and hears it when it is back."""
-    async with bluetooth(tmp_path, monkeypatch) as air:
-        async with hearing(ruuvi()) as (ear,):
-            await air.said(TAG, company=said(1))
-            await ear.until(lambda ear: ear.values())
-            await air.do("unheard", address=TAG)
-            await air.do("forget", address=TAG)
-            await air.said(TAG, company=said(2))
-            await ear.until(lambda ear: len(ear.values()) == 2)
-    assert not ear.errors
-
-
-# ---- passive scanning
-async def test_it_scans_passively_where_bluez_can(tmp_path, monkeypatch):
-    async with bluetooth(tmp_path, monkeypatch, {"do": "adapter", "monitors": True}) as air:
-        async with hearing(ruuvi()) as (ear,):
-            await air.said(TAG, company=said(1))
-            await ear.until(lambda ear: len(ear.samples) == 3)
-            assert not await air.do("advertise", address=TAG, company={"004c": "0215"})
-            state = await air.state()
-        assert state["active"] == []
-        assert state["patterns"] == [[0, 0xFF, "9904"]]
-        assert (await air.state())["patterns"] == []
-    assert ear.values() == [24.3]
-
-
-async def test_it_asks_where_the_format_or_the_technician_wants_it(tmp_path, monkeypatch):
-    async with bluetooth(tmp_path, monkeypatch, {"do": "adapter", "monitors": True}) as air:
-        field = {"t": {"field": "temperature", "unit": "Cel"}}
-        for settings in ({"format": "govee"}, {"format": "ruuvi", "scan": "active"}, {}):
-            async with hearing(device(new_site(), field, **settings)):
-                await until_active(air)
-        async with hearing(device(new_site(), field, format="govee", scan="passive")) as (ear,):
-            await air.said(TAG, company={"EC88": "000341c26400"})
-            await ear.until(lambda ear: ear.values())
-            assert (await air.state())["active"] == []
-
-
-async def until_active(air):
-    while not (await air.state())["active"]:
-        await asyncio.sleep(0.02)
-
-
-async def test_passive_only_says_what_is_missing(tmp_path, monkeypatch):
-    async with bluetooth(tmp_path, monkeypatch) as air:
-        async with hearing(ruuvi(scan="passive")) as (ear,):
-            await ear.until(lambda ear: ear.errors)
-            assert (await air.state())["active"] == []
-    assert "--experimental" in ear.errors[0]
-
-
 # ---- a technician's look
 async def test_probe_shows_bytes_and_why_not(tmp_path, monkeypatch):
     monkeypatch.setattr("citytwin_edge.adapters.ble.PROBE_S", 5.0)
@@ -296,7 +174,7 @@ async def test_scan_tells_of_every_device_in_range(tmp_path, monkeypatch):
     async with bluetooth(tmp_path, monkeypatch, {"do": "adapter", "monitors": True}) as air:
         adapter = device(new_site(), {}, address="00:00:00:00:00:00", scan_s=1.0)
         scanning = asyncio.create_task(collected(adapter.scan()))
-        await until_active(air)
+        await air.until_active()
         await air.tell(
             {"do": "advertise", "address": TAG, "company": said(1), "name": "Ruuvi 884F"},
             {"do": "advertise", "address": "A4:C1:38:00:00:01", "rssi": -90,

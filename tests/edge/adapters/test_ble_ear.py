@@ -1,11 +1,16 @@
 """A BLE ear: bounded, and a trouble is told once."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.ble_ear import HEARD_MAX, TROUBLES_MAX, Ear, Heard
+
+
+async def got(ear) -> Any:
+    return await ear.get()
 
 
 def heard(number):
@@ -16,7 +21,7 @@ async def test_the_oldest_goes_when_too_much_waits():
     ear = Ear("A", scans=True)
     for number in range(HEARD_MAX + 7):
         ear.put(heard(number))
-    assert (await ear.get()).time_ns == 7
+    assert (await got(ear)).time_ns == 7
     assert ear.lost() == 7
     assert ear.lost() == 0
     assert ear.in_all_lost == 7
@@ -27,7 +32,7 @@ async def test_a_trouble_is_told_once_after_what_had_come():
     ear.put(heard(1))
     ear.tell(DeviceSilent("off"))
     ear.tell(DeviceSilent("off"))
-    assert (await ear.get()).time_ns == 1
+    assert (await got(ear)).time_ns == 1
     with pytest.raises(DeviceSilent, match="off"):
         await ear.get()
     ear.tell(DeviceSilent("off"))
@@ -51,4 +56,4 @@ async def test_closing_ends_a_wait_and_opening_goes_on():
     assert await waiting is None
     ear.open()
     ear.put(heard(3))
-    assert (await ear.get()).time_ns == 3
+    assert (await got(ear)).time_ns == 3

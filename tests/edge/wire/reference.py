@@ -3,6 +3,8 @@
 bthome-ble, xiaomi-ble and govee-ble are those of Home Assistant, ruuvitag-sensor the usual library.
 """
 
+from typing import Any
+
 from bthome_ble import BTHomeBluetoothDeviceData
 from govee_ble import GoveeBluetoothDeviceData
 from home_assistant_bluetooth import BluetoothServiceInfo
@@ -32,27 +34,26 @@ def heard(section, address, name=""):
     )
 
 
-def _values(decoder, *advertisements):
-    for one in advertisements:
-        update = decoder.update(one)
+def _values(decoder, advertisement) -> Any:
+    update = decoder.update(advertisement)
     found = {key.key: value.native_value for key, value in update.entity_values.items()}
     found |= {key.key: value.native_value for key, value in update.binary_entity_values.items()}
     del found["signal_strength"]
     return found
 
 
-def bthome(section, address, key=b""):
+def bthome(section, address, key=b"") -> Any:
     return _values(BTHomeBluetoothDeviceData(bindkey=key or None), heard(section, address))
 
 
-def xiaomi(section, address, key=b""):
+def xiaomi(section, address, key=b"") -> Any:
     return _values(XiaomiBluetoothDeviceData(bindkey=key or None), heard(section, address))
 
 
-def govee(section, name):
+def govee(section, name) -> Any:
     return _values(GoveeBluetoothDeviceData(), heard(section, "A4:C1:38:00:00:01", name))
 
 
-def ruuvi(data):
+def ruuvi(data) -> Any:
     number = {3: 3, 5: 5, 6: 6, 0xE1: "E1"}[data[0]]
     return get_decoder(number).decode_data(data.hex())

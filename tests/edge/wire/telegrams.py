@@ -2,6 +2,7 @@
 
 import math
 from random import Random
+from typing import Any
 
 from citytwin import Quality
 from citytwin.errors import DeviceMalformed
@@ -16,9 +17,14 @@ def numbers(telegram):
     return {name: told.text or told.value for name, told in telegram.values.items()}
 
 
-def decoded(form, section, address=NOBODY, key=b""):
-    """Decode one section afresh."""
+def decoded(form, section, address=NOBODY, key=b"") -> Any:
+    """Decode one section afresh; None where it says nothing."""
     return form.decoder(address_bytes(address), key).decode(section)
+
+
+def decoder_of(form, address, key=b"") -> Any:
+    """Return a decoder that keeps what it must between telegrams."""
+    return form.decoder(address_bytes(address), key)
 
 
 def service(number, data):

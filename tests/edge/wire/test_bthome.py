@@ -12,7 +12,14 @@ from citytwin_edge.wire.adverts import address_bytes
 from citytwin_edge.wire.bthome import FORMAT, SERVICE
 from citytwin_edge.wire.bthome_objects import OBJECTS, QUANTITIES
 from tests.edge.wire import reference
-from tests.edge.wire.telegrams import check_ranges, check_sealed, decoded, numbers, service
+from tests.edge.wire.telegrams import (
+    check_ranges,
+    check_sealed,
+    decoded,
+    decoder_of,
+    numbers,
+    service,
+)
 
 # "BTHome encryption": the example of the description.
 ADDRESS = "54:48:E6:8F:80:A5"
@@ -211,7 +218,7 @@ def test_a_wrong_key_no_key_and_no_encryption_are_told_apart():
 
 
 def test_an_old_telegram_is_not_believed_again():
-    decoder = FORMAT.decoder(address_bytes(ADDRESS), KEY)
+    decoder = decoder_of(FORMAT, ADDRESS, KEY)
     assert decoder.decode(sealed("02ca09", 1000)).counter == 1000
     assert decoder.decode(sealed("02ca09", 1000)).counter == 1000  # heard twice: a repeat
     assert decoder.decode(sealed("02cb09", 1001)).counter == 1001
@@ -224,7 +231,7 @@ def test_an_old_telegram_is_not_believed_again():
 
 
 def test_a_wrong_check_does_not_move_the_counter():
-    decoder = FORMAT.decoder(address_bytes(ADDRESS), KEY)
+    decoder = decoder_of(FORMAT, ADDRESS, KEY)
     decoder.decode(sealed("02ca09", 1000))
     with pytest.raises(DeviceMalformed, match="does not fit"):
         decoder.decode(sealed("02ca09", 9000, key=bytes(16)))

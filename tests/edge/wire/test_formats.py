@@ -1,6 +1,7 @@
 """Formats: recognising them, telling repeats, and layouts that the technician describes."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ TAG = "CB:B8:33:4C:88:4F"
 RAWV2 = "0512FC5394C37C0004FFFC040CAC364200CDCBB8334C884F"
 
 
-def receiver(*names, address=TAG, key=b"", formats=None):
+def receiver(*names, address=TAG, key=b"", formats=None) -> Any:
     formats = formats or [FORMATS[name] for name in names]
     return Receiver(formats, address_bytes(address), key, REPEAT_NS)
 

@@ -11,7 +11,14 @@ from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.adverts import address_bytes
 from citytwin_edge.wire.mibeacon import FORMAT, QUANTITIES, SERVICE, parsed
 from tests.edge.wire import reference
-from tests.edge.wire.telegrams import check_ranges, check_sealed, decoded, numbers, service
+from tests.edge.wire.telegrams import (
+    check_ranges,
+    check_sealed,
+    decoded,
+    decoder_of,
+    numbers,
+    service,
+)
 
 LYWSD03 = "A4:C1:38:02:83:F4"
 KEY = bytes.fromhex("e9ea895fac7cca6d30532432a516f3a8")
@@ -102,13 +109,13 @@ def test_encryption_without_a_check_is_refused():
 
 
 def test_an_old_telegram_is_not_believed_again():
-    decoder = FORMAT.decoder(address_bytes(LYWSD03), KEY)
+    decoder = decoder_of(FORMAT, LYWSD03, KEY)
     assert decoder.decode(sealed(WARM, 0x9000)).counter == 0x9000
     assert decoder.decode(sealed(WARM, 0x9001)).counter == 0x9001
     with pytest.raises(DeviceMalformed, match="went back"):
         decoder.decode(sealed(WARM, 0x9000))
     assert decoder.decode(sealed(WARM, 0x0005)).counter == 5  # a new battery
-    version_4 = FORMAT.decoder(address_bytes(LYWSD03), KEY)  # whose three bytes are by chance
+    version_4 = decoder_of(FORMAT, LYWSD03, KEY)  # whose three bytes are by chance
     assert version_4.decode(sealed(WARM, 0x9000, control=0x4858))
     assert version_4.decode(sealed(WARM, 0x8000, control=0x4858))
 
