@@ -124,15 +124,16 @@ class Advertised:
         radio: Radio,
         site: Site,
     ) -> None:
-        """Join the radio; touches nothing."""
+        """Hear it through the radio; touches nothing."""
         self._settings, self._radio, self._site = settings, radio, site
         self._telegrams, self._points = telegrams, len(bindings)
         self._name = bindings[0].point.device if bindings else settings.place
         asks = settings.scan == "active" or (
             settings.scan == "auto" and any(one.answers_only for one in formats)
         )
-        self._ear = Ear(settings.place, scans=True, asks=asks, may_ask=settings.scan != "passive")
-        radio.join(self._ear, frozenset[tuple[Of, int]]().union(*(one.sections for one in formats)))
+        sections = frozenset[tuple[Of, int]]().union(*(one.sections for one in formats))
+        may_ask = settings.scan != "passive"
+        self._ear = Ear(settings.place, sections, asks=asks, may_ask=may_ask)
 
     async def open(self) -> None:
         """Nothing to get ready: listening begins it."""

@@ -7,7 +7,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from citytwin.errors import DeviceError
-from citytwin_edge.wire.adverts import Section
+from citytwin_edge.wire.adverts import Of, Section
 
 HEARD_MAX: Final = 200
 """Advertisements of one device that wait to be read; when there are more, the oldest go."""
@@ -35,17 +35,24 @@ class Ear:
     """One device's ear on a Bluetooth adapter."""
 
     def __init__(
-        self, address: str, *, scans: bool, asks: bool = False, may_ask: bool = True
+        self,
+        address: str,
+        sections: frozenset[tuple[Of, int]] | None = None,
+        *,
+        asks: bool = False,
+        may_ask: bool = True,
     ) -> None:
         """Hear the device ``address``.
 
         Args:
             address: as BlueZ writes it.
-            scans: advertisements are wanted.
+            sections: of advertisements, of which passive scanning shall tell; None: no
+                advertisements are wanted.
             asks: the values are in the scan response: passive scanning does not do.
             may_ask: active scanning will do where there is no passive one.
         """
-        self.address, self.scans = address, scans
+        self.address, self.scans = address, sections is not None
+        self.sections = sections or frozenset[tuple[Of, int]]()
         self.asks, self.may_ask = asks, may_ask
         self.is_closed = False
         self.in_all_lost = 0

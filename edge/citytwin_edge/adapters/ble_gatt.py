@@ -98,7 +98,7 @@ class _Connected:
         radio: Radio,
         site: Site,
     ) -> None:
-        """Join the radio; touches nothing."""
+        """Reach it through the radio; touches nothing."""
         self._settings, self._site, self._values = settings, site, values
         self._radio = radio
         self._addresses: list[BlePoint] = [binding.address for binding in bindings]
@@ -184,6 +184,11 @@ class _Connected:
 
 class Polled(_Connected):
     """A device whose characteristics are read; see :class:`citytwin.adapter.Adapter`."""
+
+    @property
+    def requests(self) -> int:
+        """How many characteristics a poll reads."""
+        return len(self._values.uuids)
 
     async def read(self) -> Batch:
         """Read every characteristic once; see the contract."""

@@ -32,8 +32,7 @@ class Link:
     def __init__(self, address: str, radio: Radio, limit_s: float) -> None:
         """Link to ``address`` by this radio; finding and connecting it has ``limit_s``."""
         self._address, self._radio, self._limit_s = address, radio, limit_s
-        self._ear = Ear(address, scans=False)
-        radio.join(self._ear, frozenset())
+        self._ear = Ear(address)
         self._client: BleakClient | None = None
         self._parted = asyncio.Event()
 

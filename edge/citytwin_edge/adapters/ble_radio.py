@@ -60,7 +60,7 @@ class _Seen:
 
 
 class Radio:
-    """One adapter; devices ``join`` before anybody listens."""
+    """One adapter; made by the first device that needs it."""
 
     def __init__(self, hci: str, clock: Clock) -> None:
         """Make a radio of the adapter ``hci``; touches nothing."""
@@ -70,7 +70,6 @@ class Radio:
         self._clock = clock
         self._ears: dict[str, list[Ear]] = {}
         self._attending: set[Ear] = set()
-        self._sections: dict[Ear, frozenset[tuple[Of, int]]] = {}
         self._seen: dict[str, _Seen] = {}
         self._seekers: dict[str, list[asyncio.Future[BLEDevice]]] = {}
         self._surveys: list[Survey] = []
@@ -94,15 +93,12 @@ class Radio:
         """How it scans now: passive, active, or not at all (empty)."""
         return self._running[0] if self._running is not None else ""
 
-    def join(self, ear: Ear, sections: frozenset[tuple[Of, int]]) -> None:
-        """Hear a device; ``sections`` are those of which passive scanning shall tell."""
-        self._ears.setdefault(ear.address, []).append(ear)
-        self._sections[ear] = sections
-
     def attend(self, ear: Ear) -> None:
         """Listen, if nobody does yet, and go on while somebody attends."""
         ear.open()
-        self._attending.add(ear)
+        if ear not in self._attending:
+            self._attending.add(ear)
+            self._ears.setdefault(ear.address, []).append(ear)
         self._news.set()
         if self._task is None or self._task.done():
             self._checked.clear()
@@ -112,7 +108,9 @@ class Radio:
     async def forsake(self, ear: Ear) -> None:
         """Attend no more; with the last one scanning ends."""
         ear.close()
-        self._attending.discard(ear)
+        if ear in self._attending:
+            self._attending.remove(ear)
+            self._ears[ear.address].remove(ear)
         self._news.set()
         if not self._attending and self._task is not None:
             task, self._task = self._task, None
@@ -229,7 +227,7 @@ class Radio:
             return "active", frozenset()
         if not scanning:
             return None
-        sections = frozenset[tuple[Of, int]]().union(*(self._sections[ear] for ear in scanning))
+        sections = frozenset[tuple[Of, int]]().union(*(ear.sections for ear in scanning))
         is_possible = self._is_passive_possible and len(sections) <= PATTERNS_MAX
         if not is_possible and all(ear.may_ask for ear in scanning):
             return "active", frozenset()
@@ -315,7 +313,7 @@ class Radio:
         for sought in self._seekers.get(address, ()):
             if not sought.done():
                 sought.set_result(device)
-        ears = [ear for ear in self._ears.get(address, ()) if ear.scans and not ear.is_closed]
+        ears = [ear for ear in self._ears.get(address, ()) if ear.scans]
         if not ears and not self._surveys:
             return
         sections = sections_of(data.manufacturer_data, data.service_data)

@@ -56,7 +56,6 @@ QUANTITIES: Final = {
     "opening": _STATE,
     "left-open": _STATE,
     "motion": Quantity(low=0, high=1, kind=Kind.STATE, is_event=True),
-    "battery-low": _STATE,
 }
 
 _Values = dict[str, float]

@@ -18,7 +18,7 @@ def heard(number):
 
 
 async def test_the_oldest_goes_when_too_much_waits():
-    ear = Ear("A", scans=True)
+    ear = Ear("A", frozenset())
     for number in range(HEARD_MAX + 7):
         ear.put(heard(number))
     assert (await got(ear)).time_ns == 7
@@ -28,7 +28,7 @@ async def test_the_oldest_goes_when_too_much_waits():
 
 
 async def test_a_trouble_is_told_once_after_what_had_come():
-    ear = Ear("A", scans=True)
+    ear = Ear("A", frozenset())
     ear.put(heard(1))
     ear.tell(DeviceSilent("off"))
     ear.tell(DeviceSilent("off"))
@@ -49,7 +49,7 @@ async def test_a_trouble_is_told_once_after_what_had_come():
 
 
 async def test_closing_ends_a_wait_and_opening_goes_on():
-    ear = Ear("A", scans=True, may_ask=False)
+    ear = Ear("A", frozenset(), may_ask=False)
     waiting = asyncio.create_task(ear.get())
     await asyncio.sleep(0)
     ear.close()

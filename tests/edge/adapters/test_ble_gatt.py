@@ -79,11 +79,11 @@ async def test_some_points_are_read_and_who_looks_sees_it(tmp_path, monkeypatch)
     site.taps.append(seen.append)
     async with bluetooth(tmp_path, monkeypatch, *SETUP) as air:
         adapter = pump(site=site)
-        assert isinstance(adapter, Picks)
         await adapter.open()
         batch = await beside(air, adapter.read_some([0, 3]))
         await beside(air, adapter.write(2, 7))
         await adapter.close()
+    assert isinstance(adapter, Picks)
     assert batch.point.tolist() == [0, 3]
     assert batch.value.tolist() == [2458.0, 1.0]
     assert [(one.direction.value, one.note.rpartition(":")[2], one.data.hex()) for one in seen] == [

@@ -48,14 +48,8 @@ def test_only_what_a_device_says_is_new():
 async def test_how_it_scans_follows_who_listens(tmp_path, monkeypatch):
     async with bluetooth(tmp_path, monkeypatch, {"do": "adapter", "monitors": True}):
         radio = Radio("hci0", SystemClock())
-        quiet, asking, none = (
-            Ear(TAG, scans=True),
-            Ear(TAG, scans=True, asks=True),
-            Ear(TAG, scans=False),
-        )
-        radio.join(quiet, frozenset({("company", 0x0499)}))
-        radio.join(asking, frozenset({("company", 0xEC88)}))
-        radio.join(none, frozenset())
+        quiet, none = Ear(TAG, frozenset({("company", 0x0499)})), Ear(TAG)
+        asking = Ear(TAG, frozenset({("company", 0xEC88)}), asks=True)
         radio.attend(none)
         await radio.ready()
         assert radio.scanning == ""
@@ -68,13 +62,14 @@ async def test_how_it_scans_follows_who_listens(tmp_path, monkeypatch):
         await radio.forsake(quiet)
         await until(lambda: radio.scanning == "", "no scanning")
         await radio.forsake(none)
+        await radio.forsake(none)
         assert radio._task is None
+        assert radio._ears == {TAG: []}
 
 
 async def test_too_many_patterns_are_asked_for_actively():
     radio = Radio("hci0", SystemClock())
-    ear = Ear(TAG, scans=True)
-    radio.join(ear, frozenset(("company", number) for number in range(PATTERNS_MAX + 1)))
+    ear = Ear(TAG, frozenset(("company", number) for number in range(PATTERNS_MAX + 1)))
     radio._attending.add(ear)
     assert radio._wish() == ("active", frozenset())
 
@@ -84,8 +79,7 @@ async def test_a_scanner_that_hears_nobody_is_started_anew(tmp_path, monkeypatch
     monkeypatch.setattr(ble_radio, "LOOK_S", 0.02)
     async with bluetooth(tmp_path, monkeypatch) as air:
         radio = Radio("hci0", SystemClock())
-        ear = Ear(TAG, scans=True, asks=True)
-        radio.join(ear, frozenset())
+        ear = Ear(TAG, frozenset(), asks=True)
         radio.attend(ear)
 
         async def starts():
@@ -100,8 +94,7 @@ async def test_a_scanner_that_hears_nobody_is_started_anew(tmp_path, monkeypatch
 async def test_who_seeks_is_told_why_not(tmp_path, monkeypatch):
     async with bluetooth(tmp_path, monkeypatch) as air:
         radio = Radio("hci0", SystemClock())
-        ear = Ear(TAG, scans=False)
-        radio.join(ear, frozenset())
+        ear = Ear(TAG)
         radio.attend(ear)
         seeking = asyncio.create_task(radio.find(TAG))
         await until(lambda: radio._seekers and radio.scanning, "seeking")
@@ -119,8 +112,7 @@ async def test_an_error_that_nobody_foresaw_reaches_who_listens(monkeypatch):
 
     monkeypatch.setattr("citytwin_edge.adapters.ble_watch.Watch.__init__", broken)
     radio = Radio("hci0", SystemClock())
-    ear = Ear(TAG, scans=True)
-    radio.join(ear, frozenset())
+    ear = Ear(TAG, frozenset())
     radio.attend(ear)
     with pytest.raises(Exception, match="LookupError"):
         await ear.get()

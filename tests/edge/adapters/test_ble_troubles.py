@@ -1,9 +1,24 @@
 """Bluetooth adapters that go, a bluetoothd that dies, devices out of range; passive scanning."""
 
+import asyncio
+
+import numpy as np
 import pytest
 
-from citytwin import Quality
-from tests.edge.ble_devices import TAG, bluetooth, device, hearing, new_site, ruuvi, said
+from citytwin import Quality, SystemClock
+from citytwin_edge.poller import DeviceSpec, Poller
+from tests.edge.ble_devices import (
+    POINTS,
+    TAG,
+    bluetooth,
+    bound,
+    device,
+    hearing,
+    new_site,
+    ruuvi,
+    said,
+)
+from tests.waiting import until
 
 
 # ---- the adapter of the machine, and bluetoothd
@@ -75,6 +90,31 @@ async def test_a_device_out_of_range_is_only_silent(tmp_path, monkeypatch):
             await air.said(TAG, company=said(2))
             await ear.until(lambda ear: len(ear.values()) == 2)
     assert not ear.errors
+
+
+async def test_the_gateway_says_that_it_is_stale_and_silent_and_well_again(tmp_path, monkeypatch):
+    """Through a poller, as in the agent: ordinary qualities, and nothing dies."""
+    tag, points = ruuvi(), [binding.point for binding in bound("tag", POINTS)]
+    ones, numbers = np.ones(len(points)), np.arange(len(points), dtype=np.int32)
+    spec = DeviceSpec(
+        "tag", tag, tuple(points), numbers, ones, np.zeros(len(points)),
+        stale_after_ns=300_000_000, stale_together=True, backoff_step_ns=50_000_000,
+    )  # fmt: skip
+    seen: list[Quality] = []
+    poller = Poller(spec, SystemClock(), lambda batch: seen.append(Quality(int(batch.quality[0]))))
+    async with bluetooth(tmp_path, monkeypatch) as air:
+        running = asyncio.create_task(poller.run())
+        await air.said(TAG, company=said(1))
+        await until(lambda: Quality.BAD_STALE in seen, "stale")
+        await air.kill()
+        await until(lambda: Quality.BAD_SILENT in seen, "silent")
+        await air.start()
+        await air.said(TAG, company=said(2))
+        await until(lambda: seen.count(Quality.GOOD) == 2, "good again")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert seen[0] == Quality.GOOD
+    assert "fault" not in poller.stats.failures
 
 
 # ---- passive scanning
