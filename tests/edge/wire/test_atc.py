@@ -5,7 +5,7 @@ import pytest
 from citytwin import Quality
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.atc import FORMAT, SERVICE
-from tests.edge.wire.telegrams import check_ranges, check_sealed, decoded, numbers, service
+from tests.edge.wire.advert_telegrams import check_ranges, check_sealed, decoded, numbers, service
 
 # From the description of pvvx' python-interface.
 PVVX = ("A4:C1:38:EE:C8:5C", "5cc8ee38c1a4b008c314ca0a501405")

@@ -6,7 +6,7 @@ import pytest
 
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.eddystone import FORMAT, SERVICE
-from tests.edge.wire.telegrams import check_ranges, decoded, numbers, service
+from tests.edge.wire.advert_telegrams import check_ranges, decoded, numbers, service
 
 TLM = "2000" + "0bb8" + "1780" + "0000000a" + "00000064"
 

@@ -12,7 +12,7 @@ from citytwin_edge.wire.adverts import address_bytes
 from citytwin_edge.wire.fields import Field, Table
 from citytwin_edge.wire.formats import FORMATS, OwnLayout, Receiver, recognised
 from citytwin_edge.wire.registers import Single
-from tests.edge.wire.telegrams import company, numbers, service
+from tests.edge.wire.advert_telegrams import company, numbers, service
 
 SECOND_NS = 10**9
 REPEAT_NS = 10 * SECOND_NS

@@ -8,8 +8,8 @@ import pytest
 from citytwin import Quality
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.govee import FORMAT, H5179, NEW, OLD
-from tests.edge.wire import reference
-from tests.edge.wire.telegrams import check_ranges, company, decoded, numbers
+from tests.edge.wire import advert_reference as reference
+from tests.edge.wire.advert_telegrams import check_ranges, company, decoded, numbers
 
 # Captured, from the tests of govee-ble: name, section.
 H5075 = ("GVH5075_2762", company(OLD, "000341c26400"))

@@ -10,8 +10,8 @@ from citytwin import Quality
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.adverts import address_bytes
 from citytwin_edge.wire.mibeacon import FORMAT, QUANTITIES, SERVICE, parsed
-from tests.edge.wire import reference
-from tests.edge.wire.telegrams import (
+from tests.edge.wire import advert_reference as reference
+from tests.edge.wire.advert_telegrams import (
     check_ranges,
     check_sealed,
     decoded,

@@ -8,8 +8,8 @@ import pytest
 from citytwin import Quality
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.ruuvi import COMPANY, FORMAT
-from tests.edge.wire import reference
-from tests.edge.wire.telegrams import check_ranges, company, decoded, numbers
+from tests.edge.wire import advert_reference as reference
+from tests.edge.wire.advert_telegrams import check_ranges, company, decoded, numbers
 
 TAG = "CB:B8:33:4C:88:4F"
 # The test vectors of Ruuvi's descriptions of data formats 3, 5, 6 and E1.
