@@ -24,7 +24,9 @@ from citytwin_edge.adapters.ble_gatt import Notified, Polled, Values, missing
 from citytwin_edge.adapters.ble_radio import Radio
 from citytwin_edge.adapters.ble_settings import (
     AS_IT_IS,
+    NAME,
     RSSI,
+    SPECIAL,
     BleDevice,
     BlePoint,
 )
@@ -71,17 +73,18 @@ class Telegrams:
         self._reception_ns = -self._repeat_ns
         self.trouble = ""
 
-    def read(self, sections: Sequence[Section], rssi: float, at_ns: int) -> list[_Row]:
+    def read(self, heard: Heard) -> list[_Row]:
         """Return what is new; at most one row a point."""
         rows: dict[int, _Row] = {}
         self.trouble = ""
-        for section in sections:
+        at_ns = heard.at_ns
+        for section in heard.sections:
             try:
                 telegram = self._receiver.take(section, at_ns)
             except DeviceMalformed as error:
                 self.trouble = f"{section}: {error}"
                 for point, one in enumerate(self._fields):
-                    if one.name != RSSI and point not in rows:
+                    if one.name not in SPECIAL and point not in rows:
                         rows[point] = self._row(point, _BAD, section.data, str(error))
                 continue
             if telegram is None:
@@ -90,12 +93,19 @@ class Telegrams:
                 told = telegram.values.get(one.name)
                 if told is not None:
                     rows[point] = self._row(point, told, section.data)
-        if not math.isnan(rssi) and (rows or at_ns - self._reception_ns >= self._repeat_ns):
+        if rows or at_ns - self._reception_ns >= self._repeat_ns:
             self._reception_ns = at_ns
             for point, one in enumerate(self._fields):
-                if one.name == RSSI:
-                    rows[point] = self._row(point, Told(rssi), b"")
+                if one.name == RSSI and not math.isnan(heard.rssi):
+                    rows[point] = self._row(point, Told(heard.rssi), b"")
+                elif one.name == NAME and heard.name:
+                    rows[point] = self._row(point, Told(0.0, text=heard.name), b"")
         return [rows[point] for point in sorted(rows)]
+
+    @property
+    def only_name(self) -> bool:
+        """Whether nothing but the device's name is asked for."""
+        return bool(self._fields) and all(one.name == NAME for one in self._fields)
 
     def _row(self, point: int, told: Told, raw: bytes, note: str = "") -> _Row:
         if told.text and told.quality == Quality.GOOD:
@@ -167,7 +177,7 @@ class Advertised:
     def _batch(self, heard: Heard) -> Batch:
         if self._site.taps:
             self._show(heard)
-        rows = self._telegrams.read(heard.sections, heard.rssi, heard.at_ns)
+        rows = self._telegrams.read(heard)
         if self._telegrams.trouble:
             _log.debug("ble.malformed", device=self._name, why=self._telegrams.trouble)
         if not rows:
@@ -180,13 +190,18 @@ class Advertised:
         clock = self._site.clock
         begun_ns = clock.monotonic_ns()
         found: dict[int, Probed] = {}
+        known = self._radio.names.get(self._settings.place)
+        if known is not None and self._telegrams.only_name:  # a scan has met it just now
+            met = Heard((), math.nan, clock.now_ns(), begun_ns, known)
+            found = {row.point: _probed(row, 0) for row in self._telegrams.read(met)}
+            return self._told(found, "it calls itself nothing")
         note = f"it was not heard within {PROBE_S:g} s"
         self._radio.attend(self._ear)
         try:
             async with asyncio.timeout(PROBE_S):
                 while len(found) < self._points and (heard := await self._ear.get()):
                     elapsed_ns = clock.monotonic_ns() - begun_ns
-                    for row in self._telegrams.read(heard.sections, heard.rssi, heard.at_ns):
+                    for row in self._telegrams.read(heard):
                         found[row.point] = _probed(row, elapsed_ns)
                     note = self._telegrams.trouble or "it was heard, but says nothing of this"
         except TimeoutError:
@@ -195,6 +210,9 @@ class Advertised:
             note = str(error)
         finally:
             await self._radio.forsake(self._ear)
+        return self._told(found, note)
+
+    def _told(self, found: dict[int, Probed], note: str) -> list[Probed]:
         return [
             found.get(point) or Probed(point, b"", math.nan, Quality.BAD_SILENT, 0, note)
             for point in range(self._points)
@@ -251,19 +269,22 @@ async def survey(radio: Radio, ear: Ear, wait_s: float) -> AsyncIterator[Found]:
                 for address, one in list(met.items()):
                     if address not in told and one.name and recognised(one.sections, one.name):
                         told.add(address)
-                        yield _found(radio, address, one)
+                        yield _found(address, one)
     finally:
         await radio.forsake(ear)
     for address, one in sorted(met.items(), key=lambda item: -item[1].rssi):
         if address not in told:
-            yield _found(radio, address, one)
+            yield _found(address, one)
 
 
-def _found(radio: Radio, address: str, one: _Met) -> Found:
+def _found(address: str, one: _Met) -> Found:
     formats = recognised(one.sections, one.name)
-    known = ", ".join(f'format = "{form.name}"' for form in formats)
+    known = " or ".join(form.name for form in formats)
     known = known or f"no known format ({', '.join(map(str, one.sections)) or 'says nothing'})"
-    return Found(f"{address} at {radio.hci}", f"{one.name or 'no name'}, {one.rssi} dBm, {known}")
+    where = f'address = "{address}"'
+    if len(formats) == 1:
+        where += f'\nformat = "{formats[0].name}"'
+    return Found(where, f"{one.name or 'no name'}, {known}", float(one.rssi))
 
 
 class BleType:
@@ -321,7 +342,7 @@ class BleType:
         for at_ns, one in enumerate(every):
             if one.section is None:
                 raise DeviceMalformed(f"{one.uuid} is a characteristic, not an advertisement")
-            for row in telegrams.read([one.section], one.rssi, at_ns):
+            for row in telegrams.read(Heard((one.section,), one.rssi, at_ns, at_ns)):
                 found[row.point] = _probed(row, 0)
         return [found[point] for point in sorted(found)]
 

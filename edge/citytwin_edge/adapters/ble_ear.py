@@ -23,12 +23,14 @@ class Heard(NamedTuple):
         rssi: dBm.
         time_ns: when it came, UTC.
         at_ns: the same on the monotonic clock.
+        name: that the device has given itself, as far as it is known.
     """
 
     sections: tuple[Section, ...]
     rssi: float
     time_ns: int
     at_ns: int
+    name: str = ""
 
 
 class Ear:

@@ -34,6 +34,8 @@ QUIET_S_MAX: Final = 120.0
 START_S_MAX: Final = 10.0
 SECTIONS_MAX: Final = 16
 """Of one device: BlueZ keeps every company number that it ever used."""
+NAMES_MAX: Final = 500
+"""Devices of which a survey remembers what they call themselves."""
 PATTERNS_MAX: Final = 16
 """For so many kinds of sections Linux can wait passively (HCI_MAX_ADV_MONITOR_NUM_PATTERNS)."""
 _STOP_S_MAX: Final = 0.8
@@ -73,6 +75,7 @@ class Radio:
         self._seen: dict[str, _Seen] = {}
         self._seekers: dict[str, list[asyncio.Future[BLEDevice]]] = {}
         self._surveys: list[Survey] = []
+        self.names: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
         self._news, self._checked, self._troubled = (
             asyncio.Event(),
@@ -319,11 +322,15 @@ class Radio:
         sections = sections_of(data.manufacturer_data, data.service_data)
         for take in self._surveys:
             take(device, data.rssi, sections)
+            if address in self.names or len(self.names) < NAMES_MAX:
+                self.names[address] = device.name or ""
         if not ears:
             return
         fresh = self._fresh(address, sections, properties)
         if fresh is not None:
-            heard = Heard(fresh, float(data.rssi), self._clock.now_ns(), self._clock.monotonic_ns())
+            clock = self._clock
+            now_ns, at_ns = clock.now_ns(), clock.monotonic_ns()
+            heard = Heard(fresh, float(data.rssi), now_ns, at_ns, device.name or "")
             for ear in ears:
                 ear.put(heard)
 

@@ -24,9 +24,12 @@ from citytwin_edge.wire.registers import Single
 
 KEY_DIGITS_MAX: Final = 64
 RSSI: Final = "rssi"
+NAME: Final = "name"
 RECEPTION: Final = Quantity("dB[mW]", -127, 20)
 """How strong a device is heard: a field of every format. Core Specification, HCI, LE Advertising
 Report: 127 stands for none."""
+SPECIAL: Final = {RSSI: RECEPTION, NAME: Quantity(kind=Kind.TEXT)}
+"""Fields of every format: how it is heard, and the name that the device has given itself."""
 _BASE: Final = "-0000-1000-8000-00805f9b34fb"
 """The end of every UUID that has a short form (Core Specification 5.4, Vol 3, Part B, 2.5.1)."""
 AS_IT_IS: Final = Scale(1.0, 0.0)
@@ -149,7 +152,7 @@ class BlePoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where a point is: a field of the format, or bytes of an advertisement or a characteristic.
 
     Attributes:
-        field: of the device's format, or ``rssi``.
+        field: of the device's format, or ``rssi`` or ``name``.
         characteristic: UUID, of 4 hexadecimal digits or whole.
     """
 
@@ -174,7 +177,7 @@ class BlePoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
             return 'characteristic needs mode = "polled" or "notified" of the device'
         if point.writable is not None:
             return "an advertisement cannot be written; a characteristic perhaps can"
-        if self.field == RSSI or (self.field and device.format != "bytes"):
+        if self.field in SPECIAL or (self.field and device.format != "bytes"):
             return ""
         if device.format == "bytes":
             if self.field or self.at is None:
@@ -188,7 +191,7 @@ class BlePoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
         Raises:
             ValueError: no format has the field, or its unit measures something else.
         """
-        found = RECEPTION if self.field == RSSI else _quantity(self.field, formats)
+        found = SPECIAL.get(self.field) or _quantity(self.field, formats)
         if (found.kind == Kind.TEXT) != (point.kind == Kind.TEXT):
             raise ValueError(
                 f'field {self.field}: kind = "text" goes with texts, and only with them'
@@ -218,7 +221,7 @@ def _quantity(name: str, formats: Sequence[Format]) -> Quantity:
     for one in formats:
         if (found := one.quantity(name)) is not None:
             return found
-    names = sorted({name for one in formats for name in one.quantities} | {RSSI})
+    names = sorted({name for one in formats for name in one.quantities} | SPECIAL.keys())
     whose = formats[0].name if len(formats) == 1 else "any format"
     raise ValueError(f"field {name!r} is none of {whose}; there are {', '.join(names)}")
 

@@ -13,6 +13,8 @@ from citytwin.errors import ConfigError
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters.ble import BLE
 from citytwin_edge.adapters.ble_ear import HEARD_MAX
+from citytwin_edge.catalogue.shelf import OURS, Shelf
+from citytwin_edge.commissioning.scanning import scan
 from citytwin_edge.config import load
 from tests.edge.ble_devices import (
     POINTS,
@@ -182,15 +184,44 @@ async def test_scan_tells_of_every_device_in_range(tmp_path, monkeypatch):
             {"do": "advertise", "address": "AA:00:00:00:00:01", "company": {"004c": "0215"}},
             {"do": "advertise", "address": "AA:00:00:00:00:02", "rssi": -40},
         )  # fmt: skip
-        found = dict(await scanning)
+        found = await scanning
         assert not (await air.state())["active"]
-    assert found == {
-        f"{TAG} at hci0": 'Ruuvi 884F, -60 dBm, format = "ruuvi"',
-        "A4:C1:38:00:00:01 at hci0": 'SBHT-003C, -90 dBm, format = "bthome"',
-        "AA:00:00:00:00:01 at hci0": "no name, -60 dBm, no known format (company:004c)",
-        "AA:00:00:00:00:02 at hci0": "no name, -40 dBm, no known format (says nothing)",
-    }
-    assert list(found)[-2:] == ["AA:00:00:00:00:02 at hci0", "AA:00:00:00:00:01 at hci0"]
+    assert sorted(found[:2]) == [
+        ('address = "A4:C1:38:00:00:01"\nformat = "bthome"', "SBHT-003C, bthome", -90.0),
+        (f'address = "{TAG}"\nformat = "ruuvi"', "Ruuvi 884F, ruuvi", -60.0),
+    ]
+    assert found[2:] == [
+        ('address = "AA:00:00:00:00:02"', "no name, no known format (says nothing)", -40.0),
+        ('address = "AA:00:00:00:00:01"', "no name, no known format (company:004c)", -60.0),
+    ]
+
+
+async def test_scan_names_the_profile(tmp_path, monkeypatch):
+    async with bluetooth(tmp_path, monkeypatch) as air:
+
+        async def look():
+            return [row async for row in scan("ble", {"scan_s": 1.0}, Shelf([OURS]), new_site())]
+
+        scanning = asyncio.create_task(look())
+        await air.until_active()
+        await air.tell(
+            {"do": "advertise", "address": "A4:C1:38:00:00:01", "rssi": -70,
+             "service": {"fcd2": "44000701642E2D45E9FF"}, "name": "SBHT-003C"},
+            {"do": "advertise", "address": "AA:00:00:00:00:01", "company": {"004c": "0215"}},
+        )  # fmt: skip
+        rows = {row["address"]: row for row in await scanning}
+    shelly = rows['address = "A4:C1:38:00:00:01", format = "bthome"']
+    assert (shelly["profile"], shelly["dBm"]) == ("shelly/blu-ht", -70)
+    assert rows['address = "AA:00:00:00:00:01"']["profile"] == ""
+
+
+async def test_a_name_is_a_field_of_every_format(tmp_path, monkeypatch):
+    points = {"name": {"field": "name", "kind": "text"}}
+    async with bluetooth(tmp_path, monkeypatch) as air:
+        async with hearing(ruuvi(points=points)) as (ear,):
+            await air.said(TAG, company=said(1), name="Ruuvi 884F")
+            await ear.until(lambda ear: ear.samples)
+    assert ear.samples[0][:3] == (0, 1.0, Quality.GOOD)
 
 
 async def collected(stream):
