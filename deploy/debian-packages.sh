@@ -46,6 +46,7 @@ case $set_name in
 test)
     want_command mosquitto mosquitto               # the MQTT broker the adapter is tested against
     want_command mosquitto_pub mosquitto-clients   # an independent MQTT client
+    want_command dbus-daemon dbus-daemon           # a bus of their own for Bluetooth devices
     want_command socat socat                       # pairs of pseudo-terminals: serial lines
     want_command strace strace                     # what a power cut would leave on a disk
     want_command faketime faketime                 # clocks that are set while a program runs

@@ -65,6 +65,7 @@ id -u citytwin >/dev/null 2>&1 ||
     useradd --system --home-dir /nonexistent --shell /usr/sbin/nologin citytwin
 # Serial ports belong to this group.
 ! getent group dialout >/dev/null || usermod --append --groups dialout citytwin
+! getent group bluetooth >/dev/null || usermod --append --groups bluetooth citytwin
 install -d -m 0750 -o citytwin -g citytwin "/var/lib/$name"
 install -d /etc/citytwin
 [ -e "/etc/citytwin/$part.toml" ] || install -m 0644 "$part.toml" "/etc/citytwin/$part.toml"

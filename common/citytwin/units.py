@@ -126,6 +126,7 @@ _TABLE: Final = (
     Unit("/km", "", "1/km"),
     Unit("[degF]", "FAH", "°F"),
     Unit("deg", "DD", "°"),
+    Unit("deg/s", "E96", "°/s"),
     Unit("s", "SEC", "s"),
     Unit("ms", "C26", "ms"),
     Unit("min", "MIN", "min"),

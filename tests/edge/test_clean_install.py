@@ -36,10 +36,12 @@ OURS = {"citytwin", "citytwin-protos", "citytwin-edge"}
 # The whole list. A gateway has a small disk and a long life: each name here is a decision.
 THIRD_PARTY = {
     "aiomqtt",
+    "bleak",
     "cffi",  # cryptography
     "click",  # sqlite-utils
     "click-default-group",  # sqlite-utils
     "cryptography",
+    "dbus-fast",  # bleak
     "grpcio",
     "msgspec",
     "numpy",

@@ -16,6 +16,8 @@ CITY = "deploy/democity/"
 # `adapters/modbus` stands for adapters/modbus.py, adapters/modbus_plan.py and adapters/modbus/….
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "pymodbus": (EDGE + "adapters/modbus", CITY),
+    "bleak": (EDGE + "adapters/ble",),
+    "dbus_fast": (EDGE + "adapters/ble",),
     "serial": (EDGE + "adapters/connection", CITY),
     "serial_asyncio_fast": (EDGE + "adapters/connection", CITY),
     "aiomqtt": (EDGE + "adapters/mqtt", CITY),
