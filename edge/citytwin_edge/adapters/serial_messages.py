@@ -11,7 +11,13 @@ from citytwin.batch import Batch
 from citytwin.errors import DeviceMalformed, StoreFull
 from citytwin.point import Kind, Point
 from citytwin.quality import Quality
-from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, TimeSettings, named
+from citytwin_edge.adapters.serial_settings import (
+    Condition,
+    SerialDevice,
+    SerialPoint,
+    TimeSettings,
+    named,
+)
 from citytwin_edge.wire.registers import Single
 from citytwin_edge.wire.texts import TextField
 
@@ -71,11 +77,14 @@ class Messages:
         self._layout = settings.frame_layout()
         self._marks: list[_Mark] = []
         self._values: list[_Text | Single] = []
+        self._conditions: list[list[_Condition]] = []
         for point, address in bindings:
             try:
                 with named("match"):
                     self._marks.append(self._mark(address))
                 self._values.append(self._value(point, address))
+                with named("only_when"):
+                    self._conditions.append([self._condition(one) for one in address.only_when])
             except ValueError as error:
                 raise ValueError(f"point {point.id}: {error}") from None
         self._time: TextField | Single | None = None
@@ -112,6 +121,13 @@ class Messages:
             raise ValueError(f"at {address.at}: it ends at {field.end}, a frame at {length}")
         return Single(field)
 
+    def _condition(self, one: Condition) -> _Condition:
+        if one.at is None:
+            return _Condition(one.in_text(self._settings.separator), one.equals)
+        if self._layout is None:
+            raise ValueError("at is a place in a frame, but the device has none")
+        return _Condition(Single(one.in_bytes(self._settings.order)), one.equals)
+
     def concern(self, message: bytes) -> list[int]:
         """Return the points that a message is about."""
         return [index for index, mark in enumerate(self._marks) if mark.is_in(message)]
@@ -131,6 +147,14 @@ class Messages:
             return [self.spoilt(one, message, str(error), now_ns) for one in points]
         for point in points:
             value = self._values[point]
+            void = next(
+                (w for one in self._conditions[point] if (w := one.void(message, text))), ""
+            )
+            if void:
+                raw = message[:RAW_BYTES_MAX]
+                none = Quality.BAD_NOT_A_NUMBER
+                readings.append(Reading(point, time_ns, math.nan, none, raw, void))
+                continue
             try:
                 if isinstance(value, Single):
                     raw = value.cut(message)
@@ -160,6 +184,30 @@ class Messages:
         else:
             said = _digits(self._time, message)
         return self._stamp.time_ns(said, now_ns=now_ns) if said else now_ns
+
+
+class _Condition(NamedTuple):
+    """What must be at a place for a value to count."""
+
+    place: TextField | Single
+    equals: tuple[str | int, ...]
+
+    def void(self, message: bytes, text: str) -> str:
+        """Return in words why a value does not count; empty when it does."""
+        seen: str | float
+        try:
+            if isinstance(self.place, TextField):
+                seen = self.place.find(text)
+            elif self.place.field.type == "string":
+                seen = self.place.cut(message).decode("latin-1")
+            else:
+                seen = self.place.decode(self.place.cut(message))[0]
+        except DeviceMalformed:
+            seen = ""
+        if seen in self.equals:
+            return ""
+        wanted = " or ".join(repr(one) for one in self.equals)
+        return f"no value: there is {seen!r}, not {wanted}"
 
 
 def _digits(single: Single, message: bytes) -> str:

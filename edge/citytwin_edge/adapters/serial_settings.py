@@ -20,7 +20,7 @@ from citytwin_edge.adapters.places import (
     Separator,
     ValueSettings,
 )
-from citytwin_edge.wire.checksums import Checksum
+from citytwin_edge.wire.checksums import Checksum, Crc, Kind
 from citytwin_edge.wire.fields import Order
 from citytwin_edge.wire.frames import FrameCutter, FrameLayout
 from citytwin_edge.wire.lines import LineCutter, LineLayout
@@ -56,23 +56,67 @@ class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`."""
+    """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`.
 
-    kind: Literal[
-        "sum8",
-        "xor8",
-        "lrc",
-        "crc16-modbus",
-        "crc16-ccitt",
-        "crc16-xmodem",
-        "crc16-arc",
-        "crc16-x25",
-        "crc32",
-    ]
+    Attributes:
+        width, poly, init, reflected, xor_out: of a CRC without a name.
+    """
+
+    kind: Kind
     order: Literal["big", "little"] = "big"
     first: Count = 0
     mark: str = ""
     after_end: bool = False
+    width: Literal[8, 16, 24, 32] | None = None
+    poly: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    init: Annotated[int, msgspec.Meta(ge=0)] = 0
+    reflected: bool = False
+    xor_out: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def crc(self) -> Crc | None:
+        """Return the CRC that the parameters are of; None where there are none (ValueError)."""
+        if self.width is None or self.poly is None:
+            if self.width or self.poly or self.init or self.reflected or self.xor_out:
+                raise ValueError("a CRC without a name needs both width and poly")
+            return None
+        return Crc(self.width, self.poly, self.init, self.reflected, self.xor_out)
+
+
+class WakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an instrument is told before it is asked: first of all, and again after a failure.
+
+    Attributes:
+        send: the bytes.
+        answer: bytes that mean that it is ready, anywhere in what comes; without it, sending is
+            all.
+        attempts: how often it is tried before the instrument counts as silent.
+        timeout_s: how long each may take.
+        settle_s: how long it is then left alone before it is asked.
+    """
+
+    send: str
+    answer: str = ""
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    timeout_s: Seconds = 1.0
+    settle_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+
+
+class Condition(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a message must say of a point's value for it to count: a status, an "A" for "active".
+
+    Attributes:
+        equals: of these, what is there must be one; a place that the message does not have is "".
+    """
+
+    equals: Annotated[tuple[str | int, ...], msgspec.Meta(min_length=1)]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot hold (ValueError)."""
+        super().__post_init__()
+        wanted: type = str if self.at is None or self.type == "string" else int
+        if not all(isinstance(one, wanted) for one in self.equals):
+            kind = "texts" if wanted is str else "whole numbers"
+            raise ValueError(f"equals has {kind}, as what is there")
 
 
 class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,6 +147,7 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         match, match_at: which messages have it: those with these bytes at that place.
+        only_when: what the message must say for the value to count; else there is none.
         request: what is sent to have this point; the device's by default.
         command: what is sent to set it, with ``{value}`` or ``{word}``.
         command_answer, command_refusal: bytes by which the instrument says yes, or no.
@@ -110,6 +155,7 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
 
     match: str | None = None
     match_at: Count | None = None
+    only_when: Annotated[tuple[Condition, ...], msgspec.Meta(max_length=8)] = ()
     request: str = ""
     command: str = ""
     command_answer: str = ""
@@ -136,6 +182,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         encoding, separator, decimal: of text; ``order``: of numbers in frames.
         match, match_at: bytes at a place by which its messages are known.
         request: what is sent to have all points that name no other.
+        wake: what it is told before it is asked.
         reply_timeout_s: how long it may be silent before its answer, and within a message.
         pause_s: how long the line must be quiet before a request.
         echo: what is sent comes back before the answer.
@@ -164,6 +211,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     match: str = ""
     match_at: Count = 0
     request: str = ""
+    wake: WakeSettings | None = None
     reply_timeout_s: Seconds = 1.0
     pause_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     echo: bool = False
@@ -178,8 +226,8 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             )
         if self.line is not None and self.frame is not None:
             raise ValueError("line and frame exclude each other: its messages are one or the other")
-        if self.mode == "listening" and (self.request or self.echo):
-            raise ValueError('request and echo go with mode = "polled"')
+        if self.mode == "listening" and (self.request or self.echo or self.wake):
+            raise ValueError('request, wake and echo go with mode = "polled"')
         if self.host and (self.rs485 or self.flow_control != "none"):
             raise ValueError("rs485 and flow_control belong to a serial port of this machine")
         self.cutter()
@@ -187,6 +235,10 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             self.bytes_of(self.match)
         with named("request"):
             self.bytes_of(self.request)
+        if self.wake is not None:
+            with named("wake"):
+                self.bytes_of(self.wake.send)
+                self.bytes_of(self.wake.answer)
         if self.time is not None and self.time.at is not None and self.frame is None:
             raise ValueError("time: at is a place in a frame, but there is no frame")
 
@@ -237,6 +289,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             _plain("mark", one.mark),
             in_text=self.frame is None,
             after_end=one.after_end,
+            crc=one.crc(),
         )
 
     def frame_layout(self) -> FrameLayout | None:

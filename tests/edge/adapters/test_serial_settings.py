@@ -84,7 +84,7 @@ def test_devices_that_cannot_work(fields, words):
         ({"type": "uint8"}, "type, order and length go with at"),
         ({"bits": [1]}, "bits and digits go with at"),
         ({"digits": 2}, "bits and digits go with at"),
-        ({"at": 1, "words": {"A": 1}}, "words are texts"),
+        ({"at": 1, "words": {"A": 1}}, "words and form are of texts"),
         ({"at": 1, "sentinel": ["A"]}, "a whole number"),
         ({"at": 1, "type": "uint16", "sentinel": [65536]}, "does not fit into 16 bits"),
         ({"at": 1, "type": "uint16", "bits": [9, 20]}, "within 0 to 15"),

@@ -38,10 +38,10 @@ MISTAKES = [
     (0, "column = 4", 'column = "4"',
      'device "weather", point "wind-speed", field "column": expected a whole number'),
     (0, 'kind = "xor8"', 'kind = "xor9"',
-     'device "weather", table "checksum", field "kind": expected one of "crc16'),
+     'device "weather", table "checksum", field "kind": expected one of "crc'),
     (0, "column = 4", "column = 4\nchars = [1, 3]",
-     'device "weather", point "wind-speed", field "column": column, chars and pattern '
-     'exclude each other'),
+     'device "weather", point "wind-speed", field "column": column, columns, '
+     'chars and pattern exclude each other'),
     (1, 'request = \'#{address:02d}\\r\'', "request = '#{adress}'",
      'device "chlorine-1", field "request": request: \'{adress}\' is not a place'),
     (1, "command = ", "comand = ",
