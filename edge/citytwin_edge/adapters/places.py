@@ -43,8 +43,7 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
-        in_text = self.column or self.columns or self.chars or self.pattern
-        if self.at is not None and in_text:
+        if self.at is not None and self._is_in_text:
             raise ValueError(
                 "at is a place in bytes; it excludes column, columns, chars and pattern"
             )
@@ -54,6 +53,15 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             self.in_text(",")
         else:
             self.in_bytes("ABCD")
+
+    @property
+    def _is_in_text(self) -> bool:
+        return bool(self.column or self.columns or self.chars or self.pattern)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it is a part of the message, not the whole text."""
+        return self.at is not None or self._is_in_text
 
     def in_text(self, separator: str) -> TextField:
         """Return where it is in a text (ValueError)."""

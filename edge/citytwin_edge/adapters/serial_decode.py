@@ -49,19 +49,22 @@ def decode_exchanges(
 def _asked(
     settings: SerialDevice, bindings: Sequence[Binding], request: bytes
 ) -> Sequence[int] | None:
-    """Return which points a request is for; None where it is what wakes the instrument."""
+    """Return which points a request is for; None where it is what wakes the instrument.
+
+    A clock is left out: how far ahead it was then, nobody knows now.
+    """
+    own = [index for index, one in enumerate(bindings) if not one.address.clock]
     if settings.mode == "listening":
         if request:
             raise DeviceMalformed("such an instrument speaks by itself, without a request")
-        return range(len(bindings))
+        return own
     if settings.wake is not None and request == settings.bytes_of(settings.wake.send):
         return None
     queries = [settings.bytes_of(one.address.request or settings.request) for one in bindings]
-    points = [index for index, query in enumerate(queries) if query == request]
-    if not points:
+    if request not in queries:
         known = ", ".join(sorted({repr(query) for query in queries}))
         raise DeviceMalformed(f"the instrument is never asked {request!r}, but {known}")
-    return points
+    return [index for index in own if queries[index] == request]
 
 
 def _messages(settings: SerialDevice, data: bytes) -> list[bytes]:

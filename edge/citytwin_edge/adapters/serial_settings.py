@@ -106,17 +106,24 @@ class Condition(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         equals: of these, what is there must be one; a place that the message does not have is "".
+        not_equals: of these, it must be none.
     """
 
-    equals: Annotated[tuple[str | int, ...], msgspec.Meta(min_length=1)]
+    equals: tuple[str | int, ...] = ()
+    not_equals: tuple[str | int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot hold (ValueError)."""
         super().__post_init__()
         wanted: type = str if self.at is None or self.type == "string" else int
-        if not all(isinstance(one, wanted) for one in self.equals):
+        if bool(self.equals) == bool(self.not_equals):
+            raise ValueError("a condition has either equals or not_equals")
+        if not all(isinstance(one, wanted) for one in (*self.equals, *self.not_equals)):
             kind = "texts" if wanted is str else "whole numbers"
-            raise ValueError(f"equals has {kind}, as what is there")
+            raise ValueError(f"equals and not_equals have {kind} here, as what is at that place")
+
+
+Conditions = Annotated[tuple[Condition, ...], msgspec.Meta(max_length=8)]
 
 
 class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,12 +132,14 @@ class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         format, utc_offset_h: how; see :class:`citytwin_edge.wire.stamps.Stamp`.
         match, match_at: which messages have it: those with these bytes at that place.
+        only_when: what the message must say for its time to be believed.
     """
 
     format: str = AUTO
     utc_offset_h: Hours | None = None
     match: str | None = None
     match_at: Count | None = None
+    only_when: Conditions = ()
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
@@ -148,6 +157,7 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         match, match_at: which messages have it: those with these bytes at that place.
         only_when: what the message must say for the value to count; else there is none.
+        clock: the value is by how many seconds the instrument's clock is ahead of the gateway's.
         request: what is sent to have this point; the device's by default.
         command: what is sent to set it, with ``{value}`` or ``{word}``.
         command_answer, command_refusal: bytes by which the instrument says yes, or no.
@@ -155,7 +165,8 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
 
     match: str | None = None
     match_at: Count | None = None
-    only_when: Annotated[tuple[Condition, ...], msgspec.Meta(max_length=8)] = ()
+    only_when: Conditions = ()
+    clock: bool = False
     request: str = ""
     command: str = ""
     command_answer: str = ""
@@ -164,6 +175,8 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
         super().__post_init__()
+        if self.clock and (self.command or self.has_place):
+            raise ValueError("clock has no place of its own: it is the device's time")
         if not self.command and (self.command_answer or self.command_refusal):
             raise ValueError("command_answer and command_refusal go with command")
         if self.command_refusal and not self.command_answer:
