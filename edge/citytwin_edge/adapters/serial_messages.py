@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -58,11 +59,11 @@ def batch_of(readings: Collection[Reading]) -> Batch:
 class _Mark(NamedTuple):
     """By which bytes at which place a message is known."""
 
-    data: bytes
+    pattern: re.Pattern[bytes]
     at: int
 
     def is_in(self, message: bytes) -> bool:
-        return message.startswith(self.data, self.at)
+        return len(message) >= self.at and self.pattern.match(message, self.at) is not None
 
 
 class Messages:
@@ -103,12 +104,12 @@ class Messages:
     @property
     def all_marked(self) -> bool:
         """Whether every point's messages are known by some bytes, an address perhaps."""
-        return all(mark.data for mark in self._marks)
+        return all(mark.pattern.pattern for mark in self._marks)
 
     def _mark(self, place: SerialPoint | TimeSettings) -> _Mark:
         own, at = place.match, place.match_at
-        data = self._settings.bytes_of(self._settings.match if own is None else own)
-        return _Mark(data, self._settings.match_at if at is None else at)
+        pattern = self._settings.mark(self._settings.match if own is None else own)
+        return _Mark(pattern, self._settings.match_at if at is None else at)
 
     def _value(self, point: Point, address: SerialPoint) -> _Text | Single:
         address.check(point.kind)

@@ -6,8 +6,9 @@ docs/guides/serial.md explains each of them.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -28,6 +29,8 @@ from citytwin_edge.wire.messages import Cutter
 from citytwin_edge.wire.stamps import AUTO, Stamp
 from citytwin_edge.wire.templates import Template
 
+_ANY: Final = r"\?"
+_MARK_PARTS: Final = re.compile(r"\\\?|(?:\\(?!\?).?|[^\\])+", re.DOTALL)
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
 LengthMax = Annotated[int, msgspec.Meta(ge=8, le=1024)]
 
@@ -245,7 +248,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError("rs485 and flow_control belong to a serial port of this machine")
         self.cutter()
         with named("match"):
-            self.bytes_of(self.match)
+            self.mark(self.match)
         with named("request"):
             self.bytes_of(self.request)
         if self.wake is not None:
@@ -289,6 +292,12 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             if template.has(name):
                 raise ValueError(f"{text!r}: {{{name}}} is for commands only")
         return template.render(address=self.address)
+
+    def mark(self, text: str) -> re.Pattern[bytes]:
+        """Return what ``match`` stands for; in it, ``\\?`` is any one byte (ValueError)."""
+        parts = _MARK_PARTS.findall(text)
+        known = [b"." if part == _ANY else re.escape(self.bytes_of(part)) for part in parts]
+        return re.compile(b"".join(known), re.DOTALL)
 
     def checksum_of_messages(self) -> Checksum | None:
         """Return how messages are guarded."""
