@@ -1,4 +1,4 @@
-"""A receiver of satellite navigation on a real pty: where and when it is, and when it does not know."""
+"""A receiver of satellite navigation on a real pty: where and when it is, or that it is lost."""
 
 import asyncio
 import datetime

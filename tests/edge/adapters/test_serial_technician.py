@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.cli import main
 from citytwin_edge.cli.devices import SILENT
 from citytwin_edge.config import load
 from tests.edge.serial_instruments import frame, instrument
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs/guides/serial.md"
+SHELF = Shelf([OURS])
 EXAMPLES = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -28,10 +30,17 @@ async def ran(*arguments):
     return await asyncio.to_thread(main, arguments)
 
 
-def test_the_guide_has_three_examples_that_are_right(tmp_path):
-    assert len(EXAMPLES) == 3
+def test_the_guide_has_four_examples_that_are_right(tmp_path):
+    assert len(EXAMPLES) == 4
     config = load(written(tmp_path, "\n".join(EXAMPLES)))
-    assert [device.name for device in config.devices] == ["weather", "chlorine-1", "heat-meter"]
+    names = [device.name for device in config.devices]
+    assert names == ["weather", "chlorine-1", "heat-meter", "gps"]
+    assert {"latitude", "clock"} <= {one.point.name for one in config.devices[3].points}
+
+
+def test_the_guide_names_the_instruments_that_are_known():
+    known = {name for name in SHELF.names() if SHELF.profile(name).adapter == "serial"}
+    assert set(re.findall(r"`([a-z0-9-]+/[a-z0-9-]+)`", GUIDE.read_text(encoding="utf-8"))) == known
 
 
 MISTAKES = [
