@@ -285,6 +285,7 @@ def test_changed_messages_never_invent_a_value(name):
     true = set().union(*whole.values())
     assert true
     checksum = of.settings.checksum_of_messages()
+    assert checksum is not None
     strong = checksum.kind.startswith("crc")
     chance = random.Random(name)
     refused = 0

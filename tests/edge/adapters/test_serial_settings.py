@@ -40,6 +40,7 @@ def test_checksums_are_digits_in_lines_and_bytes_in_frames():
 def test_a_checksum_without_a_name():
     own = {"kind": "crc", "width": 16, "poly": 0x8005, "init": 0xFFFF, "reflected": True}
     checksum = device(checksum=own, frame=FRAME | {"length": 9}).checksum_of_messages()
+    assert checksum is not None
     assert checksum.of(b"123456789") == b"\x4b\x37"
 
 
