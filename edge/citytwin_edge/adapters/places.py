@@ -14,7 +14,7 @@ from citytwin.point import Kind, Point
 from citytwin.units import unit
 from citytwin_edge.wire.fields import ADDRESSES, Field, FrameType, Order, Table
 from citytwin_edge.wire.stamps import UTC_OFFSET_H_MAX
-from citytwin_edge.wire.texts import Numeral, TextField
+from citytwin_edge.wire.texts import Form, Numeral, TextField
 
 Separator = Annotated[str, msgspec.Meta(max_length=8)]
 Decimal = Literal[".", ","]
@@ -26,11 +26,13 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where something is in a message: in its text, or ``at`` some byte of it.
 
     Attributes:
-        column, chars, pattern, group: in text; see :class:`citytwin_edge.wire.texts.TextField`.
+        column, columns, chars, pattern, group: in text; see
+            :class:`citytwin_edge.wire.texts.TextField`.
         at, type, order, length: in bytes; see :class:`citytwin_edge.wire.fields.Field`.
     """
 
     column: Count = 0
+    columns: Annotated[tuple[int, ...], msgspec.Meta(max_length=8)] = ()
     chars: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
     pattern: str = ""
     group: str | int = ""
@@ -41,9 +43,10 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
-        in_text = self.column or self.chars or self.pattern
-        if self.at is not None and in_text:
-            raise ValueError("at is a place in bytes; it excludes column, chars and pattern")
+        if self.at is not None and self._is_in_text:
+            raise ValueError(
+                "at is a place in bytes; it excludes column, columns, chars and pattern"
+            )
         if self.at is None and (self.type or self.order or self.length):
             raise ValueError("type, order and length go with at, the place in bytes")
         if self.at is None:
@@ -51,10 +54,19 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         else:
             self.in_bytes("ABCD")
 
+    @property
+    def _is_in_text(self) -> bool:
+        return bool(self.column or self.columns or self.chars or self.pattern)
+
+    @property
+    def has_place(self) -> bool:
+        """Whether it is a part of the message, not the whole text."""
+        return self.at is not None or self._is_in_text
+
     def in_text(self, separator: str) -> TextField:
         """Return where it is in a text (ValueError)."""
         chars = (self.chars[0], self.chars[-1]) if self.chars else None
-        return TextField(self.column, separator, chars, self.pattern, self.group)
+        return TextField(self.column, separator, chars, self.pattern, self.group, self.columns)
 
     def in_bytes(self, order: str) -> Field:
         """Return where it is in bytes, of which ``order`` is the usual order (ValueError)."""
@@ -74,20 +86,22 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
         bits, digits: of a number in bytes, as in Modbus.
         sentinel: numbers (in bytes raw ones) or texts that mean "no value".
         words: texts that stand for numbers.
+        form: how a number is written in text; see :class:`citytwin_edge.wire.texts.Numeral`.
     """
 
     bits: Annotated[tuple[int, ...], msgspec.Meta(max_length=2)] = ()
     digits: Annotated[int, msgspec.Meta(ge=0)] = 0
     sentinel: tuple[int | float | str, ...] = ()
     words: dict[str, float] = {}
+    form: Form = "number"
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
         super().__post_init__()
         if self.at is None and (self.bits or self.digits):
             raise ValueError("bits and digits go with at, the place in bytes")
-        if self.at is not None and self.words:
-            raise ValueError("words are texts; a place in bytes holds a number")
+        if self.at is not None and (self.words or self.form != "number"):
+            raise ValueError("words and form are of texts; a place in bytes holds a number")
 
     def in_bytes(self, order: str) -> Field:
         """Return where it is in bytes, of which ``order`` is the usual order (ValueError)."""
@@ -107,6 +121,7 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
             sentinel=self.sentinel,
             units={point.unit, *unit(point.unit).symbols} if point.unit != "1" else (),
             decimal=decimal,
+            form=self.form,
         )
 
     def word(self, value: float) -> str | None:

@@ -9,158 +9,27 @@ import asyncio
 import contextlib
 import math
 from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from citytwin.adapter import Binding, Probed, Site
+from citytwin.adapter import Binding, Exchange, Probed, Site
 from citytwin.batch import Batch
-from citytwin.errors import (
-    ConfigError,
-    DeviceError,
-    DeviceMalformed,
-    DeviceRefused,
-    DeviceSilent,
-)
-from citytwin.quality import Quality
+from citytwin.errors import ConfigError, DeviceSilent
 from citytwin_edge.adapters.connection import line_at
-from citytwin_edge.adapters.serial_messages import RAW_BYTES_MAX, Messages, Reading, batch_of
-from citytwin_edge.adapters.serial_port import Heard, NoAnswer, Party, Port, Question
+from citytwin_edge.adapters.serial_decode import decode_exchanges
+from citytwin_edge.adapters.serial_instrument import Instrument, Listener
+from citytwin_edge.adapters.serial_messages import Messages, Reading, batch_of
+from citytwin_edge.adapters.serial_polled import Polled
+from citytwin_edge.adapters.serial_port import Heard, Port
 from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, named
-from citytwin_edge.wire.messages import Cutter, Message
-from citytwin_edge.wire.templates import Template
+from citytwin_edge.wire.messages import Message
 
 PROBE_S: Final = 10.0
 """A listening probe waits so long for a message of every point."""
-REPLY_BYTES_MAX: Final = 1024
-"""Of the answer to a command, the last bytes in which a yes or no is looked for."""
 
 
-class _Command(NamedTuple):
-    sent: Template
-    answer: Template
-    refusal: Template
-
-
-class _Listener:
-    """What messages bring, until every awaited point has been told of."""
-
-    def __init__(self, messages: Messages, cutter: Cutter, points: Sequence[int]) -> None:
-        self._messages, self._cutter = messages, cutter
-        self._points = frozenset(points)
-        self.found: dict[int, Reading] = {}
-        self.raw = b""
-        self.broken = ""
-
-    def take(self, data: bytes, now_ns: int) -> bool:
-        """Take bytes; return whether nothing more is awaited."""
-        self.raw = (self.raw + data)[-RAW_BYTES_MAX:]
-        for message in self._cutter.feed(data):
-            if message.broken:
-                self.broken = message.broken
-                continue
-            points = [one for one in self._messages.concern(message.data) if one in self._points]
-            for reading in self._messages.read(message.data, points, now_ns):
-                self.found[reading.point] = reading
-        return len(self.found) == len(self._points)
-
-    def why(self, silence: DeviceError) -> DeviceError:
-        """Return what is the matter when something is still awaited."""
-        if not self.raw:
-            return silence
-        said = self.broken or "none of it is the message that is awaited"
-        return DeviceMalformed(f"what came cannot be used ({said}): {self.raw!r}")
-
-
-class _Instrument:
-    """What both modes share."""
-
-    def __init__(
-        self, settings: SerialDevice, bindings: Sequence[Binding], port: Port, site: Site
-    ) -> None:
-        self._settings, self._port, self._site = settings, port, site
-        self._points = range(len(bindings))
-        self._messages = Messages(settings, bindings, site)
-        name = f"instrument {settings.address}" if settings.address != "" else "the instrument"
-        device = bindings[0].point.device if bindings else ""
-        self._party = Party(f"{name} at {port.endpoint}", self._messages.all_marked, device)
-        self._addresses: list[SerialPoint] = [binding.address for binding in bindings]
-        self._commands = {
-            index: _Command(
-                settings.template(address.command),
-                settings.template(address.command_answer),
-                settings.template(address.command_refusal),
-            )
-            for index, (_, address) in enumerate(bindings)
-            if address.command
-        }
-
-    async def open(self) -> None:
-        """Join the port; it is opened when it is first used."""
-        self._port.join(self._party)
-
-    async def close(self) -> None:
-        """Leave the port; the last instrument to do so closes it."""
-        await self._port.leave(self._party)
-
-    async def write(self, point: int, value: float) -> None:
-        """Send a point's command and wait for the answer that it has, if any.
-
-        Raises:
-            DeviceRefused: the instrument said no, or the value cannot be written in the command.
-            DeviceError: whether it was set is not known.
-        """
-        command = self._commands.get(point)
-        if command is None:
-            raise DeviceRefused("the point has no command")
-        address = self._settings.address
-        try:
-            word = self._addresses[point].word(value)
-            sent, yes, no = (one.render(address=address, value=value, word=word) for one in command)
-        except ValueError as error:
-            raise DeviceRefused(f"not written: {error}") from None
-        heard = bytearray()
-
-        def take(data: bytes) -> bool:
-            heard.extend(data)
-            del heard[:-REPLY_BYTES_MAX]
-            return yes in heard or (bool(no) and no in heard)
-
-        try:
-            await self._port.ask(
-                self._party, self._question(sent), take if yes else None, command=True
-            )
-        except NoAnswer:
-            if not heard:
-                raise
-            said = bytes(heard[-RAW_BYTES_MAX:])
-            raise DeviceMalformed(f"neither yes nor no was answered, but {said!r}") from None
-        if no and no in heard:
-            raise DeviceRefused(f"the instrument answered {bytes(heard[-RAW_BYTES_MAX:])!r}")
-
-    def _question(self, data: bytes) -> Question:
-        settings = self._settings
-        return Question(data, settings.reply_timeout_s, settings.pause_s, settings.echo)
-
-    def _probed(
-        self, points: Sequence[int], listener: _Listener, error: DeviceError, elapsed_ns: int
-    ) -> list[Probed]:
-        """Return what was found for a technician; ``error`` is why the rest was not."""
-        quality = _quality_of(error)
-        return [
-            Probed(one.point, one.raw, one.value, one.quality, elapsed_ns, one.note)
-            if (one := listener.found.get(point)) is not None
-            else Probed(point, listener.raw, math.nan, quality, elapsed_ns, str(error))
-            for point in points
-        ]
-
-
-def _quality_of(error: DeviceError) -> Quality:
-    malformed = isinstance(error, DeviceMalformed)
-    return Quality.BAD_MALFORMED if malformed else Quality.BAD_SILENT
-
-
-class Listening(_Instrument):
+class Listening(Instrument):
     """An instrument that speaks by itself; see :class:`citytwin.adapter.Adapter`."""
 
     async def listen(self) -> AsyncIterator[Batch]:
@@ -202,7 +71,7 @@ class Listening(_Instrument):
         """Wait a while for one message of every point."""
         clock = self._site.clock
         begun_ns = clock.monotonic_ns()
-        listener = _Listener(self._messages, self._settings.cutter(midway=True), self._points)
+        listener = Listener(self._messages, self._settings.cutter(midway=True), self._points)
         error = listener.why(DeviceSilent(f"nothing was heard within {PROBE_S:g} s"))
         try:
             async with (
@@ -219,92 +88,15 @@ class Listening(_Instrument):
         return self._probed(self._points, listener, error, clock.monotonic_ns() - begun_ns)
 
 
-class Polled(_Instrument):
-    """An instrument that answers; see :class:`citytwin.adapter.Adapter`."""
-
-    def __init__(
-        self, settings: SerialDevice, bindings: Sequence[Binding], port: Port, site: Site
-    ) -> None:
-        """Plan the requests; touches no port."""
-        super().__init__(settings, bindings, port, site)
-        self._queries: dict[bytes, list[int]] = {}
-        for index, (_, address) in enumerate(bindings):
-            request = settings.bytes_of(address.request or settings.request)
-            self._queries.setdefault(request, []).append(index)
-
-    @property
-    def requests(self) -> int:
-        """How many requests a poll takes."""
-        return len(self._queries)
-
-    async def read(self) -> Batch:
-        """Send every request once; each point has the time of the message that carried it.
-
-        After an answer that does not come, or cannot be used, nothing more is asked in this poll.
-
-        Raises:
-            DeviceError: nothing could be read.
-        """
-        readings: list[Reading] = []
-        failed: list[int] = []
-        error: DeviceError | None = None
-        for request, points in self._queries.items():
-            if error is None:
-                listener, error = await self._ask(request, points)
-                readings += listener.found.values()
-                failed += [one for one in points if one not in listener.found]
-            else:
-                failed += points
-        if error is not None:
-            if not readings:
-                raise error
-            now_ns, quality = self._site.clock.now_ns(), _quality_of(error)
-            readings += [Reading(one, now_ns, math.nan, quality, b"") for one in failed]
-        return batch_of(readings)
-
-    async def _ask(
-        self, request: bytes, points: Sequence[int]
-    ) -> tuple[_Listener, DeviceError | None]:
-        """Return what a request brought, and what is the matter when it was not all."""
-        listener = _Listener(self._messages, self._settings.cutter(), points)
-        clock = self._site.clock
-        try:
-            await self._port.ask(
-                self._party,
-                self._question(request),
-                lambda data: listener.take(data, clock.now_ns()),
-            )
-        except NoAnswer as silence:
-            return listener, listener.why(silence)
-        except DeviceSilent as lost:
-            return listener, lost
-        return listener, None
-
-    async def probe(self) -> Sequence[Probed]:
-        """Send every request once; a silent instrument is not asked on."""
-        clock = self._site.clock
-        probed: list[Probed] = []
-        silence: DeviceError | None = None
-        for request, points in self._queries.items():
-            begun_ns = clock.monotonic_ns()
-            if silence is not None:
-                nobody = _Listener(self._messages, self._settings.cutter(), points)
-                reason = DeviceSilent(f"not asked: {silence}")
-                probed += self._probed(points, nobody, reason, 0)
-                continue
-            listener, error = await self._ask(request, points)
-            if isinstance(error, DeviceSilent):
-                silence = error
-            missing = error or DeviceSilent("")
-            probed += self._probed(points, listener, missing, clock.monotonic_ns() - begun_ns)
-        return probed
-
-
 class SerialType:
     """The entry point ``serial``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = SerialDevice
     point_settings: type[msgspec.Struct] = SerialPoint
+    examples: Sequence[dict[str, Any]] = (
+        {"serial": "/dev/ttyUSB0"},
+        {"host": "192.168.1.50", "port": 4001},
+    )
 
     def build(
         self, settings: SerialDevice, bindings: Sequence[Binding], site: Site
@@ -338,6 +130,21 @@ class SerialType:
             if value != "":
                 words.append(f"with {name} {value!r}")
         return f"{' '.join(words)} at {settings.endpoint()}"
+
+    def decode(
+        self,
+        settings: SerialDevice,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
+    ) -> Sequence[Probed]:
+        """Return what exchanges say of points; see :class:`citytwin.adapter.Decodes`.
+
+        Raises:
+            DeviceError: a message is none that such an instrument sends or is asked with.
+        """
+        self.build(settings, bindings, Site(site.clock, site.intern))
+        return decode_exchanges(settings, bindings, exchanges, site)
 
 
 def _problem(settings: SerialDevice, address: SerialPoint, *, is_writable: bool) -> str:

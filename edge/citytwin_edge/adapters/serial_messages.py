@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from citytwin.adapter import Binding, Site
-from citytwin.batch import Batch
+from citytwin.batch import SECOND_NS, Batch
 from citytwin.errors import DeviceMalformed, StoreFull
 from citytwin.point import Kind, Point
 from citytwin.quality import Quality
-from citytwin_edge.adapters.serial_settings import SerialDevice, SerialPoint, TimeSettings, named
+from citytwin_edge.adapters.serial_settings import (
+    Condition,
+    Conditions,
+    SerialDevice,
+    SerialPoint,
+    TimeSettings,
+    named,
+)
 from citytwin_edge.wire.registers import Single
 from citytwin_edge.wire.texts import TextField
 
@@ -51,11 +59,11 @@ def batch_of(readings: Collection[Reading]) -> Batch:
 class _Mark(NamedTuple):
     """By which bytes at which place a message is known."""
 
-    data: bytes
+    pattern: re.Pattern[bytes]
     at: int
 
     def is_in(self, message: bytes) -> bool:
-        return message.startswith(self.data, self.at)
+        return len(message) >= self.at and self.pattern.match(message, self.at) is not None
 
 
 class Messages:
@@ -71,15 +79,21 @@ class Messages:
         self._layout = settings.frame_layout()
         self._marks: list[_Mark] = []
         self._values: list[_Text | Single] = []
+        self._conditions: list[list[_Condition]] = []
+        self._clocks = frozenset(n for n, one in enumerate(bindings) if one.address.clock)
         for point, address in bindings:
             try:
                 with named("match"):
                     self._marks.append(self._mark(address))
                 self._values.append(self._value(point, address))
+                self._conditions.append(self._compiled(address.only_when))
+                if address.clock and settings.time is None:
+                    raise ValueError("clock needs time, where the device says what time it is")
             except ValueError as error:
                 raise ValueError(f"point {point.id}: {error}") from None
         self._time: TextField | Single | None = None
         if settings.time is not None:
+            self._time_conditions = self._compiled(settings.time.only_when)
             self._stamp = settings.time.stamp()
             self._time_mark = self._mark(settings.time)
             if settings.time.at is None:
@@ -90,12 +104,12 @@ class Messages:
     @property
     def all_marked(self) -> bool:
         """Whether every point's messages are known by some bytes, an address perhaps."""
-        return all(mark.data for mark in self._marks)
+        return all(mark.pattern.pattern for mark in self._marks)
 
     def _mark(self, place: SerialPoint | TimeSettings) -> _Mark:
         own, at = place.match, place.match_at
-        data = self._settings.bytes_of(self._settings.match if own is None else own)
-        return _Mark(data, self._settings.match_at if at is None else at)
+        pattern = self._settings.mark(self._settings.match if own is None else own)
+        return _Mark(pattern, self._settings.match_at if at is None else at)
 
     def _value(self, point: Point, address: SerialPoint) -> _Text | Single:
         address.check(point.kind)
@@ -112,6 +126,19 @@ class Messages:
             raise ValueError(f"at {address.at}: it ends at {field.end}, a frame at {length}")
         return Single(field)
 
+    def _compiled(self, conditions: Conditions) -> list[_Condition]:
+        with named("only_when"):
+            return [self._condition(one) for one in conditions]
+
+    def _condition(self, one: Condition) -> _Condition:
+        if one.at is None:
+            place: TextField | Single = one.in_text(self._settings.separator)
+        elif self._layout is None:
+            raise ValueError("at is a place in a frame, but the device has none")
+        else:
+            place = Single(one.in_bytes(self._settings.order))
+        return _Condition(place, one.equals, one.not_equals)
+
     def concern(self, message: bytes) -> list[int]:
         """Return the points that a message is about."""
         return [index for index, mark in enumerate(self._marks) if mark.is_in(message)]
@@ -121,29 +148,46 @@ class Messages:
         layout = self._layout
         raw_text = message if layout is None else layout.body(message)
         try:
-            text, broken = raw_text.decode(self._settings.encoding), ""
+            text, broken = raw_text.decode(self._settings.encoding), False
         except UnicodeDecodeError:
-            text, broken = "", f"it is not {self._settings.encoding}"
-        readings = []
+            text, broken = "", True
         try:
-            time_ns = self._moment(message, text, now_ns)
+            said_ns = self._moment(message, text, now_ns)
         except DeviceMalformed as error:
             return [self.spoilt(one, message, str(error), now_ns) for one in points]
-        for point in points:
-            value = self._values[point]
-            try:
-                if isinstance(value, Single):
-                    raw = value.cut(message)
-                    number, quality, note = value.decode(raw, self._site.intern)
-                elif broken:
-                    raise DeviceMalformed(broken)
-                else:
-                    number, quality, raw, note = value.read(text)
-            except DeviceMalformed as error:
-                readings.append(self.spoilt(point, message, str(error), time_ns))
-            else:
-                readings.append(Reading(point, time_ns, number, quality, raw, note))
+        time_ns = now_ns if said_ns is None else said_ns
+        readings = [
+            self._reading(point, message, None if broken else text, time_ns)
+            for point in points
+            if point not in self._clocks
+        ]
+        if said_ns is not None:
+            ahead_s = (said_ns - now_ns) / SECOND_NS
+            readings += [
+                Reading(one, now_ns, ahead_s, Quality.GOOD, b"")
+                for one in points
+                if one in self._clocks
+            ]
         return readings
+
+    def _reading(self, point: int, message: bytes, text: str | None, time_ns: int) -> Reading:
+        """Return what a message says of one point; ``text`` is None where it is none."""
+        void = _void(self._conditions[point], message, text or "")
+        if void:
+            raw, none = message[:RAW_BYTES_MAX], Quality.BAD_NOT_A_NUMBER
+            return Reading(point, time_ns, math.nan, none, raw, void)
+        value = self._values[point]
+        try:
+            if isinstance(value, Single):
+                raw = value.cut(message)
+                number, quality, note = value.decode(raw, self._site.intern)
+            elif text is None:
+                raise DeviceMalformed(f"it is not {self._settings.encoding}")
+            else:
+                number, quality, raw, note = value.read(text)
+        except DeviceMalformed as error:
+            return self.spoilt(point, message, str(error), time_ns)
+        return Reading(point, time_ns, number, quality, raw, note)
 
     @staticmethod
     def spoilt(point: int, message: bytes, why: str, time_ns: int) -> Reading:
@@ -151,15 +195,47 @@ class Messages:
         raw = message[:RAW_BYTES_MAX]
         return Reading(point, time_ns, math.nan, Quality.BAD_MALFORMED, raw, why)
 
-    def _moment(self, message: bytes, text: str, now_ns: int) -> int:
-        """Return when the instrument says it was; now where it says nothing."""
+    def _moment(self, message: bytes, text: str, now_ns: int) -> int | None:
+        """Return when the instrument says it was; None where it says nothing."""
         if self._time is None or not self._time_mark.is_in(message):
-            return now_ns
+            return None
+        if _void(self._time_conditions, message, text):
+            return None
         if isinstance(self._time, TextField):
             said = self._time.find(text)
         else:
             said = _digits(self._time, message)
-        return self._stamp.time_ns(said, now_ns=now_ns) if said else now_ns
+        return self._stamp.time_ns(said, now_ns=now_ns) if said else None
+
+
+class _Condition(NamedTuple):
+    """What must be at a place for a value to count."""
+
+    place: TextField | Single
+    equals: tuple[str | int, ...]
+    not_equals: tuple[str | int, ...]
+
+    def void(self, message: bytes, text: str) -> str:
+        """Return in words why a value does not count; empty when it does."""
+        seen: str | float
+        try:
+            if isinstance(self.place, TextField):
+                seen = self.place.find(text)
+            elif self.place.field.type == "string":
+                seen = self.place.cut(message).decode("latin-1")
+            else:
+                seen = self.place.decode(self.place.cut(message))[0]
+        except DeviceMalformed:
+            seen = ""
+        if seen in self.equals or (self.not_equals and seen not in self.not_equals):
+            return ""
+        wanted = " or ".join(repr(one) for one in self.equals) or "something else"
+        return f"no value: there is {seen!r}, not {wanted}"
+
+
+def _void(conditions: Sequence[_Condition], message: bytes, text: str) -> str:
+    """Return why a value does not count; empty when it does."""
+    return next((why for one in conditions if (why := one.void(message, text))), "")
 
 
 def _digits(single: Single, message: bytes) -> str:

@@ -6,8 +6,9 @@ docs/guides/serial.md explains each of them.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -20,7 +21,7 @@ from citytwin_edge.adapters.places import (
     Separator,
     ValueSettings,
 )
-from citytwin_edge.wire.checksums import Checksum
+from citytwin_edge.wire.checksums import Checksum, Crc, Kind
 from citytwin_edge.wire.fields import Order
 from citytwin_edge.wire.frames import FrameCutter, FrameLayout
 from citytwin_edge.wire.lines import LineCutter, LineLayout
@@ -28,6 +29,8 @@ from citytwin_edge.wire.messages import Cutter
 from citytwin_edge.wire.stamps import AUTO, Stamp
 from citytwin_edge.wire.templates import Template
 
+_ANY: Final = r"\?"
+_MARK_PARTS: Final = re.compile(r"\\\?|(?:\\(?!\?).?|[^\\])+", re.DOTALL)
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
 LengthMax = Annotated[int, msgspec.Meta(ge=8, le=1024)]
 
@@ -56,24 +59,74 @@ class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`."""
+    """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`.
 
-    kind: Literal[
-        "sum8",
-        "xor8",
-        "lrc",
-        "crc16-modbus",
-        "crc16-ccitt",
-        "crc16-xmodem",
-        "crc16-arc",
-        "crc16-x25",
-        "crc16-en13757",
-        "crc32",
-    ]
+    Attributes:
+        width, poly, init, reflected, xor_out: of a CRC without a name.
+    """
+
+    kind: Kind
     order: Literal["big", "little"] = "big"
     first: Count = 0
     mark: str = ""
     after_end: bool = False
+    width: Literal[8, 16, 24, 32] | None = None
+    poly: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    init: Annotated[int, msgspec.Meta(ge=0)] = 0
+    reflected: bool = False
+    xor_out: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def crc(self) -> Crc | None:
+        """Return the CRC that the parameters are of; None where there are none (ValueError)."""
+        if self.width is None or self.poly is None:
+            if self.width or self.poly or self.init or self.reflected or self.xor_out:
+                raise ValueError("a CRC without a name needs both width and poly")
+            return None
+        return Crc(self.width, self.poly, self.init, self.reflected, self.xor_out)
+
+
+class WakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an instrument is told before it is asked: first of all, and again after a failure.
+
+    Attributes:
+        send: the bytes.
+        answer: bytes that mean that it is ready, anywhere in what comes; without it, sending is
+            all.
+        attempts: how often it is tried before the instrument counts as silent.
+        timeout_s: how long each may take.
+        settle_s: how long it is then left alone before it is asked.
+    """
+
+    send: str
+    answer: str = ""
+    attempts: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    timeout_s: Seconds = 1.0
+    settle_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
+
+
+class Condition(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a message must say of a point's value for it to count: a status, an "A" for "active".
+
+    Attributes:
+        equals: of these, what is there must be one; a place that the message does not have is "".
+        not_equals: of these, it must be none.
+    """
+
+    equals: tuple[str | int, ...] = ()
+    not_equals: tuple[str | int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot hold (ValueError)."""
+        super().__post_init__()
+        wanted: type = str if self.at is None or self.type == "string" else int
+        if bool(self.equals) == bool(self.not_equals):
+            raise ValueError("a condition has either equals or not_equals")
+        if not all(isinstance(one, wanted) for one in (*self.equals, *self.not_equals)):
+            kind = "texts" if wanted is str else "whole numbers"
+            raise ValueError(f"equals and not_equals have {kind} here, as what is at that place")
+
+
+Conditions = Annotated[tuple[Condition, ...], msgspec.Meta(max_length=8)]
 
 
 class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,12 +135,14 @@ class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         format, utc_offset_h: how; see :class:`citytwin_edge.wire.stamps.Stamp`.
         match, match_at: which messages have it: those with these bytes at that place.
+        only_when: what the message must say for its time to be believed.
     """
 
     format: str = AUTO
     utc_offset_h: Hours | None = None
     match: str | None = None
     match_at: Count | None = None
+    only_when: Conditions = ()
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
@@ -104,6 +159,8 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         match, match_at: which messages have it: those with these bytes at that place.
+        only_when: what the message must say for the value to count; else there is none.
+        clock: the value is by how many seconds the instrument's clock is ahead of the gateway's.
         request: what is sent to have this point; the device's by default.
         command: what is sent to set it, with ``{value}`` or ``{word}``.
         command_answer, command_refusal: bytes by which the instrument says yes, or no.
@@ -111,6 +168,8 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
 
     match: str | None = None
     match_at: Count | None = None
+    only_when: Conditions = ()
+    clock: bool = False
     request: str = ""
     command: str = ""
     command_answer: str = ""
@@ -119,6 +178,8 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
         super().__post_init__()
+        if self.clock and (self.command or self.has_place):
+            raise ValueError("clock has no place of its own: it is the device's time")
         if not self.command and (self.command_answer or self.command_refusal):
             raise ValueError("command_answer and command_refusal go with command")
         if self.command_refusal and not self.command_answer:
@@ -137,6 +198,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         encoding, separator, decimal: of text; ``order``: of numbers in frames.
         match, match_at: bytes at a place by which its messages are known.
         request: what is sent to have all points that name no other.
+        wake: what it is told before it is asked.
         reply_timeout_s: how long it may be silent before its answer, and within a message.
         pause_s: how long the line must be quiet before a request.
         echo: what is sent comes back before the answer.
@@ -165,6 +227,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     match: str = ""
     match_at: Count = 0
     request: str = ""
+    wake: WakeSettings | None = None
     reply_timeout_s: Seconds = 1.0
     pause_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     echo: bool = False
@@ -179,15 +242,19 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             )
         if self.line is not None and self.frame is not None:
             raise ValueError("line and frame exclude each other: its messages are one or the other")
-        if self.mode == "listening" and (self.request or self.echo):
-            raise ValueError('request and echo go with mode = "polled"')
+        if self.mode == "listening" and (self.request or self.echo or self.wake):
+            raise ValueError('request, wake and echo go with mode = "polled"')
         if self.host and (self.rs485 or self.flow_control != "none"):
             raise ValueError("rs485 and flow_control belong to a serial port of this machine")
         self.cutter()
         with named("match"):
-            self.bytes_of(self.match)
+            self.mark(self.match)
         with named("request"):
             self.bytes_of(self.request)
+        if self.wake is not None:
+            with named("wake"):
+                self.bytes_of(self.wake.send)
+                self.bytes_of(self.wake.answer)
         if self.time is not None and self.time.at is not None and self.frame is None:
             raise ValueError("time: at is a place in a frame, but there is no frame")
 
@@ -226,6 +293,12 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
                 raise ValueError(f"{text!r}: {{{name}}} is for commands only")
         return template.render(address=self.address)
 
+    def mark(self, text: str) -> re.Pattern[bytes]:
+        """Return what ``match`` stands for; in it, ``\\?`` is any one byte (ValueError)."""
+        parts = _MARK_PARTS.findall(text)
+        known = [b"." if part == _ANY else re.escape(self.bytes_of(part)) for part in parts]
+        return re.compile(b"".join(known), re.DOTALL)
+
     def checksum_of_messages(self) -> Checksum | None:
         """Return how messages are guarded."""
         one = self.checksum
@@ -238,6 +311,7 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             _plain("mark", one.mark),
             in_text=self.frame is None,
             after_end=one.after_end,
+            crc=one.crc(),
         )
 
     def frame_layout(self) -> FrameLayout | None:

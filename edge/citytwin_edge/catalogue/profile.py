@@ -130,6 +130,7 @@ class About(msgspec.Struct, frozen=True):
     name: str
     quantity: str
     phase: Annotated[str, msgspec.Meta(max_length=20)] = ""
+    label: Label | None = None
     page: str | int = ""
     unit: str = "1"
     scale: float = 1.0
@@ -146,7 +147,9 @@ class ProfilePoint(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> Label:
-        """What people read: the quantity, and of which phase or part."""
+        """What people read: its own, else the quantity, and of which phase or part."""
+        if self.about.label is not None:
+            return self.about.label
         phase, label = self.about.phase, self.quantity.label
         if not phase:
             return label

@@ -28,7 +28,8 @@ class FrameLayout:
         length_at: where a number says how long it is; None if none does.
         length_bytes, length_order: that number: 1 or 2 bytes, big or little.
         length_adds: what it leaves out: the whole frame is so much longer than it says.
-        escape: a byte that makes the next one a part of the frame, whatever it is.
+        escape: a byte that makes the next one a part of the frame, whatever it is. A length is then
+            that without escapes, and what ends elsewhere is broken.
         escape_xor: with which that next byte was changed (HDLC: 0x20); 0 where it was not.
         checksum: stands at its end, before ``end`` or, with ``after_end``, behind it.
         length_max: bytes that a whole frame may have.
@@ -60,8 +61,8 @@ class FrameLayout:
             raise ValueError("length_at needs start or a checksum: nothing tells where one begins")
         if self.length_adds and self.length_at is None:
             raise ValueError("length_adds goes with length_at")
-        if self.escape and (len(self.escape) != 1 or has_length or not self.end):
-            raise ValueError("escape is one byte and goes with start and end, without a length")
+        if self.escape and (len(self.escape) != 1 or not (self.start and self.end)):
+            raise ValueError("escape is one byte and goes with start and end")
         if self.escape_xor and not self.escape:
             raise ValueError("escape_xor goes with escape")
         if self.length > self.length_max or (self.length and self.length < self.least):
@@ -79,6 +80,14 @@ class FrameLayout:
         """Bytes that the shortest frame has."""
         told = 0 if self.length_at is None else self.length_at + self.length_bytes
         return max(len(self.start), told) + self.tail
+
+    def told(self, frame: bytes | bytearray) -> int:
+        """Return how long a frame is, by itself or as all of them; 0 where nothing tells."""
+        if self.length_at is None:
+            return self.length
+        number = frame[self.length_at : self.length_at + self.length_bytes]
+        said = int.from_bytes(number, "little" if self.length_order == "little" else "big")
+        return said + self.length_adds
 
     def body(self, frame: bytes) -> bytes:
         """Return a frame without start, checksum and end."""
@@ -161,12 +170,9 @@ class FrameCutter:
         if layout.length:
             return self._of(layout.length)
         if layout.length_at is not None:
-            place = layout.length_at
-            if len(self._rest) < place + layout.length_bytes:
+            if len(self._rest) < layout.length_at + layout.length_bytes:
                 return None
-            number = self._rest[place : place + layout.length_bytes]
-            said = int.from_bytes(number, "little" if layout.length_order == "little" else "big")
-            size = said + layout.length_adds
+            size = layout.told(self._rest)
             return self._of(size) if layout.least <= size <= layout.length_max else _NONE
         begin = len(layout.start)
         if layout.start == layout.end and self._rest.startswith(layout.end, begin):
@@ -214,6 +220,8 @@ class FrameCutter:
         behind = self._behind()
         if layout.end and not frame[: len(frame) - behind].endswith(layout.end):
             return f"it does not end with {layout.end.hex(' ')}"
+        if layout.escape and layout.told(frame) not in {0, len(frame)}:
+            return f"it has {len(frame)} bytes, not {layout.told(frame)}"
         if checksum is None:
             return ""
         covered = frame if checksum.after_end else frame[: len(frame) - len(layout.end)]

@@ -47,7 +47,7 @@ _ERRORS: Final = {0x6E, 0x6F, 0x70}
 _ALARMS: Final = {0x71, 0x74, 0x75}
 _COMPACT: Final = {0x79, 0x7B}
 _FORMATS: Final = {0x69, 0x6A, 0x6B}
-_CRC: Final = Checksum("crc16-en13757", "little")
+_CRC: Final = Checksum("crc16-en-13757", "little")
 
 
 class Meter(NamedTuple):

@@ -54,6 +54,7 @@ class Stamp:
     Attributes:
         format: ``auto`` for ISO 8601, or seconds (or ms, µs, ns) since 1970; else as in
             :meth:`strptime`. A time of day alone is of the day that brings it nearest to now.
+            Where ``.%f`` stands, a fraction may be.
         utc_offset_h: hours by which the device's clock is ahead of UTC, for times that name no
             offset; None: they all do.
 
@@ -102,7 +103,13 @@ class Stamp:
     def _read(self, text: str) -> datetime.datetime:
         if self.format == AUTO:
             return datetime.datetime.fromisoformat(text)
-        return datetime.datetime.strptime(text, self.format)  # noqa: DTZ007  # see utc_offset_h
+        try:
+            return datetime.datetime.strptime(text, self.format)  # noqa: DTZ007  # see utc_offset_h
+        except ValueError:
+            if ".%f" not in self.format:
+                raise
+        whole = self.format.replace(".%f", "")
+        return datetime.datetime.strptime(text, whole)  # noqa: DTZ007  # see utc_offset_h
 
     def time_ns(self, text: str, *, now_ns: int = 0) -> int:
         """Return UTC nanoseconds.

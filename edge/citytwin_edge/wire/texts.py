@@ -4,6 +4,8 @@
 '+012.5 kPa'
 >>> Numeral(units=["kPa"]).value("+012.5 kPa"), Numeral(decimal=",").value("-3,25")
 (12.5, -3.25)
+>>> Numeral(form="degrees-minutes").value("04315.0000 S")
+-43.25
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from citytwin.errors import DeviceMalformed
 
@@ -25,6 +27,10 @@ _NUMBERS: Final = {
     ".": re.compile(r"([+-]?) *((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)"),
     ",": re.compile(r"([+-]?) *((?:[0-9]+,?[0-9]*|,[0-9]+)(?:[eE][+-]?[0-9]+)?)"),
 }
+Form = Literal["number", "degrees-minutes"]
+"""How a number is written: in digits, or as degrees and minutes of an angle on the globe with its
+hemisphere behind it (NMEA 0183: ``4717.1127 N`` is 47° 17.1127')."""
+_ANGLE: Final = re.compile(r"([0-9]{1,3})([0-5][0-9](?:\.[0-9]*)?)[ ,]?([NSEWnsew])")
 _REPEATED_GROUP: Final = re.compile(r"\)(?:[*+]|\{)")
 _WILD: Final = re.compile(r"\.[*+]|\.\{")
 _CLASS_OR_ESCAPE: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
@@ -40,6 +46,7 @@ class Numeral:
         sentinel: Collection[float | str] = (),
         units: Collection[str] = (),
         decimal: str = ".",
+        form: Form = "number",
     ) -> None:
         """Compile.
 
@@ -50,6 +57,7 @@ class Numeral:
             units: what may stand behind a number. Anything else there is malformed: a number in
                 another unit is another number, and one with a remark perhaps none.
             decimal: point or comma. The other one is malformed: it may separate thousands.
+            form: how the number is written.
         """
         void = {one for one in sentinel if isinstance(one, str)}
         self._words = {_folded(word): number for word, number in (words or TRUTH).items()}
@@ -57,6 +65,7 @@ class Numeral:
         self._sentinel = frozenset(sentinel) - void
         self._units = frozenset(unit for unit in units if unit)
         self._number = _NUMBERS[decimal]
+        self._form = form
 
     def word(self, text: str) -> float | None:
         """Return what a word stands for, NaN where that is "no value"; None for any other text."""
@@ -82,6 +91,8 @@ class Numeral:
             return known
         if _VOID.fullmatch(text):
             return math.nan
+        if self._form == "degrees-minutes":
+            return self.judged(_angle(text))
         found = self._number.match(text)
         rest = text[found.end() :].strip() if found else ""
         if found is None or (rest and rest not in self._units):
@@ -91,6 +102,18 @@ class Numeral:
         if not math.isfinite(value):
             raise DeviceMalformed(f"{text[:40]!r} is not a number of a possible size")
         return self.judged(value)
+
+
+def _angle(text: str) -> float:
+    """Return degrees, positive to the north and east."""
+    found = _ANGLE.fullmatch(text)
+    if found is None:
+        raise DeviceMalformed(f"{text[:40]!r} is no angle in degrees and minutes with N, S, E or W")
+    letter = found[3].upper()
+    value = int(found[1]) + float(found[2]) / 60
+    if value > (90 if letter in "NS" else 180):
+        raise DeviceMalformed(f"{text[:40]!r} is not on the globe")
+    return -value if letter in "SW" else value
 
 
 def _folded(text: str) -> str:
@@ -103,6 +126,7 @@ class TextField:
 
     Attributes:
         column: from 1, between separators.
+        columns: several of them, which become one with a blank between each two.
         separator: of columns; empty: any blanks.
         chars: first and last character, from 1.
         pattern: a regular expression; its group is the field.
@@ -118,11 +142,15 @@ class TextField:
     chars: tuple[int, int] | None = None
     pattern: str = ""
     group: str | int = ""
+    columns: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together, and patterns that could take for ever."""
-        if (self.column > 0) + (self.chars is not None) + bool(self.pattern) > 1:
-            raise ValueError("column, chars and pattern exclude each other")
+        in_columns = (self.column > 0) + bool(self.columns)
+        if in_columns + (self.chars is not None) + bool(self.pattern) > 1:
+            raise ValueError("column, columns, chars and pattern exclude each other")
+        if self.columns and min(self.columns) < 1:
+            raise ValueError(f"columns {list(self.columns)} are counted from 1")
         if self.chars is not None and not 1 <= self.chars[0] <= self.chars[1]:
             raise ValueError(
                 f"chars [{self.chars[0]}, {self.chars[1]}] must be [first, last], counted from 1"
@@ -149,11 +177,12 @@ class TextField:
         Raises:
             DeviceMalformed: the line has no such field.
         """
-        if self.column:
-            columns = line.split(self.separator or None)
-            if len(columns) < self.column:
-                raise DeviceMalformed(f"the line has {len(columns)} columns, not {self.column}")
-            return columns[self.column - 1].strip()
+        if self.column or self.columns:
+            wanted = self.columns or (self.column,)
+            there = line.split(self.separator or None)
+            if len(there) < max(wanted):
+                raise DeviceMalformed(f"the line has {len(there)} columns, not {max(wanted)}")
+            return " ".join(there[one - 1].strip() for one in wanted).strip()
         if self.chars is not None:
             first, last = self.chars
             if len(line) < first:

@@ -15,7 +15,7 @@ from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.checksums import Checksum
 from citytwin_edge.wire.mbus_telegram import Meter, meter_of
 
-_CRC: Final = Checksum("crc16-en13757")
+_CRC: Final = Checksum("crc16-en-13757")
 _FIRST: Final = 10
 """Bytes of the first block: L, C, M and A fields."""
 _A_BLOCK: Final = 16

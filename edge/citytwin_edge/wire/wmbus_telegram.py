@@ -38,7 +38,7 @@ _MORE, _HAS_CONTROL, _HAS_LENGTH, _HAS_COUNTER, _HAS_MAC, _HAS_KEY = (
 """Bits of the fragmentation control field (EN 13757-7, table 9)."""
 _MAC_BYTES: Final = {0: 0, 3: 2, 4: 4, 5: 8, 6: 12, 7: 16}
 """By authentication type: all AES-CMAC-128."""
-_CRC: Final = Checksum("crc16-en13757", "little")
+_CRC: Final = Checksum("crc16-en-13757", "little")
 _REPEATED: Final = 0x12
 """Bits of the communication control field that a repeater changes."""
 

@@ -22,7 +22,7 @@ from citytwin_edge.wire.fields import Field, Table
         ({"length": 3}, "type, order and length go with at"),
         ({"bits": [1]}, "bits and digits go with at"),
         ({"digits": 2}, "bits and digits go with at"),
-        ({"at": 1, "words": {"A": 1}}, "words are texts"),
+        ({"at": 1, "words": {"A": 1}}, "words and form are of texts"),
         ({"at": 1, "sentinel": ["A"]}, "a whole number"),
         ({"at": 1, "type": "uint16", "length": 3}, "length is for type string"),
         ({"at": 1, "type": "uint24"}, "Invalid enum value 'uint24'"),

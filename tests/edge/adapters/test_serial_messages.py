@@ -45,6 +45,14 @@ def test_marks_have_addresses():
     assert (some.concern(b"07+1"), some.concern(b"17+1")) == ([0], [])
 
 
+def test_marks_have_bytes_that_do_not_matter():
+    some = messages([{"match": r"\?\?RMC"}, {"match": r"\x01\?{address:uint8}\\?"}], address=7)
+    assert some.concern(b"GNRMC,") == some.concern(b"\n\xffRMC") == [0]
+    assert some.concern(b"GRMC,1") == some.concern(b"GN") == []
+    assert some.concern(b"\x01\xff\x07\\?") == [1], "an escaped backslash is one"
+    assert messages([{"match": r"\?"}]).concern(b"") == []
+
+
 def test_text_that_is_not_in_the_encoding_is_malformed():
     assert said([{}], b"\xff", encoding="utf-8") == [(0, None, Quality.BAD_MALFORMED)]
     assert said(
@@ -164,6 +172,57 @@ def test_any_bytes_become_readings(data, framed, time):
         assert math.isfinite(one.value) == (one.quality == Quality.GOOD)
         assert -(2**63) <= one.time_ns < 2**63
     batch_of(readings)
+
+
+STATUS = {"column": 2, "only_when": [{"column": 3, "equals": ["A", ""]}]}
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "quality"),
+    [
+        (b"x,1.5,A", 1.5, Quality.GOOD),
+        (b"x,1.5,", 1.5, Quality.GOOD),
+        (b"x,1.5", 1.5, Quality.GOOD),
+        (b"x,1.5,V", None, Quality.BAD_NOT_A_NUMBER),
+        (b"x,junk,V", None, Quality.BAD_NOT_A_NUMBER),
+        (b"x,junk,A", None, Quality.BAD_MALFORMED),
+    ],
+)
+def test_a_value_counts_only_when(line, value, quality):
+    assert said([STATUS], line) == [(0, value, quality)]
+
+
+def test_a_value_counts_only_when_bytes_say_so():
+    condition = [
+        {"at": 0, "equals": [0xAA]},
+        {"at": 1, "type": "uint16", "not_equals": [0]},
+        {"at": 3, "type": "string", "length": 2, "equals": ["ok"]},
+    ]
+    point = {"at": 1, "type": "uint16", "only_when": condition}
+    for message, value in (
+        (b"\xaa\x00\x2aok", 42.0), (b"\xab\x00\x2aok", None), (b"\xaa\x00\x00ok", None),
+        (b"\xaa\x00\x2ano", None),
+    ):  # fmt: skip
+        ((_, seen, quality),) = said([point], message, frame={"length": 5})
+        assert (seen, quality == Quality.GOOD) == (value, value is not None)
+    some = messages([point], frame={"length": 5})
+    (why,) = some.read(b"\xaa\x00\x00ok", [0], NOW)
+    assert why.note == "no value: there is 0.0, not something else"
+
+
+CLOCK = {"column": 2, "only_when": [{"column": 3, "equals": ["A"]}]}
+
+
+def test_a_time_is_believed_only_when_and_a_clock_is_compared():
+    some = messages([{"column": 1}, {"clock": True}], time=CLOCK)
+    right, wrong = f"7,{AT},A".encode(), f"7,{AT},V".encode()
+    value, clock = some.read(right, [0, 1], NOW)
+    assert (value.value, value.time_ns) == (7.0, AT * 10**9)
+    assert (clock.value, clock.time_ns, clock.quality) == (AT - NOW / 1e9, NOW, Quality.GOOD)
+    (value,) = some.read(wrong, [0, 1], NOW)
+    assert (value.point, value.value, value.time_ns) == (0, 7.0, NOW)
+    with pytest.raises(ValueError, match="p0: clock needs time"):
+        messages([{"clock": True}])
 
 
 def test_batches():

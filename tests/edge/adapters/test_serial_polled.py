@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from citytwin import Quality
+from citytwin.adapter import Picks
 from citytwin.errors import DeviceMalformed, DeviceRefused, DeviceSilent
 from citytwin.testing import check_adapter
 from tests.edge.modbus_devices import new_site
@@ -254,3 +255,85 @@ async def test_a_probe_of_silence_asks_once(tmp_path):
         assert one.asked == [b"#01\r"]
     assert [one.quality for one in probed] == [Quality.BAD_SILENT] * 2
     assert probed[1].note.startswith("not asked: instrument 1 at")
+
+
+# ---- waking, and slow points
+class Sleeper:
+    """Answers its requests only when it was woken; falls asleep when a test says so."""
+
+    def __init__(self):
+        self.is_awake = False
+        self.woken = 0
+        self.wakes_after = 1
+
+    def __call__(self, request):
+        if request == b"WAKE\r":
+            self.woken += 1
+            self.is_awake = self.woken >= self.wakes_after
+            return [b"READY\r"] if self.is_awake else []
+        return replies()(request) if self.is_awake else []
+
+
+WAKE = {"wake": {"send": r"WAKE\r", "answer": "READY", "attempts": 3, "timeout_s": 0.1}}
+
+
+async def test_an_instrument_that_sleeps_is_woken_before_it_is_asked_and_after_silence(tmp_path):
+    port, sleeper = str(tmp_path / "port"), Sleeper()
+    sleeper.wakes_after = 3
+    async with instrument(port, sleeper) as one:
+        adapter = build(new_site(), [VALUE], serial=port, **POLLED | WAKE)
+        async with opened(adapter):
+            for _ in range(2):
+                assert (await adapter.read()).value.tolist() == [12.5]
+            assert one.asked == [b"WAKE\r"] * 3 + [b"#01\r"] * 2
+            sleeper.is_awake = False
+            with pytest.raises(DeviceSilent):
+                await adapter.read()
+            assert (await adapter.read()).value.tolist() == [12.5]
+        assert one.asked[5:] == [b"#01\r", b"WAKE\r", b"#01\r"]
+        async with opened(adapter):
+            (probed,) = await adapter.probe()
+        assert (probed.value, one.asked[-2:]) == (12.5, [b"WAKE\r", b"#01\r"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ([], DeviceSilent, "wake: instrument 1 at .* gave no answer in time"),
+        ([b"WHAT?\r"], DeviceMalformed, r"answered b'WHAT\?\\r' to wake"),
+    ],
+)
+async def test_an_instrument_that_cannot_be_woken_is_not_asked(tmp_path, answer, error, words):
+    port = str(tmp_path / "port")
+    async with instrument(port, lambda _: answer) as one:
+        async with opened(build(new_site(), [VALUE], serial=port, **POLLED | WAKE)) as adapter:
+            with pytest.raises(error, match=words):
+                await adapter.read()
+            (probed,) = await adapter.probe()
+        assert set(one.asked) == {b"WAKE\r"}
+        assert probed.note.startswith("not asked: ")
+    async with opened(build(new_site(), [VALUE], serial=port, **POLLED | WAKE)) as adapter:
+        with pytest.raises(DeviceSilent, match="port is not reachable"):
+            await adapter.read()
+
+
+async def test_what_needs_no_answer_is_sent_and_left_to_settle(tmp_path):
+    port, sleeper = str(tmp_path / "port"), Sleeper()
+    wake = {"wake": {"send": r"WAKE\r", "settle_s": 0.05}}
+    async with instrument(port, sleeper) as one:
+        adapter = build(new_site(), [VALUE], serial=port, **POLLED | wake)
+        async with opened(adapter):
+            assert (await adapter.read()).value.tolist() == [12.5]
+        assert one.asked == [b"WAKE\r", b"#01\r"]
+
+
+async def test_some_points_are_asked_for_alone(tmp_path):
+    port = str(tmp_path / "port")
+    async with instrument(port, replies()) as one:
+        points = [VALUE, {"request": r"#01T\r", "chars": [3, 5]}, VALUE]
+        adapter = build(new_site(), points, serial=port, **POLLED)
+        assert isinstance(adapter, Picks)
+        async with opened(adapter):
+            assert (await adapter.read_some([0])).point.tolist() == [0]
+            assert (await adapter.read_some([1, 2])).point.tolist() == [2, 1]
+        assert one.asked == [b"#01\r", b"#01\r", b"#01T\r"]

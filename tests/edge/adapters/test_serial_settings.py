@@ -37,6 +37,13 @@ def test_checksums_are_digits_in_lines_and_bytes_in_frames():
     assert device(frame=FRAME, checksum={"kind": "sum8"}).bytes_of(r"\x02A{checksum}") == b"\x02AC"
 
 
+def test_a_checksum_without_a_name():
+    own = {"kind": "crc", "width": 16, "poly": 0x8005, "init": 0xFFFF, "reflected": True}
+    checksum = device(checksum=own, frame=FRAME | {"length": 9}).checksum_of_messages()
+    assert checksum is not None
+    assert checksum.of(b"123456789") == b"\x4b\x37"
+
+
 def test_addresses():
     assert device(address=7).bytes_of("{address:02d}") == b"07"
     assert device(address="A7").bytes_of("{address}") == b"A7"
@@ -60,6 +67,12 @@ def test_addresses():
         ({"frame": FRAME | {"length": 3, "length_at": 1}}, "exclude each other"),
         ({"checksum": {"kind": "sum8", "after_end": True}}, "after_end goes with frame"),
         ({"checksum": {"kind": "crc8"}}, "crc8"),
+        ({"checksum": {"kind": "crc"}}, 'go with kind = "crc"'),
+        ({"checksum": {"kind": "crc", "width": 8}}, "needs both width and poly"),
+        ({"checksum": {"kind": "sum8", "width": 8, "poly": 7}}, 'go with kind = "crc"'),
+        ({"checksum": {"kind": "crc", "width": 8, "poly": 0x107}}, "poly does not fit into 8"),
+        ({"wake": {"send": "?"}}, 'request, wake and echo go with mode = "polled"'),
+        ({"mode": "polled", "request": "?", "wake": {"send": "{value}"}}, "wake: .* for commands"),
         ({"match": "{value}"}, "is for commands only"),
         ({"match": "{checksum}"}, "match: {checksum} needs the device's checksum"),
         ({"mode": "polled", "request": "{address:02d}", "address": "A"}, "cannot be written"),
@@ -84,13 +97,21 @@ def test_devices_that_cannot_work(fields, words):
         ({"type": "uint8"}, "type, order and length go with at"),
         ({"bits": [1]}, "bits and digits go with at"),
         ({"digits": 2}, "bits and digits go with at"),
-        ({"at": 1, "words": {"A": 1}}, "words are texts"),
+        ({"at": 1, "words": {"A": 1}}, "words and form are of texts"),
         ({"at": 1, "sentinel": ["A"]}, "a whole number"),
         ({"at": 1, "type": "uint16", "sentinel": [65536]}, "does not fit into 16 bits"),
         ({"at": 1, "type": "uint16", "bits": [9, 20]}, "within 0 to 15"),
         ({"at": 1, "type": "string"}, "a string needs length"),
         ({"column": 1, "pattern": "a"}, "exclude each other"),
         ({"pattern": "(a+)+"}, "repeats a group"),
+        ({"at": 1, "form": "degrees-minutes"}, "words and form are of texts"),
+        ({"at": 1, "columns": [1, 2]}, "at is a place in bytes"),
+        ({"column": 1, "only_when": [{"column": 2}]}, "has either equals or not_equals"),
+        ({"column": 1, "only_when": [{"equals": ["A"], "not_equals": ["B"]}]}, "has either"),
+        ({"at": 1, "only_when": [{"at": 2, "equals": ["A"]}]}, "have whole numbers here"),
+        ({"at": 1, "only_when": [{"column": 2, "equals": [1]}]}, "have texts here"),
+        ({"clock": True, "column": 1}, "clock has no place of its own"),
+        ({"clock": True, "command": "{value}"}, "clock has no place of its own"),
         ({"command_answer": "OK"}, "go with command"),
         ({"command": "a", "command_refusal": "NO"}, "goes with command_answer"),
     ],

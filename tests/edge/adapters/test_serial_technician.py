@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.cli import main
 from citytwin_edge.cli.devices import SILENT
 from citytwin_edge.config import load
 from tests.edge.serial_instruments import frame, instrument
 
 GUIDE = Path(__file__).resolve().parents[3] / "docs/guides/serial.md"
+SHELF = Shelf([OURS])
 EXAMPLES = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
 
 
@@ -28,20 +30,27 @@ async def ran(*arguments):
     return await asyncio.to_thread(main, arguments)
 
 
-def test_the_guide_has_three_examples_that_are_right(tmp_path):
-    assert len(EXAMPLES) == 3
+def test_the_guide_has_four_examples_that_are_right(tmp_path):
+    assert len(EXAMPLES) == 4
     config = load(written(tmp_path, "\n".join(EXAMPLES)))
-    assert [device.name for device in config.devices] == ["weather", "chlorine-1", "heat-meter"]
+    names = [device.name for device in config.devices]
+    assert names == ["weather", "chlorine-1", "heat-meter", "gps"]
+    assert {"latitude", "clock"} <= {one.point.name for one in config.devices[3].points}
+
+
+def test_the_guide_names_the_instruments_that_are_known():
+    known = {name for name in SHELF.names() if SHELF.profile(name).adapter == "serial"}
+    assert set(re.findall(r"`([a-z0-9-]+/[a-z0-9-]+)`", GUIDE.read_text(encoding="utf-8"))) == known
 
 
 MISTAKES = [
     (0, "column = 4", 'column = "4"',
      'device "weather", point "wind-speed", field "column": expected a whole number'),
     (0, 'kind = "xor8"', 'kind = "xor9"',
-     'device "weather", table "checksum", field "kind": expected one of "crc16'),
+     'device "weather", table "checksum", field "kind": expected one of "crc'),
     (0, "column = 4", "column = 4\nchars = [1, 3]",
-     'device "weather", point "wind-speed", field "column": column, chars and pattern '
-     'exclude each other'),
+     'device "weather", point "wind-speed", field "column": column, columns, '
+     'chars and pattern exclude each other'),
     (1, 'request = \'#{address:02d}\\r\'', "request = '#{adress}'",
      'device "chlorine-1", field "request": request: \'{adress}\' is not a place'),
     (1, "command = ", "comand = ",

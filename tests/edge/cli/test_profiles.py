@@ -44,6 +44,18 @@ def test_show_says_what_to_write_and_it_works(here, capsys):
     assert json.loads(capsys.readouterr().out)["points"][2]["pace"] == "slow"
 
 
+def test_a_label_of_the_points_own_is_shown(here, capsys):
+    own = 'unit = "V"\nlabel = { kk = "Кіріс", ru = "Ввод", en = "Mains" }'
+    put(here, METER.replace('unit = "V"', own, 1))
+    assert main(["profiles", "show", "acme/m1"]) == 0
+    said = capsys.readouterr().out
+    assert "voltage-l1  Mains " in said
+    assert "Phase voltage" not in said
+    assert main(["profiles", "thing", "acme/m1"]) == 0
+    titles = json.loads(capsys.readouterr().out)["properties"]["voltage-l1"]["titles"]
+    assert titles == {"kk": "Кіріс", "ru": "Ввод", "en": "Mains"}
+
+
 def test_show_names_what_is_near(here, capsys):
     assert main(["profiles", "show", "acme/m2"]) == 1
     assert 'there is no profile "acme/m2"; near it are acme/m1' in capsys.readouterr().err

@@ -149,7 +149,7 @@ def test_little_endian_lengths():
         ({"length": 5, "length_at": 1, "start": b"a"}, "exclude each other"),
         ({"length_at": 0}, "nothing tells where one begins"),
         ({"start": b"a", "end": b"b", "escape": b"xy"}, "escape is one byte"),
-        ({"start": b"a", "length": 9, "escape": b"x"}, "without a length"),
+        ({"start": b"a", "length": 9, "escape": b"x"}, "goes with start and end"),
         ({"start": b"a", "end": b"b", "escape_xor": 32}, "goes with escape"),
         ({"start": b"a", "length": 9, "length_adds": 3}, "length_adds goes with length_at"),
         ({"start": b"a", "length": 300}, r"length 300 is outside 1 to 256 \(length_max\)"),
@@ -159,3 +159,21 @@ def test_little_endian_lengths():
 def test_layouts_that_cannot_work(settings, words):
     with pytest.raises(ValueError, match=words):
         FrameLayout(**settings)
+
+
+SHDLC = FrameLayout(
+    start=b"\x7e", end=b"\x7e", escape=b"\x7d", escape_xor=0x20, length_at=1, length_adds=4,
+    checksum=Checksum("sum8-inverted", first=1), length_max=20,
+)  # fmt: skip
+
+
+def test_a_length_among_escapes_is_that_without_them():
+    sent = b"\x7e\x02\x7d\x5e\x41\x3e\x7e"  # length 2, 7e and 41, ~(02 + 7e + 41)
+    plain = b"\x7e\x02\x7e\x41\x3e\x7e"
+    assert good(fed(FrameCutter(SHDLC), sent, EVERYWHERE)[0]) == [plain]
+    # The sum is that of one byte only; without the length nobody would know.
+    short = b"\x7e\x02\x7d\x5e\x7f\x7e"
+    (broken, *_) = fed(FrameCutter(SHDLC), short)[0]
+    assert broken.broken == "it has 5 bytes, not 6"
+    assert SHDLC.told(plain) == 6
+    assert FrameLayout(start=b"a", end=b"b").told(b"ab") == 0

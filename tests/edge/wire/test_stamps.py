@@ -56,6 +56,14 @@ def test_fractions():
     assert Stamp("%H%M%S.%f", 0).time_ns("120000.25", now_ns=NOON) == NOON + SECOND // 4
 
 
+def test_a_fraction_that_may_be_and_is_not():
+    stamp = Stamp("%H%M%S.%f %d%m%y", utc_offset_h=0)
+    whole = stamp.time_ns("123519 230394")
+    assert stamp.time_ns("123519.25 230394") == whole + 250_000_000
+    with pytest.raises(DeviceMalformed):
+        Stamp("%H%M%S", utc_offset_h=0).time_ns("123519.25")
+
+
 @pytest.mark.parametrize("now_h", range(-11, 12))
 def test_a_time_of_day_is_of_the_nearest_day(now_h):
     hour = 3600 * SECOND

@@ -46,6 +46,31 @@ def test_what_is_no_number_is_malformed(text):
         Numeral(units=UNITS).value(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "degrees"),
+    [
+        ("4807.038 N", 48.1173), ("01131.000 E", 11.516666667), ("3352.1 S", -33.868333333),
+        ("07038.5000,W", -70.641666667), ("0000.0000N", 0.0), ("9000.0 n", 90.0), ("500 N", 5.0),
+        ("18000.000 E", 180.0),
+    ],
+)  # fmt: skip
+def test_degrees_and_minutes(text, degrees):
+    assert Numeral(form="degrees-minutes").value(text) == pytest.approx(degrees, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text", ["4807.038", "4860.000 N", "9000.1 N", "18000.1 E", "48.5 N", "4807,038 N", "-4807 N",
+             "4807.038 NE", "1234567.0 E"]
+)  # fmt: skip
+def test_what_is_no_angle_is_malformed(text):
+    with pytest.raises(DeviceMalformed, match=r"is no angle in degrees|is not on the globe"):
+        Numeral(form="degrees-minutes").value(text)
+
+
+def test_an_empty_angle_is_no_value():
+    assert math.isnan(Numeral(form="degrees-minutes").value(" "))
+
+
 def test_words_of_the_devices_own_stand_for_the_usual_ones():
     assert (Numeral().word("On"), Numeral().word("off"), Numeral().word("maybe")) == (1, 0, None)
     own = Numeral(words={" DRY": 0, "Wet": 2}, sentinel=["OFL", -999, 9999.9])
@@ -66,6 +91,9 @@ LINE = "$WIMWV,214.8,R,000.1,K,A"
     [
         (TextField(column=2), LINE, "214.8"),
         (TextField(column=1), LINE, "$WIMWV"),
+        (TextField(columns=(4, 5)), LINE, "000.1 K"),
+        (TextField(columns=(6, 2)), LINE, "A 214.8"),
+        (TextField(columns=(2, 3)), "a,,", ""),
         (TextField(column=3, separator=""), "  1.0   2.0\t3.0 ", "3.0"),
         (TextField(column=2, separator=";"), "a; b ;c", "b"),
         (TextField(chars=(4, 9)), "PT1  12.5bar", "12.5"),
@@ -87,6 +115,7 @@ def test_fields(field, line, found):
     ("field", "words"),
     [
         (TextField(column=9), "the line has 6 columns, not 9"),
+        (TextField(columns=(2, 9)), "the line has 6 columns, not 9"),
         (TextField(chars=(50, 51)), "the line has 24 characters, not 50"),
         (TextField(pattern="X=(.)"), "does not match 'X="),
     ],
@@ -100,6 +129,8 @@ def test_a_line_without_the_field(field, words):
     ("settings", "words"),
     [
         ({"column": 1, "chars": (1, 2)}, "exclude each other"),
+        ({"columns": (1, 2), "pattern": "a"}, "exclude each other"),
+        ({"columns": (0, 2)}, "are counted from 1"),
         ({"chars": (3, 2)}, "must be"),
         ({"chars": (0, 2)}, "counted from 1"),
         ({"group": 1}, "goes with pattern"),

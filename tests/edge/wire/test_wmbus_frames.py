@@ -10,7 +10,7 @@ from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.checksums import Checksum
 from citytwin_edge.wire.wmbus_frames import format_a, format_b, link_frame, size_a
 
-CRC = Checksum("crc16-en13757")
+CRC = Checksum("crc16-en-13757")
 # OMS specification, volume 2, annex N, example N.1.1; a frame of a CENelec sample meter.
 FORMAT_A = bytes.fromhex(
     "2E44931578563412330333637A2A0020255923C95AAA26D1B2E7493BC2AD013EC4A6F6D3529B520EDFF0EA6DEFC9"

@@ -162,7 +162,7 @@ def test_what_cannot_be_understood(ci, data, words):
 
 def test_link_layers_without_encryption():
     inner = bytes.fromhex(CLEAR)
-    crc = Checksum("crc16-en13757", "little").of(inner).hex()
+    crc = Checksum("crc16-en-13757", "little").of(inner).hex()
     for ci, data in (
         (0x8C, "20 27" + CLEAR),
         (0x8D, "20 27 00 00 00 00" + crc + CLEAR),
