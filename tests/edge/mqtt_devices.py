@@ -16,6 +16,7 @@ from citytwin.adapter import Binding, Site
 from citytwin.errors import DeviceError
 from citytwin_edge.adapters.mqtt import MQTT
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -86,19 +87,13 @@ class Ear:
 
     async def connected(self):
         """Wait until the line is subscribed."""
-        await wait_for(lambda: self.adapter._line.client is not None)
+        await until(lambda: self.adapter._line.client is not None, "the line to be subscribed")
 
     def values(self, point=0):
         return [value for index, value, _, _ in self.samples if index == point]
 
     def qualities(self, point=0):
         return [code for index, _, code, _ in self.samples if index == point]
-
-
-async def wait_for(holds):
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -88,7 +88,9 @@ class Client(aiomqtt.Client):
     def _on_disconnect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
     ) -> None:
-        if not self._connected.done():  # aiomqtt would wait for an answer that cannot come
+        # While it is being made, aiomqtt would wait for an answer that cannot come. When that has
+        # timed out already nobody waits, and nobody would retrieve an error.
+        if self._lock.locked() and not self._connected.done():
             said = f" ({self._log.last})" if self._log.last else ""
             error = aiomqtt.MqttError(f"it closed the connection before it answered{said}")
             self._connected.set_exception(error)
@@ -110,14 +112,25 @@ class Client(aiomqtt.Client):
                 await self.__aexit__(None, None, None)
         except (TimeoutError, aiomqtt.MqttError):
             await self._let_go()
+        self._forget()
 
     async def _let_go(self) -> None:
         """Close what is left of a connection that failed: paho would keep its socket."""
         self._client.disconnect()
+        await asyncio.sleep(0)  # aiomqtt watches the socket only now: it must not be closed before
         self._client.loop_write()  # a farewell, if the broker takes it; then it is closed
         if self._client.socket() is not None:
             self._client._sock_close()
-        await asyncio.sleep(0)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Retrieve what ended the connection: whoever asks for it no more has been told already.
+
+        asyncio would complain of each, when it is collected, on whatever screen there is.
+        """
+        for future in (self._connected, self._disconnected):
+            if future.done() and not future.cancelled():
+                future.exception()
 
     async def lost(self) -> str:
         """Wait until the connection is lost; return why."""
