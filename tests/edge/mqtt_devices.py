@@ -27,14 +27,14 @@ def new_site():
     return Site(SystemClock(), lambda text: texts.setdefault(text, len(texts) + 1))
 
 
-def bound(name, points):
+def bound(name, points, settings=MqttPoint):
     """Return the bindings of points ``{name: fields}``; ``kind`` and ``unit`` are the point's."""
     bindings = []
     for point, given in points.items():
         fields = dict(given)
         kind, unit = Kind(fields.pop("kind", "analog")), fields.pop("unit", "1")
         made = Point(id=f"g/{name}/{point}", kind=kind, unit=unit)
-        bindings.append(Binding(made, msgspec.convert(fields, MqttPoint)))
+        bindings.append(Binding(made, msgspec.convert(fields, settings)))
     return bindings
 
 

@@ -28,14 +28,13 @@ from citytwin.errors import (
     StoreFull,
 )
 from citytwin.quality import Quality
-from citytwin_edge.adapters.mqtt_client import Client
+from citytwin_edge.adapters.mqtt_client import Client, Said
 from citytwin_edge.adapters.mqtt_line import Line
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
 from citytwin_edge.adapters.mqtt_settings import DEVICE, MqttDevice, MqttPoint
 from citytwin_edge.wire.payload import Payload, PayloadField
 
 PROBE_S: Final = 10.0
-PUBLISH_S_MAX: Final = 5.0
 RAW_BYTES_MAX: Final = 200
 EXCERPT_CHARS_MAX: Final = 60
 PROBED_MAX: Final = 1000
@@ -117,13 +116,8 @@ class Mqtt:
         topic = self._topic(address.command_topic)
         self._site.tap(self._line.name, Direction.SENT, payload, device=self._name, note=topic)
         try:
-            await client.publish(
-                topic,
-                payload,
-                qos=self._settings.qos,
-                timeout=PUBLISH_S_MAX,
-            )
-        except (aiomqtt.MqttError, OSError) as error:
+            await client.say(Said(topic, payload, self._settings.qos))
+        except DeviceSilent as error:
             raise DeviceSilent(f"{self._line.connection}: {error}") from None
 
     # ---- a technician's look

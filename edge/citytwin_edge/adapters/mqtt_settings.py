@@ -36,7 +36,7 @@ class Connection:
     client_id: str
     keep_alive_s: int
     connect_timeout_s: float
-    session_s: int
+    session_s: int = 0
 
     @property
     def key(self) -> tuple[str, str, int, str, str]:
@@ -83,8 +83,8 @@ class MqttTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return Stamp(self.format or AUTO, self.utc_offset_h)
 
 
-class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device's own settings: its broker and how it is reached.
+class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A broker, and how the gateway is known to it.
 
     Attributes:
         host, port: of the broker.
@@ -95,14 +95,6 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         client_id: empty: a random one.
         keep_alive_s: how often the connection is tried when nothing else is said.
         connect_timeout_s: how long a connection may take.
-        session_s: for how long the broker shall keep what was sent while the gateway was away;
-            0: not at all. MQTT 3.1.1 has no number for it: there the broker decides.
-        qos: at which messages are asked for and commands are sent.
-        topic_name: what ``{device}`` stands for in topics; empty: the device's name.
-        time: where and how its messages say what time it is.
-        separator, decimal: of text; ``order``: of numbers in bytes.
-        online_topic, online_path: where the device, or the broker in its stead (last will), says
-            whether it is there; ``offline`` is what then makes it silent at once.
     """
 
     host: str
@@ -117,6 +109,38 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     client_id: str = ""
     keep_alive_s: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
     connect_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings that do not fit together (ValueError)."""
+        if not self.host:
+            raise ValueError("host must name the broker")
+        if bool(self.certificate_file) != bool(self.key_file):
+            raise ValueError("certificate_file and key_file go together")
+        if (self.ca_file or self.certificate_file) and not self.tls:
+            raise ValueError("ca_file and certificate_file need tls = true")
+        if self.password_file and not self.user:
+            raise ValueError("password_file needs user")
+
+    def connection(self) -> Connection:
+        """Return what the devices on its connection must agree about."""
+        names = [name for name in Connection.__slots__ if hasattr(self, name)]
+        return Connection(**{name: getattr(self, name) for name in names})
+
+
+class MqttDevice(Broker, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A device's own settings: its broker and how it is reached.
+
+    Attributes:
+        session_s: for how long the broker shall keep what was sent while the gateway was away;
+            0: not at all. MQTT 3.1.1 has no number for it: there the broker decides.
+        qos: at which messages are asked for and commands are sent.
+        topic_name: what ``{device}`` stands for in topics; empty: the device's name.
+        time: where and how its messages say what time it is.
+        separator, decimal: of text; ``order``: of numbers in bytes.
+        online_topic, online_path: where the device, or the broker in its stead (last will), says
+            whether it is there; ``offline`` is what then makes it silent at once.
+    """
+
     session_s: Annotated[int, msgspec.Meta(ge=0, le=2_592_000)] = 0
     qos: Literal[0, 1, 2] = 1
     topic_name: str = ""
@@ -130,14 +154,7 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         """Refuse settings that do not fit together (ValueError)."""
-        if not self.host:
-            raise ValueError("host must name the broker")
-        if bool(self.certificate_file) != bool(self.key_file):
-            raise ValueError("certificate_file and key_file go together")
-        if (self.ca_file or self.certificate_file) and not self.tls:
-            raise ValueError("ca_file and certificate_file need tls = true")
-        if self.password_file and not self.user:
-            raise ValueError("password_file needs user")
+        super().__post_init__()
         if self.session_s and not self.client_id:
             raise ValueError("session_s needs client_id, by which the broker knows the gateway")
         if self.session_s and self.qos != 1:
@@ -149,10 +166,6 @@ class MqttDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         if self.online_topic:
             _check_filter("online_topic", self.online_topic)
         self.online_field()
-
-    def connection(self) -> Connection:
-        """Return what the devices on its connection must agree about."""
-        return Connection(**{name: getattr(self, name) for name in Connection.__slots__})
 
     def online_field(self) -> PayloadField:
         """Return where in a payload the device says whether it is there."""
