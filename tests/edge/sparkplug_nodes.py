@@ -110,12 +110,6 @@ async def node(port, **settings):
             await asyncio.gather(task, return_exceptions=True)
 
 
-POINTS = {
-    "level": {"metric": "Inputs/Level", "unit": "m"},
-    "pump": {"metric": "Outputs/Pump", "kind": "state"},
-}
-
-
 def device(site, port, points, *, name="ps", node="ps-1", device_id="plc", **settings):
     """Return an adapter with such points."""
     given = {
@@ -124,3 +118,24 @@ def device(site, port, points, *, name="ps", node="ps-1", device_id="plc", **set
     }  # fmt: skip
     bindings = bound(name, points, SparkplugPoint)
     return SPARKPLUG.build(msgspec.convert(given, SparkplugDevice), bindings, site)
+
+
+POINTS = {
+    "level": {"metric": "Inputs/Level", "unit": "m"},
+    "pump": {"metric": "Outputs/Pump", "kind": "state"},
+    "mode": {"metric": "Mode", "kind": "text"},
+}
+LEVEL, PUMP, MODE = 0, 1, 2
+
+
+def plc(level=1.5, **how):
+    """Return the metrics of the birth of a device."""
+    return [
+        metric("Inputs/Level", "DOUBLE", level, alias=10, **how),
+        metric("Outputs/Pump", "BOOLEAN", False, alias=11, **how),
+        metric("Mode", "STRING", "auto", alias=12, **how),
+    ]
+
+
+def one(level, **how):
+    return [metric(None, "DOUBLE", level, alias=10, **how)]

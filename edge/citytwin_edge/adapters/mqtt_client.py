@@ -36,6 +36,10 @@ _CLOSE_S_MAX: Final = 0.9
 _PROPERTIES: Final[Callable[[int], Any]] = Properties  # which has no types
 
 
+Message = MQTTMessage
+"""One message, as the client hands it over."""
+
+
 class Said(NamedTuple):
     """What is published."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -19,7 +19,7 @@ from citytwin.adapter import Site
 from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_client import Client, Said
+from citytwin_edge.adapters.mqtt_client import Client, Message, Said
 from citytwin_edge.adapters.mqtt_line import Line, topic_of
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
 from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice
@@ -139,7 +139,7 @@ class HostLine(Line):
 
     # ---- messages
 
-    def arrived(self, message: Any) -> None:
+    def arrived(self, message: Message) -> None:
         """Take a message; called by the client."""
         topic = topic_of(message)
         payload = bytes(message.payload[: PAYLOAD_BYTES_MAX + 1])

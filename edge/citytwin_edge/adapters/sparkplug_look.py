@@ -11,12 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from paho.mqtt.client import MQTTMessage
-
 from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_client import Client
+from citytwin_edge.adapters.mqtt_client import Client, Message
 from citytwin_edge.adapters.mqtt_line import topic_of
 from citytwin_edge.adapters.sparkplug_line import published, wait_s
 from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice
@@ -42,9 +40,9 @@ async def look(
     Raises:
         DeviceSilent: the broker cannot be reached, or does not give the topics.
     """
-    messages: asyncio.Queue[MQTTMessage] = asyncio.Queue(maxsize=MESSAGES_MAX)
+    messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=MESSAGES_MAX)
 
-    def arrived(message: MQTTMessage) -> None:
+    def arrived(message: Message) -> None:
         with suppress(asyncio.QueueFull):
             messages.put_nowait(message)
 

@@ -184,14 +184,15 @@ class Node:
         self._unborn_due_ns = now.monotonic_ns + BIRTHS_NS_MAX if self._unborn else None
         self._expected = (message.seq + 1) % SEQUENCE
         self._last = ("NBIRTH", "", message)
-        # What was held belongs to this session only if it was sent after its birth.
+        # What was held is of this session only if it was sent later than its birth.
         born_ns = message.time_ns
         self._held = {
             seq: held
             for seq, held in self._held.items()
-            if born_ns is not None and (held.message.time_ns or 0) >= born_ns
+            if born_ns is not None and (held.message.time_ns or 0) > born_ns
         }
         self._held_bytes = sum(held.size_bytes for held in self._held.values())
+        self._gap_due_ns = now.monotonic_ns + self._reorder_ns if self._held else None
         yield from self._born("", message, now)
         yield from self._release(now)
 
@@ -213,7 +214,8 @@ class Node:
         }
         self._aliases[device] = {alias: min(shared) for alias, shared in names.items()}
         self._unborn.discard(device)
-        yield Event(device, now.time_ns, tuple(self._seen(device, message, now)), is_birth=True)
+        born_ns = now.time_ns if message.time_ns is None else message.time_ns
+        yield Event(device, born_ns, tuple(self._seen(device, message, now)), is_birth=True)
 
     def _ndeath(self, message: Message, now: Now) -> Iterator[Event]:
         bd_seq = _bd_seq(message)
@@ -244,9 +246,9 @@ class Node:
             return
         if self._last == (held.kind, held.device, held.message):
             return  # sent twice
-        if seq not in self._held:
-            self._held[seq] = held
-            self._held_bytes += held.size_bytes
+        before = self._held.pop(seq, None)  # of another session, or what comes once more
+        self._held[seq] = held
+        self._held_bytes += held.size_bytes - (before.size_bytes if before else 0)
         if self._gap_due_ns is None:
             self._gap_due_ns = now.monotonic_ns + self._reorder_ns
         if len(self._held) > HELD_MAX or self._held_bytes > HELD_BYTES_MAX or not self._reorder_ns:
@@ -261,6 +263,8 @@ class Node:
             self._gap_due_ns = None
 
     def _next(self, held: _Held, now: Now) -> Iterator[Event]:
+        if (twin := self._held.pop(held.message.seq, None)) is not None:
+            self._held_bytes -= twin.size_bytes  # what came once more, or of another session
         self._expected = (held.message.seq + 1) % SEQUENCE
         self._last = (held.kind, held.device, held.message)
         if held.kind == "DBIRTH":

@@ -281,7 +281,8 @@ def command(name: str, alias: int | None, kind: DataType, number: float, time_ns
         ValueError: the number does not fit the type, or the type cannot be commanded.
     """
     time_ms = time_ns // 1_000_000
-    metric = pb.Metric(timestamp=time_ms)
+    # The type should not be said (6.4.6), but there are nodes that take nothing without it.
+    metric = pb.Metric(timestamp=time_ms, datatype=int(kind))
     if alias is None:
         metric.name = name
     else:

@@ -98,7 +98,7 @@ def test_a_state_that_says_it_is_gone_is_contradicted_but_not_in_a_loop():
 # ---- births asked for
 
 
-def test_a_node_that_does_not_bear_by_itself_is_asked_ever_more_rarely():
+def test_a_node_that_does_not_bear_is_asked_ever_more_rarely():
     application = Application()
     assert application.later(1.9) == []
     (asked,) = application.later(0.1)

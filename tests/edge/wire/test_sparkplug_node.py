@@ -32,13 +32,13 @@ class Session:
             own.append(bd_seq_metric(bd_seq))
         return self.take("NBIRTH", "", payload("NBIRTH", seq, own, **how))
 
-    def dbirth(self, seq, device="d", metrics=None):
+    def dbirth(self, seq, device="d", metrics=None, **how):
         metrics = [metric("B", "DOUBLE", 2.0, alias=2)] if metrics is None else metrics
-        return self.take("DBIRTH", device, payload("DBIRTH", seq, metrics))
+        return self.take("DBIRTH", device, payload("DBIRTH", seq, metrics, **how))
 
-    def ddata(self, seq, number, *, name=None, alias=2, device="d"):
+    def ddata(self, seq, number, *, name=None, alias=2, device="d", **how):
         one = metric(name, "DOUBLE", float(number), alias=alias)
-        return self.take("DDATA", device, payload("DDATA", seq, [one], types=False))
+        return self.take("DDATA", device, payload("DDATA", seq, [one], types=False, **how))
 
     def later(self, seconds):
         self.at_ns += round(seconds * SECOND)
@@ -72,8 +72,9 @@ def test_births_then_data_by_alias_or_name():
 
 def test_nothing_counts_before_the_birth_and_the_birth_may_come_late():
     session = Session()
-    assert session.dbirth(1) == []
-    assert session.ddata(2, 5) == []
+    assert session.ddata(1, 99) == [], "of the session before"
+    assert session.dbirth(1, at_ms=NOON_MS + 1) == []
+    assert session.ddata(2, 5, at_ms=NOON_MS + 1) == []
     assert session.nbirth() == [
         ("", "good", {"A": 1.0}), ("d", "good", {"B": 2.0}), ("d", "good", {"B": 5.0}),
     ]  # fmt: skip

@@ -189,15 +189,14 @@ def test_garbage_is_refused_or_read_and_nothing_else(data):
 )  # fmt: skip
 def test_commands_are_what_another_library_reads(kind, number):
     told = command("Outputs/A", None, DataType[kind], float(number), NOON)
-    birth = pysparkplug.NBirth(timestamp=1, seq=0, metrics=(metric("Outputs/A", kind, number),))
-    seen = pysparkplug.NCmd.decode(told, birth=birth)
+    seen = pysparkplug.NCmd.decode(told)
     (one,) = seen.metrics
     assert (seen.timestamp, one.name, one.value) == (NOON_MS, "Outputs/A", number)
 
 
 def test_a_metric_with_an_alias_is_commanded_by_it_alone():
     (one,) = parse(command("Outputs/A", 9, DataType.BOOLEAN, 1.0, NOON)).metrics
-    assert (one.name, one.alias, one.type) == ("", 9, DataType.UNKNOWN)
+    assert (one.name, one.alias, one.type) == ("", 9, DataType.BOOLEAN)
 
 
 @pytest.mark.parametrize(
