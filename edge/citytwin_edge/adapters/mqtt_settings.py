@@ -11,7 +11,7 @@ import msgspec
 from citytwin.point import Kind, Point
 from citytwin_edge.adapters.places import Decimal, Hours, Separator, ValueSettings
 from citytwin_edge.wire.fields import Order
-from citytwin_edge.wire.payload import PayloadField
+from citytwin_edge.wire.payload import Inside, PayloadField
 from citytwin_edge.wire.stamps import AUTO, Stamp
 from citytwin_edge.wire.templates import Template
 
@@ -223,7 +223,7 @@ class MqttPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=
             place=self.in_text(device.separator),
             numeral=self.numeral(point, device.decimal),
             field=None if self.at is None else self.in_bytes(device.order),
-            encoding=self.encoding,
+            inside=Inside(self.encoding),
             is_text=point.kind == Kind.TEXT,
         )
 

@@ -84,7 +84,8 @@ class HostLine(Line):
         """Return the ear of a device; ``points`` are its own numbers of them, by metric."""
         listener = self.join(name, {0: (filter_of(one.key), 1)})
         self._devices[listener] = _Device(one.key, one.device_id, points)
-        self._host = None
+        if self._host is not None:
+            self._host.want(one.key, one.device_id, self.now())
         return listener
 
     def attend(self, listener: Listener) -> None:

@@ -112,6 +112,13 @@ class Host:
 
     # ---- what happens
 
+    def want(self, key: Key, device: str, now: Now) -> None:
+        """Hear of one more device of a node, perhaps of one more node."""
+        if key not in self.nodes:
+            self.nodes[key] = Node(self._reorder_ns)
+            self._asking[key] = _Asking(now.monotonic_ns + max(self._reorder_ns, SPACING_NS))
+        self.nodes[key].wanted.add(device)
+
     def connected(self, now: Now) -> None:
         """Forget what was before; nodes that do not bear by themselves are asked in a while."""
         self.outgoing.clear()

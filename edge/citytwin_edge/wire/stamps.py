@@ -56,6 +56,8 @@ class Stamp:
             :meth:`strptime`. A time of day alone is of the day that brings it nearest to now.
         utc_offset_h: hours by which the device's clock is ahead of UTC, for times that name no
             offset; None: they all do.
+        may_lack: whether there may be none, or null, in a message; it then has the time that it
+            came.
 
     Raises:
         ValueError: the format names no moment, a day without its year, or no offset where none is
@@ -64,6 +66,7 @@ class Stamp:
 
     format: str = AUTO
     utc_offset_h: float | None = None
+    may_lack: bool = False
 
     def __post_init__(self) -> None:
         """Refuse formats that tell no moment."""

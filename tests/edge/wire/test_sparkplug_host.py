@@ -180,6 +180,16 @@ def test_somebody_new_wants_to_know():
     assert len(application.later(2)) == 1
 
 
+def test_one_more_device_is_wanted():
+    application = Application()
+    application.nbirth()
+    application.host.want(("plant", "n2"), "d", application.now)
+    application.host.want(KEY, "d", application.now)
+    (asked,) = application.later(2)
+    assert asked.topic == "spBv1.0/plant/NCMD/n2"
+    assert application.host.nodes[KEY].is_alive
+
+
 # ---- what counts
 
 
