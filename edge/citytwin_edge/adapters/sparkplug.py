@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from citytwin.adapter import Binding, Found, Probed, Site
+from citytwin.adapter import Binding, Exchange, Found, Probed, Site
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.errors import ConfigError, DeviceError, DeviceMalformed, StoreFull
 from citytwin.quality import Quality, Severity
@@ -26,7 +26,7 @@ from citytwin_edge.adapters.sparkplug_settings import (
     SparkplugPoint,
 )
 from citytwin_edge.wire.sparkplug_host import NAMESPACE, Host
-from citytwin_edge.wire.sparkplug_node import Event, Seen
+from citytwin_edge.wire.sparkplug_node import Event, Now, Seen
 
 LOOK_S: Final = 15.0
 """A probe or a scan takes so long: nodes are asked for their births after ``reorder_s``."""
@@ -54,7 +54,7 @@ class Sparkplug:
         """Join the line; touches no network. ``fields`` has one row for each binding."""
         self._settings, self._line, self._site = settings, line, site
         self._fields = list(fields)
-        self._name = bindings[0].point.device
+        self._name = bindings[0].point.device if bindings else str(settings)
         self._points: dict[str, list[int]] = {}
         for index, field in enumerate(self._fields):
             self._points.setdefault(field.address.metric, []).append(index)
@@ -96,7 +96,7 @@ class Sparkplug:
         note = f"{settings} said nothing of it within {LOOK_S:g} s"
         found: dict[int, Probed] = {}
         try:
-            async for seen in look(settings, host, filter_of(settings.key), clock, LOOK_S):
+            async for seen in look(settings, host, filter_of(settings.key), self._site, LOOK_S):
                 if seen.event.device not in {None, settings.device_id}:
                     continue
                 raw = seen.payload[:RAW_BYTES_MAX]
@@ -117,7 +117,7 @@ class Sparkplug:
         settings = self._settings
         host = self._host({}, is_curious=True)
         met: set[str] = set()
-        async for seen in look(settings, host, f"{NAMESPACE}/#", self._site.clock, LOOK_S):
+        async for seen in look(settings, host, f"{NAMESPACE}/#", self._site, LOOK_S):
             address = "/".join([*seen.key, *([seen.event.device] if seen.event.device else [])])
             if seen.event.is_birth and address not in met and len(met) < FOUND_MAX:
                 met.add(address)
@@ -127,6 +127,21 @@ class Sparkplug:
         reorder_ns = round(self._settings.reorder_s * SECOND_NS)
         may_ask = self._settings.rebirth
         return Host("", wanted, reorder_ns=reorder_ns, may_ask=may_ask, is_curious=is_curious)
+
+    def decoded(self, exchanges: Sequence[Exchange]) -> list[Probed]:
+        """Return what messages say: topics and payloads, in order."""
+        settings, clock = self._settings, self._site.clock
+        host = self._host({settings.key: {settings.device_id}}, is_curious=False)
+        found: dict[int, Probed] = {}
+        for exchange in exchanges:
+            now = Now(clock.now_ns(), clock.monotonic_ns())
+            topic = exchange.request.decode("utf-8", "replace")
+            for _, event in host.take(topic, exchange.response, now):
+                if event.device in {None, settings.device_id}:
+                    raw = exchange.response
+                    for point, _, value, quality, note in self._rows(event):
+                        found[point] = Probed(point, raw, value, quality, 0, note)
+        return [found[point] for point in sorted(found)]
 
     # ---- events to samples
 
@@ -229,6 +244,7 @@ class SparkplugType:
     """The entry point ``sparkplug``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = SparkplugDevice
+    examples = ({"host": "192.0.2.7", "host_id": "gw", "group_id": "g", "edge_node_id": "n"},)
     point_settings: type[msgspec.Struct] = SparkplugPoint
 
     def build(
@@ -249,11 +265,22 @@ class SparkplugType:
         line = line_of(settings, site)
         if line.agreed != settings.agreed():
             raise ConfigError(
-                f"device {bindings[0].point.device} and another device are heard by the host "
+                f"{settings} and another device are heard by the host "
                 f'application "{settings.host_id}", but differ in their settings of the broker, '
                 "reorder_s or rebirth; one host application has one set of them"
             )
         return Sparkplug(settings, bindings, fields, line, site)
+
+    def decode(
+        self,
+        settings: SparkplugDevice,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
+    ) -> Sequence[Probed]:
+        """Return what messages say; see :class:`citytwin.adapter.Decodes`."""
+        device = self.build(settings, bindings, Site(site.clock, site.intern))
+        return device.decoded(exchanges)
 
     def locate(self, settings: SparkplugDevice) -> str:
         """Return where a device is; see :class:`citytwin.adapter.Locates`."""

@@ -7,7 +7,7 @@ when, says the host without I/O (wire/sparkplug_host.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -15,10 +15,11 @@ from typing import Final
 
 import structlog
 
-from citytwin.adapter import Site
+from citytwin.adapter import Direction, Site
 from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
+from citytwin_edge.adapters.connection import Tap, nobody_looks
 from citytwin_edge.adapters.mqtt_client import Client, Message, Said
 from citytwin_edge.adapters.mqtt_line import Line, topic_of
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
@@ -59,9 +60,11 @@ class _Device:
 class HostLine(Line):
     """One host application; devices ``join`` before anybody listens."""
 
-    def __init__(self, settings: SparkplugDevice, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, settings: SparkplugDevice, clock: Clock, random: Random, tap: Tap = nobody_looks
+    ) -> None:
         """Make a line for the devices that share these settings; touches no network."""
-        super().__init__(settings.connection(), clock, random)
+        super().__init__(settings.connection(), clock, random, tap)
         self.agreed = settings.agreed()
         self.host_id = settings.host_id
         self._devices: dict[Listener, _Device] = {}
@@ -112,13 +115,13 @@ class HostLine(Line):
         await super()._subscribe(client)
 
     async def _greet(self, client: Client) -> None:
-        await client.say(Said(*self.host.birth()))
+        await self._say(client, Said(*self.host.birth()))
         self.host.connected(self.now())
 
     async def _part(self, client: Client) -> None:
         with suppress(DeviceSilent, TimeoutError):
             async with asyncio.timeout(FAREWELL_S_MAX):
-                await client.say(Said(*self.host.farewell(self.now())))
+                await self._say(client, Said(*self.host.farewell(self.now())))
 
     async def _stay(self, client: Client) -> str:
         staying = asyncio.ensure_future(super()._stay(client))
@@ -126,7 +129,7 @@ class HostLine(Line):
             while not staying.done():
                 self._news.clear()
                 self._tell("", b"", self.host.tick(self.now()))
-                await published(client, self.host)
+                await published(client, self.host, self._say)
                 news = asyncio.ensure_future(self._news.wait())
                 await asyncio.wait(
                     [staying, news],
@@ -144,6 +147,7 @@ class HostLine(Line):
         """Take a message; called by the client."""
         topic = topic_of(message)
         payload = bytes(message.payload[: PAYLOAD_BYTES_MAX + 1])
+        self._tap(self.name, Direction.RECEIVED, payload, note=topic)
         events = self.host.take(topic, payload, self.now(), is_retained=message.retain)
         self._tell(topic, payload, events)
         self._news.set()
@@ -169,15 +173,24 @@ class HostLine(Line):
         host, device = self.host, settings.device_id
         said = Said(*host.command(settings.key, device, metric, number, self.now()))
         try:
-            await client.say(said)
+            await self._say(client, said)
         except DeviceSilent as error:
             raise DeviceSilent(f"{self.connection}: {error}") from None
+
+    async def _say(self, client: Client, said: Said) -> None:
+        self._tap(self.name, Direction.SENT, said.payload, note=said.topic)
+        await client.say(said)
 
 
 def line_of(settings: SparkplugDevice, site: Site) -> HostLine:
     """Return the line that a device shares with the others of its host application."""
     key = ("sparkplug", settings.host, settings.port, settings.host_id)
-    line: HostLine = site.line(key, lambda: HostLine(settings, site.clock, Random()))  # noqa: S311
+
+    def make() -> HostLine:
+        jitter = Random()  # noqa: S311  # no secret
+        return HostLine(settings, site.clock, jitter, site.tap)
+
+    line: HostLine = site.line(key, make)
     return line
 
 
@@ -186,12 +199,14 @@ def filter_of(key: Key) -> str:
     return f"{NAMESPACE}/{key[0]}/+/{key[1]}/#"
 
 
-async def published(client: Client, host: Host) -> None:
+async def published(
+    client: Client, host: Host, say: Callable[[Client, Said], Awaitable[None]]
+) -> None:
     """Publish what the host wants to say."""
     while host.outgoing:
         said: Publication = host.outgoing.pop(0)
         with suppress(DeviceSilent):  # the connection is lost: that is told elsewhere
-            await client.say(Said(*said))
+            await say(client, Said(*said))
 
 
 def wait_s(host: Host, now: Now) -> float:

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from citytwin.adapter import Direction, Site
 from citytwin.batch import SECOND_NS
-from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_client import Client, Message
+from citytwin_edge.adapters.mqtt_client import Client, Message, Said
 from citytwin_edge.adapters.mqtt_line import topic_of
 from citytwin_edge.adapters.sparkplug_line import published, wait_s
 from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice
@@ -33,7 +33,7 @@ class Look(NamedTuple):
 
 
 async def look(
-    settings: SparkplugDevice, host: Host, topics: str, clock: Clock, look_s: float
+    settings: SparkplugDevice, host: Host, topics: str, site: Site, look_s: float
 ) -> AsyncIterator[Look]:
     """Yield what nodes tell within so many seconds.
 
@@ -45,6 +45,12 @@ async def look(
     def arrived(message: Message) -> None:
         with suppress(asyncio.QueueFull):
             messages.put_nowait(message)
+
+    clock, line = site.clock, f"{settings.host}:{settings.port}"
+
+    async def say(client: Client, said: Said) -> None:
+        site.tap(line, Direction.SENT, said.payload, note=said.topic)
+        await client.say(said)
 
     def now() -> Now:
         return Now(clock.now_ns(), clock.monotonic_ns())
@@ -72,9 +78,10 @@ async def look(
             else:
                 payload = bytes(message.payload)
                 topic = topic_of(message)
+                site.tap(line, Direction.RECEIVED, payload, note=topic)
                 events = host.take(topic, payload, now(), is_retained=message.retain)
             for key, event in events:
                 yield Look(payload, key, event)
-            await published(client, host)
+            await published(client, host, say)
     finally:
         await client.leave()

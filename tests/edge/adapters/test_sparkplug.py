@@ -6,14 +6,17 @@ import random
 import re
 from pathlib import Path
 
+import msgspec
 import paho.mqtt.client as paho
 import pysparkplug
 import pytest
 
 from citytwin import Quality
-from citytwin.adapter import Listens, Probes, Scans, Writes
+from citytwin.adapter import Decodes, Exchange, Listens, Probes, Scans, Writes
 from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent
 from citytwin.testing import check_adapter
+from citytwin_edge.adapters.sparkplug import SPARKPLUG
+from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice, SparkplugPoint
 from citytwin_edge.config import load
 from citytwin_edge.wire import sparkplug_b_pb2 as pb
 from tests.edge.mqtt_devices import bound, hearing, new_site
@@ -335,3 +338,19 @@ def test_devices_of_one_host_must_agree():
 def test_a_point_that_does_not_fit_is_named():
     with pytest.raises(ConfigError, match="point g/ps/p: words make numbers of texts"):
         device(new_site(), 1, {"p": {"metric": "m", "kind": "text", "words": {"a": 1}}})
+
+
+def test_messages_are_decoded_without_a_broker():
+    site = new_site()
+    given = {"host": "b", "host_id": "gw", "group_id": "plant", "edge_node_id": "ps-1"}
+    settings = msgspec.convert(given | {"device_id": "plc"}, SparkplugDevice)
+    said = [
+        ("NBIRTH/ps-1", payload("NBIRTH", 0)), ("DBIRTH/ps-1/plc", payload("DBIRTH", 1, plc())),
+        ("DDATA/ps-1/plc", payload("DDATA", 2, one(2.5), types=False)),
+    ]  # fmt: skip
+    exchanges = [Exchange(f"spBv1.0/plant/{kind}".encode(), data) for kind, data in said]
+    found = SPARKPLUG.decode(settings, bound("ps", POINTS, SparkplugPoint), exchanges, site)
+    assert [(one.point, one.value, one.quality, one.note) for one in found] == [
+        (0, 2.5, 0, ""), (1, 0.0, 0, ""), (2, 1.0, 0, "auto"),
+    ]  # fmt: skip
+    assert isinstance(SPARKPLUG, Decodes)
