@@ -3,7 +3,6 @@
 import asyncio
 import json
 import math
-import re
 from pathlib import Path
 
 import aiomqtt
@@ -130,19 +129,6 @@ async def test_a_last_will_silences_the_device_at_once(tmp_path):
             await client.publish("d/d1/v", "6", qos=1)
             await ear.until(lambda ear: ear.values()[-1:] == [6.0])
     assert not ear.errors
-
-
-# ---- the guide
-
-GUIDE = Path(__file__).resolve().parents[3] / "docs/guides/mqtt.md"
-
-
-def test_the_guides_example_is_right(tmp_path):
-    (example,) = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
-    path = tmp_path / "edge.toml"
-    path.write_text(f'[gateway]\nname = "g"\nstate = "state"\n{example}', encoding="utf-8")
-    (one,) = load(path).devices
-    assert [point.point.name for point in one.points] == ["pm25", "valve", "battery"]
 
 
 # ---- commands, probes
