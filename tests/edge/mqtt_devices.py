@@ -27,7 +27,7 @@ def new_site():
     return Site(SystemClock(), lambda text: texts.setdefault(text, len(texts) + 1))
 
 
-def bound(name, points, settings=MqttPoint):
+def bound(name, points, settings: type[msgspec.Struct] = MqttPoint):
     """Return the bindings of points ``{name: fields}``; ``kind`` and ``unit`` are the point's."""
     bindings = []
     for point, given in points.items():

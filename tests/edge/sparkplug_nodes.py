@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import aiomqtt
 import msgspec
@@ -50,11 +51,12 @@ REBIRTH = "Node Control/Rebirth"
 class EdgeNode:
     """A node with devices: bears, sends, answers to requests for its birth, dies."""
 
-    def __init__(self, client, group="plant", name="ps-1", bd_seq=0):
+    def __init__(self, client: Any, group="plant", name="ps-1", bd_seq=0):
         self.client, self.group, self.name, self.bd_seq = client, group, name, bd_seq
         self.metrics = [metric("Outputs/Pump", "BOOLEAN", False, alias=1)]
-        self.devices = {}
-        self.seq, self.births, self.commands = 0, 0, []
+        self.devices: dict[str, list[Metric]] = {}
+        self.seq, self.births = 0, 0
+        self.commands: list[tuple[str, bytes]] = []
 
     def topic(self, kind, device=""):
         parts = ("spBv1.0", self.group, kind, self.name, *([device] if device else []))

@@ -86,19 +86,29 @@ async def look_around(settings: MqttDevice, site: Site) -> AsyncIterator[Found]:
 def told(dialect: str, topic: str, payload: bytes) -> Iterator[Found]:
     """Yield the devices that a message tells of; in no dialect the topic itself."""
     if dialect == "zigbee2mqtt":
-        yield from (Found(one.name, _described(one)) for one in zigbee_devices(payload))
+        for one in zigbee_devices(payload):
+            yield Found(fields(topic_name=one.name), _described(one))
     elif dialect == "tasmota":
         device = tasmota_device(payload)
         if device is not None:
-            yield Found(device.name, device.model)
+            usual = device.base in {"", DIALECTS[dialect].base}
+            base = {} if usual else {"base": device.base}
+            yield Found(fields(topic_name=device.name, **base), device.model)
     elif dialect == "thethingsstack":
         levels = topic.split("/")
         if len(levels) == 5:
-            yield Found(levels[3], f"of {levels[1]}: {_excerpt(payload)}")
+            yield Found(fields(base=levels[1], topic_name=levels[3]), _excerpt(payload))
     elif dialect == "thingsboard":
         yield from _of_gateway(payload)
     elif topic:
-        yield Found(topic, _excerpt(payload))
+        yield Found(fields(topic=topic), _excerpt(payload))
+
+
+def fields(**given: str) -> str:
+    """Return fields of a ``[[device]]`` as a technician writes them."""
+    return "\n".join(
+        f"{name} = {json.dumps(text, ensure_ascii=False)}" for name, text in given.items()
+    )
 
 
 def _of_gateway(payload: bytes) -> Iterator[Found]:
@@ -109,13 +119,13 @@ def _of_gateway(payload: bytes) -> Iterator[Found]:
     if not isinstance(said, dict):
         return
     if isinstance(said.get("device"), str):
-        yield Found(said["device"], "has connected")
+        yield Found(fields(topic_name=said["device"]), "has connected")
         return
     for name, records in said.items():
         last = records[-1] if isinstance(records, list) and records else records
         values = last.get("values", last) if isinstance(last, dict) else {}
         names = list(values)[:SHOWN_MAX] if isinstance(values, dict) else []
-        yield Found(name, ", ".join(map(str, names)))
+        yield Found(fields(topic_name=name), ", ".join(map(str, names)))
 
 
 def _described(device: Device) -> str:

@@ -18,6 +18,7 @@ from citytwin.batch import SECOND_NS, Batch
 from citytwin.errors import ConfigError, DeviceError, DeviceMalformed, StoreFull
 from citytwin.quality import Quality, Severity
 from citytwin_edge.adapters.mqtt_listener import Lost
+from citytwin_edge.adapters.mqtt_scan import fields as fields_of
 from citytwin_edge.adapters.sparkplug_line import HostLine, Told, filter_of, line_of
 from citytwin_edge.adapters.sparkplug_look import look
 from citytwin_edge.adapters.sparkplug_settings import (
@@ -118,7 +119,8 @@ class Sparkplug:
         host = self._host({}, is_curious=True)
         met: set[str] = set()
         async for seen in look(settings, host, f"{NAMESPACE}/#", self._site, LOOK_S):
-            address = "/".join([*seen.key, *([seen.event.device] if seen.event.device else [])])
+            device = {"device_id": seen.event.device} if seen.event.device else {}
+            address = fields_of(group_id=seen.key[0], edge_node_id=seen.key[1], **device)
             if seen.event.is_birth and address not in met and len(met) < FOUND_MAX:
                 met.add(address)
                 yield Found(address, _described(seen.event))

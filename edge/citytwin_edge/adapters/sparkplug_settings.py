@@ -112,7 +112,7 @@ class SparkplugField:
             return text if self._single.field.type == "string" else number
         if self._single is not None:
             raise DeviceMalformed(f"the metric is {kind}, so there are no bytes to look at")
-        if isinstance(seen, float):
+        if not isinstance(seen, str):
             if seen != seen or not self._is_text:  # noqa: PLR0124  # NaN
                 return self._numeral.judged(seen)
             seen = f"{seen:.15g}"

@@ -25,11 +25,12 @@ class Property(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One device: what it is called, what it is, its properties by path."""
+    """One device: what it is called, what it is, its properties by path, how its topics are."""
 
     name: str
     model: str
     properties: Mapping[str, Property]
+    base: str = ""
 
 
 def zigbee_devices(payload: bytes) -> Iterator[Device]:
@@ -81,9 +82,10 @@ def tasmota_device(payload: bytes) -> Device | None:
     if not isinstance(said, dict) or not _text(said, "t"):
         return None
     name, address = _text(said, "dn"), _text(said, "ip")
-    words = [_text(said, "md"), f'"{name}"' if name else "", address,
-             f"full topic {_text(said, 'ft')}" if _text(said, "ft") else ""]  # fmt: skip
-    return Device(_text(said, "t"), ", ".join(word for word in words if word), {})
+    words = [_text(said, "md"), f'"{name}"' if name else "", address]
+    full = _text(said, "ft").replace("%prefix%", "{prefix}").replace("%topic%", "{device}")
+    model = ", ".join(word for word in words if word)
+    return Device(_text(said, "t"), model, {}, full.strip("/"))
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:

@@ -208,7 +208,7 @@ class PayloadField:
     def _in_bytes(self, seen: Any) -> float | str:
         data = _bytes(seen, self._inside.encoding)
         own = data if self._inside.place is None else self._inside.place.find(data)
-        if isinstance(own, float):
+        if not isinstance(own, bytes):
             return own
         single = self._single
         assert single is not None, "a place that gives bytes goes with a field"

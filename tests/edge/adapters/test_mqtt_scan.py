@@ -30,25 +30,33 @@ async def scanned(port, **settings):
     [
         (
             "", {"air/27/state": b'{"pm25": 3}', "raw": b"\0\xff"},
-            {"air/27/state": '{"pm25": 3}', "raw": "2 bytes"},
+            {'topic = "air/27/state"': '{"pm25": 3}', 'topic = "raw"': "2 bytes"},
         ),
         (
             "zigbee2mqtt", {"zigbee2mqtt/bridge/devices": json.dumps(BRIDGE).encode()},
             {
-                "hall/climate": "Aqara WSDCGQ11LM Temperature sensor: $.temperature (°C, read), "
-                "$.battery (%, read)",
-                "plug": "Tuya TS011F_plug_1 Smart plug: $.state (read+set), "
+                'topic_name = "hall/climate"': "Aqara WSDCGQ11LM Temperature sensor: "
+                "$.temperature (°C, read), $.battery (%, read)",
+                'topic_name = "plug"': "Tuya TS011F_plug_1 Smart plug: $.state (read+set), "
                 "$.overload.max_watt (W, set)",
-                "0x03": "not supported by Zigbee2MQTT",
+                'topic_name = "0x03"': "not supported by Zigbee2MQTT",
             },
         ),
         (
-            "tasmota", {"tasmota/discovery/AA/config": b'{"t": "pow-1", "md": "Sonoff POW"}'},
-            {"pow-1": "Sonoff POW"},
+            "tasmota",
+            {
+                "tasmota/discovery/AA/config": b'{"t": "pow-1", "md": "POW", '
+                b'"ft": "%prefix%/%topic%/"}',
+                "tasmota/discovery/BB/config": b'{"t": "pow-2", "ft": "%topic%/%prefix%/"}',
+            },
+            {
+                'topic_name = "pow-1"': "POW",
+                'topic_name = "pow-2"\nbase = "{device}/{prefix}"': "",
+            },
         ),
         (
             "thethingsstack", {"v3/water@city/devices/lht-1/up": b'{"received_at": "now"}'},
-            {"lht-1": 'of water@city: {"received_at": "now"}'},
+            {'base = "water@city"\ntopic_name = "lht-1"': '{"received_at": "now"}'},
         ),
         (
             "thingsboard",
@@ -56,7 +64,10 @@ async def scanned(port, **settings):
                 "v1/gateway/telemetry": b'{"A": [{"ts": 1, "values": {"t": 1, "p": 2}}], "B": 5}',
                 "v1/gateway/connect": b'{"device": "C"}',
             },
-            {"A": "t, p", "B": "", "C": "has connected"},
+            {
+                'topic_name = "A"': "t, p", 'topic_name = "B"': "",
+                'topic_name = "C"': "has connected",
+            },
         ),
     ],
 )  # fmt: skip

@@ -44,12 +44,16 @@ async def test_a_scan_lists_what_is_born(tmp_path, monkeypatch):
             await other.data([])
             await asyncio.wait([task], timeout=0.2)
         found = dict(task.result())
-    assert sorted(found) == ["g/ps-1", "plant/ps-1", "plant/ps-1/plc", "plant/ps-1/vsd"]
-    assert found["plant/ps-1/plc"] == (
+    ps = 'group_id = "plant"\nedge_node_id = "ps-1"'
+    assert sorted(found) == [
+        'group_id = "g"\nedge_node_id = "ps-1"', ps, f'{ps}\ndevice_id = "plc"',
+        f'{ps}\ndevice_id = "vsd"',
+    ]  # fmt: skip
+    assert found[f'{ps}\ndevice_id = "plc"'] == (
         "3 metrics: Inputs/Level (Double), Outputs/Pump (Boolean), Mode (String)"
     )
-    assert found["plant/ps-1/vsd"] == "0 metrics: none"
+    assert found[f'{ps}\ndevice_id = "vsd"'] == "0 metrics: none"
 
 
 async def _found(adapter):
-    return [tuple(one) async for one in adapter.scan()]
+    return [(one.address, one.description) async for one in adapter.scan()]

@@ -82,7 +82,9 @@ def test_values(field, settings, value):
     ],
 )
 def test_no_value(field, settings):
-    assert math.isnan(read(field, **settings))
+    found = read(field, **settings)
+    assert isinstance(found, float)
+    assert math.isnan(found)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ def test_a_device_of_tasmota():
     found = tasmota_device(json.dumps(said).encode())
     assert found is not None
     assert found.name == "pow-1"
-    assert found.model == 'Sonoff POW, "Pump", 192.168.1.7, full topic %prefix%/%topic%/'
+    assert found.model == 'Sonoff POW, "Pump", 192.168.1.7'
+    assert found.base == "{prefix}/{device}"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Session:
         self.events += new
         return [short(one) for one in new]
 
-    def nbirth(self, bd_seq=0, seq=0, metrics=(), **how):
+    def nbirth(self, bd_seq: int | None = 0, seq=0, metrics=(), **how):
         own = [metric("A", "INT32", 1, alias=1), *metrics]
         if bd_seq is not None:
             own.append(bd_seq_metric(bd_seq))
@@ -36,7 +36,7 @@ class Session:
         metrics = [metric("B", "DOUBLE", 2.0, alias=2)] if metrics is None else metrics
         return self.take("DBIRTH", device, payload("DBIRTH", seq, metrics, **how))
 
-    def ddata(self, seq, number, *, name=None, alias=2, device="d", **how):
+    def ddata(self, seq, number, *, name=None, alias: int | None = 2, device="d", **how):
         one = metric(name, "DOUBLE", float(number), alias=alias)
         return self.take("DDATA", device, payload("DDATA", seq, [one], types=False, **how))
 

@@ -29,6 +29,10 @@ def read(kind, seen, element=None, **field):
     return value(one, one.type, element)
 
 
+def is_none(seen):
+    return isinstance(seen, float) and math.isnan(seen)
+
+
 @pytest.mark.parametrize(
     ("kind", "number"),
     [
@@ -54,7 +58,7 @@ def test_texts_flags_and_null():
     ]  # fmt: skip
     text, other, uuid, null, old, raw = parse(payload("NDATA", 0, made)).metrics
     assert [value(one, one.type) for one in (text, other, uuid)] == ["насос", "x", "0-1"]
-    assert math.isnan(value(null, null.type))
+    assert is_none(value(null, null.type))
     assert (old.is_historical, old.is_transient) == (True, True)
     assert value(raw, raw.type) == b"\0\1"
 
@@ -128,8 +132,8 @@ def test_a_number_has_no_elements_and_half_an_array_is_none():
 
 @pytest.mark.parametrize("raw", [math.nan, math.inf, -math.inf])
 def test_what_is_no_number_is_none(raw):
-    assert math.isnan(read("FLOAT", {"float_value": raw}))
-    assert math.isnan(read("DOUBLE_ARRAY", {"bytes_value": struct.pack("<d", raw)}, 0))
+    assert is_none(read("FLOAT", {"float_value": raw}))
+    assert is_none(read("DOUBLE_ARRAY", {"bytes_value": struct.pack("<d", raw)}, 0))
 
 
 @pytest.mark.parametrize(
