@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from citytwin import Kind, Point, Quality, SystemClock
+from citytwin import Kind, Point, Quality, Span, SystemClock
 from citytwin.adapter import Binding, Site
 from citytwin.errors import DeviceError
 from citytwin_edge.adapters.mqtt import MQTT
@@ -28,12 +28,13 @@ def new_site():
 
 
 def bound(name, points, settings: type[msgspec.Struct] = MqttPoint):
-    """Return the bindings of points ``{name: fields}``; ``kind`` and ``unit`` are the point's."""
+    """Return the bindings of points ``{name: fields}``; kind, unit and writable are the point's."""
     bindings = []
     for point, given in points.items():
         fields = dict(given)
         kind, unit = Kind(fields.pop("kind", "analog")), fields.pop("unit", "1")
-        made = Point(id=f"g/{name}/{point}", kind=kind, unit=unit)
+        span = Span(*fields.pop("writable")) if "writable" in fields else None
+        made = Point(id=f"g/{name}/{point}", kind=kind, unit=unit, writable=span)
         bindings.append(Binding(made, msgspec.convert(fields, settings)))
     return bindings
 

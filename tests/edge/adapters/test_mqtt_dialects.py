@@ -9,34 +9,19 @@ import aiomqtt
 import msgspec
 import pytest
 
-from citytwin import Kind, Point, Quality, Span
-from citytwin.adapter import Binding
+from citytwin import Quality
 from citytwin.errors import ConfigError, DeviceRefused
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters import mqtt
-from citytwin_edge.adapters.mqtt import MQTT
 from citytwin_edge.adapters.mqtt_dialects import DIALECTS, filled
 from citytwin_edge.adapters.mqtt_listener import Arrival
-from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint
-from tests.edge.mqtt_devices import hearing, new_site
+from citytwin_edge.adapters.mqtt_settings import MqttDevice
+from tests.edge.mqtt_devices import bound, hearing, new_site
+from tests.edge.mqtt_devices import device as made_on
 from tests.servers import mosquitto
 
 NOON_MS = 1_767_268_800_000
 NOON = NOON_MS * 1_000_000
-
-
-def bound(name, points):
-    """Return bindings; a point with ``writable`` may be commanded."""
-    bindings = []
-    for point, given in points.items():
-        fields = dict(given)
-        kind, unit = Kind(fields.pop("kind", "analog")), fields.pop("unit", "1")
-        span = fields.pop("writable", None)
-        made = Point(
-            id=f"g/{name}/{point}", kind=kind, unit=unit, writable=Span(*span) if span else None
-        )
-        bindings.append(Binding(made, convert(fields, MqttPoint)))
-    return bindings
 
 
 def convert(fields, kind):
@@ -44,8 +29,7 @@ def convert(fields, kind):
 
 
 def device(port, name, points, **settings):
-    own = convert({"host": "127.0.0.1", "port": port, **settings}, MqttDevice)
-    return MQTT.build(own, bound(name, points), new_site())
+    return made_on(new_site(), port, name, points, **settings)
 
 
 async def said(client, topics):
