@@ -60,7 +60,7 @@ docs: $(VENV)/.dev $(WEB)/dist/index.html ## make what the documents show, and c
 	@PYTHONPATH=.:deploy $(BIN)/python docs/make_docs.py $(ARGS)
 
 .PHONY: proto
-proto: $(VENV)/.dev ## generate protos/citytwin_protos/v1/*_pb2* from the .proto files
+proto: $(VENV)/.dev ## generate the *_pb2* files of protos/ and edge/ from their .proto files
 	@$(BIN)/python protos/generate.py
 
 .PHONY: lock

@@ -1,6 +1,6 @@
-"""Generates the Python code of the wire from its .proto files, or tells whether it is current.
+"""Generates Python code from the .proto files, or tells whether it is current.
 
-python protos/generate.py            write citytwin_protos/v1/*_pb2*
+python protos/generate.py            write *_pb2* beside them
 python protos/generate.py --check    change nothing; fail when they differ
 """
 
@@ -11,71 +11,91 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
-HERE = Path(__file__).resolve().parent
-PROTO_FOLDER = "citytwin_protos/v1"
+ROOT = Path(__file__).resolve().parent.parent
 SUFFIXES = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
 DURATION_S_MAX = 60
 
 
-def generate(into: Path) -> dict[str, str]:
-    """Run the compiler; return the generated files' text by name."""
-    protos = sorted(path.relative_to(HERE) for path in (HERE / PROTO_FOLDER).glob("*.proto"))
+class Home(NamedTuple):
+    """A folder with .proto files: the distribution it is in, and what is generated from them."""
+
+    distribution: str
+    folder: str
+    kinds: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        """The folder, from the root of the repository."""
+        return f"{self.distribution}/{self.folder}"
+
+
+HOMES = (
+    Home("protos", "citytwin_protos/v1", ("python", "mypy", "grpc_python", "mypy_grpc")),
+    Home("edge", "citytwin_edge/wire", ("python", "mypy")),  # Sparkplug: messages without calls
+)
+
+
+def generate(home: Home, into: Path) -> dict[str, str]:
+    """Run the compiler; return the generated files' text by path."""
+    base = ROOT / home.distribution
+    protos = sorted(path.relative_to(base) for path in (base / home.folder).glob("*.proto"))
     if not protos:
-        raise SystemExit(f"There is no .proto file in protos/{PROTO_FOLDER}.")
+        raise SystemExit(f"There is no .proto file in {home.path}.")
     scripts = Path(sys.executable).parent
     subprocess.run(
         [
             sys.executable,
             "-m",
             "grpc_tools.protoc",
-            f"--proto_path={HERE}",
+            f"--proto_path={base}",
             f"--plugin=protoc-gen-mypy_grpc={scripts / 'protoc-gen-mypy_grpc'}",
             f"--plugin=protoc-gen-mypy={scripts / 'protoc-gen-mypy'}",
-            f"--python_out={into}",
-            f"--mypy_out=quiet:{into}",
-            f"--grpc_python_out={into}",
-            f"--mypy_grpc_out=quiet:{into}",
+            *(f"--{kind}_out={'quiet:' if 'mypy' in kind else ''}{into}" for kind in home.kinds),
             *map(str, protos),
         ],
         check=True,
-        cwd=HERE,
+        cwd=base,
         timeout=DURATION_S_MAX,
     )
-    folder = into / PROTO_FOLDER
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
+    made = sorted((into / home.folder).iterdir())
+    return {f"{home.path}/{path.name}": path.read_text(encoding="utf-8") for path in made}
 
 
-def committed() -> dict[str, str]:
-    """Return the generated files that lie in the repository, by name."""
+def committed(home: Home) -> dict[str, str]:
+    """Return the generated files that lie in the repository, by path."""
     return {
-        path.name: path.read_text(encoding="utf-8")
-        for path in sorted((HERE / PROTO_FOLDER).iterdir())
+        f"{home.path}/{path.name}": path.read_text(encoding="utf-8")
+        for path in sorted((ROOT / home.path).iterdir())
         if path.name.endswith(SUFFIXES)
     }
 
 
 def main() -> int:
     """Write the generated code, or with --check compare it."""
-    parser = argparse.ArgumentParser(description="Generate the Python code of the wire.")
+    parser = argparse.ArgumentParser(description="Generate Python code from the .proto files.")
     parser.add_argument("--check", action="store_true", help="compare only")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        fresh = generate(Path(scratch))
-    found = committed()
+    fresh: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for home in HOMES:
+        with tempfile.TemporaryDirectory() as scratch:
+            fresh |= generate(home, Path(scratch))
+        found |= committed(home)
     differ = sorted(name for name in fresh | found if fresh.get(name) != found.get(name))
     if arguments.check:
         for name in differ:
-            print(f"protos/{PROTO_FOLDER}/{name} is not what its .proto says; run: make proto")
+            print(f"{name} is not what its .proto says; run: make proto")
         return 1 if differ else 0
     for name in differ:
-        path = HERE / PROTO_FOLDER / name
+        path = ROOT / name
         if name in fresh:
             path.write_text(fresh[name], encoding="utf-8")
-            print(f"wrote protos/{PROTO_FOLDER}/{name}")
+            print(f"wrote {name}")
         else:
             path.unlink()
-            print(f"removed protos/{PROTO_FOLDER}/{name}")
+            print(f"removed {name}")
     return 0
 
 

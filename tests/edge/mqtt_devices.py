@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from citytwin import Kind, Point, Quality, SystemClock
+from citytwin import Kind, Point, Quality, Span, SystemClock
 from citytwin.adapter import Binding, Site
 from citytwin.errors import DeviceError
 from citytwin_edge.adapters.mqtt import MQTT
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint
+from tests.waiting import until
 
 PATIENCE_S = 30.0
 
@@ -26,14 +27,15 @@ def new_site():
     return Site(SystemClock(), lambda text: texts.setdefault(text, len(texts) + 1))
 
 
-def bound(name, points):
-    """Return the bindings of points ``{name: fields}``; ``kind`` and ``unit`` are the point's."""
+def bound(name, points, settings: type[msgspec.Struct] = MqttPoint):
+    """Return the bindings of points ``{name: fields}``; kind, unit and writable are the point's."""
     bindings = []
     for point, given in points.items():
         fields = dict(given)
         kind, unit = Kind(fields.pop("kind", "analog")), fields.pop("unit", "1")
-        made = Point(id=f"g/{name}/{point}", kind=kind, unit=unit)
-        bindings.append(Binding(made, msgspec.convert(fields, MqttPoint)))
+        span = Span(*fields.pop("writable")) if "writable" in fields else None
+        made = Point(id=f"g/{name}/{point}", kind=kind, unit=unit, writable=span)
+        bindings.append(Binding(made, msgspec.convert(fields, settings)))
     return bindings
 
 
@@ -86,19 +88,13 @@ class Ear:
 
     async def connected(self):
         """Wait until the line is subscribed."""
-        await wait_for(lambda: self.adapter._line.client is not None)
+        await until(lambda: self.adapter._line.client is not None, "the line to be subscribed")
 
     def values(self, point=0):
         return [value for index, value, _, _ in self.samples if index == point]
 
     def qualities(self, point=0):
         return [code for index, _, code, _ in self.samples if index == point]
-
-
-async def wait_for(holds):
-    async with asyncio.timeout(PATIENCE_S):
-        while not holds():
-            await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -18,31 +18,24 @@ import msgspec
 import structlog
 from paho.mqtt.client import MQTTMessage
 
-from citytwin.adapter import Binding, Direction, Probed, Site
+from citytwin.adapter import Binding, Direction, Exchange, Found, Probed, Site
 from citytwin.batch import Batch
-from citytwin.errors import (
-    ConfigError,
-    DeviceMalformed,
-    DeviceRefused,
-    DeviceSilent,
-    StoreFull,
-)
+from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent
 from citytwin.quality import Quality
-from citytwin_edge.adapters.mqtt_client import Client
+from citytwin_edge.adapters.mqtt_client import Client, Said
+from citytwin_edge.adapters.mqtt_dialects import filled
 from citytwin_edge.adapters.mqtt_line import Line
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
-from citytwin_edge.adapters.mqtt_settings import DEVICE, MqttDevice, MqttPoint
-from citytwin_edge.wire.payload import Payload, PayloadField
+from citytwin_edge.adapters.mqtt_messages import Reader
+from citytwin_edge.adapters.mqtt_scan import hint_topics, hints, look_around
+from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint, name_of, several
+from citytwin_edge.wire.payload import PayloadField
 
 PROBE_S: Final = 10.0
-PUBLISH_S_MAX: Final = 5.0
 RAW_BYTES_MAX: Final = 200
 EXCERPT_CHARS_MAX: Final = 60
 PROBED_MAX: Final = 1000
 """Messages that a probe takes in; what it seeks is among them, or is not sent."""
-_ONLINE: Final = -1
-"""The mark of the topic that says whether the device is there; points have 0 and more."""
-
 _log = structlog.get_logger(__name__)
 
 
@@ -60,22 +53,19 @@ class Mqtt:
         """Join the line; touches no network. ``fields`` has one row for each binding."""
         self._settings, self._line, self._site = settings, line, site
         self._addresses: list[MqttPoint] = [binding.address for binding in bindings]
-        self._fields = list(fields)
-        self._name = bindings[0].point.device
-        self._level = settings.topic_name or self._name
-        self._topics = {
-            index: (self._topic(one.topic), settings.qos)
-            for index, one in enumerate(self._addresses)
-        }
-        self._online = settings.online_field()
-        self._is_offline = False
-        topics = dict(self._topics)
-        if settings.online_topic:
-            topics[_ONLINE] = (self._topic(settings.online_topic), settings.qos)
+        self._name = name_of(settings, bindings)
+        self._reader = Reader(settings, self._addresses, fields, site, self._name)
+        self._count = len(bindings)
+        self._offline: set[int] = set()
+        # Marks of 0 and more are places in this list; those below are of what says "offline".
+        self._owners = [
+            index for index, one in enumerate(self._addresses) for _ in several(one.topic)
+        ]
+        wanted = [topic for one in self._addresses for topic in several(one.topic)]
+        self._topics = {mark: (topic, settings.qos) for mark, topic in enumerate(wanted)}
+        online = enumerate(several(settings.online_topic), 1)
+        topics = self._topics | {-mark: (topic, settings.qos) for mark, topic in online}
         self._listener = line.join(self._name, topics)
-
-    def _topic(self, template: str) -> str:
-        return template.replace(DEVICE, self._level)
 
     async def open(self) -> None:
         """Nothing to get ready: listening connects."""
@@ -86,6 +76,7 @@ class Mqtt:
 
     async def listen(self) -> AsyncIterator[Batch]:
         """Yield what each message says; DeviceSilent when the broker is lost."""
+        self._reader.begin()
         self._line.attend(self._listener)
         try:
             while (heard := await self._listener.get()) is not None:
@@ -114,16 +105,11 @@ class Mqtt:
         client = self._line.client
         if client is None:
             raise DeviceSilent(f"{self._line.connection} is not connected")
-        topic = self._topic(address.command_topic)
+        topic = address.command_topic
         self._site.tap(self._line.name, Direction.SENT, payload, device=self._name, note=topic)
         try:
-            await client.publish(
-                topic,
-                payload,
-                qos=self._settings.qos,
-                timeout=PUBLISH_S_MAX,
-            )
-        except (aiomqtt.MqttError, OSError) as error:
+            await client.say(Said(topic, payload, self._settings.qos))
+        except DeviceSilent as error:
             raise DeviceSilent(f"{self._line.connection}: {error}") from None
 
     # ---- a technician's look
@@ -135,6 +121,7 @@ class Mqtt:
         """
         begun_ns = self._site.clock.monotonic_ns()
         found: dict[int, Probed] = {}
+        notes: dict[int, str] = {}
         note = f"no message within {PROBE_S:g} s"
         messages: asyncio.Queue[MQTTMessage] = asyncio.Queue(maxsize=PROBED_MAX)
 
@@ -148,17 +135,23 @@ class Mqtt:
             client = Client(replace(settings, session_s=0), arrived, own_id)
             why = await client.enter()
             if why:
-                return self._unheard(found, why)
+                return self._unheard(found, notes, why)
             try:
                 async with asyncio.timeout(PROBE_S):
                     refused = await self._ask(client)
-                    while len(found) + len(refused) < len(self._fields):
+                    while len(found | refused) < self._count:
                         message = await messages.get()
                         elapsed_ns = self._site.clock.monotonic_ns() - begun_ns
-                        self._site.tap(self._line.name, Direction.RECEIVED, message.payload,
+                        self._site.tap(self._line.name, Direction.RECEIVED, bytes(message.payload),
                                        device=self._name, note=message.topic)  # fmt: skip
+                        advice = hints(self._settings, self._addresses, message)
+                        for point, hint in advice.items():
+                            notes[point] = hint
                         for one in self._probed(message, elapsed_ns):
-                            found.setdefault(one.point, one)
+                            if one.quality == Quality.BAD_SILENT:  # the message leaves it out
+                                notes.setdefault(one.point, one.note)
+                            else:
+                                found.setdefault(one.point, one)
                     found |= refused
             finally:
                 await client.leave()
@@ -166,7 +159,7 @@ class Mqtt:
             pass
         except (aiomqtt.MqttError, OSError) as error:
             note = str(error)
-        return self._unheard(found, note)
+        return self._unheard(found, notes, note)
 
     async def _ask(self, client: Client) -> dict[int, Probed]:
         """Subscribe to every topic once; return the points whose topic the broker refuses."""
@@ -174,31 +167,60 @@ class Mqtt:
             topic: await client.ask_for(topic, qos)
             for topic, qos in dict.fromkeys(self._topics.values())
         }
+        for topic in hint_topics(self._settings):
+            await client.ask_for(topic, 0)
         return {
-            index: Probed(index, b"", math.nan, Quality.BAD_REFUSED, 0, answers[topic])
-            for index, (topic, _) in self._topics.items()
+            self._owners[mark]: Probed(
+                self._owners[mark], b"", math.nan, Quality.BAD_REFUSED, 0, answers[topic]
+            )
+            for mark, (topic, _) in self._topics.items()
             if answers[topic]
         }
 
-    def _unheard(self, found: dict[int, Probed], note: str) -> Sequence[Probed]:
+    def _unheard(
+        self, found: dict[int, Probed], notes: dict[int, str], note: str
+    ) -> Sequence[Probed]:
         return [
-            found.get(index) or Probed(index, b"", math.nan, Quality.BAD_SILENT, 0, note)
-            for index in range(len(self._fields))
+            found.get(index)
+            or Probed(index, b"", math.nan, Quality.BAD_SILENT, 0, notes.get(index, note))
+            for index in range(self._count)
         ]
+
+    async def scan(self) -> AsyncIterator[Found]:
+        """Yield what is on the broker: devices where the dialect tells of them, else topics."""
+        async for found in look_around(self._settings, self._site):
+            yield found
 
     def _probed(self, message: MQTTMessage, elapsed_ns: int) -> list[Probed]:
         now_ns = self._site.clock.now_ns()
-        payload = Payload(bytes(message.payload))
-        topic = aiomqtt.Topic(message.topic)
-        probed = []
-        for index, (wanted, _) in self._topics.items():
-            if topic.matches(wanted):
-                arrival = Arrival(message.topic, payload.data, now_ns, message.retain)
-                _time_ns, value, quality, note = self._decoded(index, payload, arrival)
-                raw = payload.data[:RAW_BYTES_MAX]
-                note = note or _excerpt(raw)
-                probed.append(Probed(index, raw, value, quality, elapsed_ns, note))
-        return probed
+        data = bytes(message.payload)
+        arrival = Arrival(message.topic, data, now_ns, message.retain)
+        raw = data[:RAW_BYTES_MAX]
+        absent: dict[int, str] = {}
+        rows = self._reader.rows(self._points(message.topic), arrival, absent=absent)
+        return [
+            Probed(point, raw, value, quality, elapsed_ns, note or _excerpt(raw))
+            for point, _, value, quality, note in rows
+        ] + [
+            Probed(point, raw, math.nan, Quality.BAD_SILENT, elapsed_ns, note)
+            for point, note in absent.items()
+        ]
+
+    def _points(self, name: str) -> list[int]:
+        """Return the points that a topic is of."""
+        topic = aiomqtt.Topic(name)
+        marks = [mark for mark, (wanted, _) in self._topics.items() if topic.matches(wanted)]
+        return sorted({self._owners[mark] for mark in marks})
+
+    def decoded(self, exchanges: Sequence[Exchange]) -> list[Probed]:
+        """Return what messages say: topics and payloads, in order."""
+        found: dict[int, Probed] = {}
+        for exchange in exchanges:
+            topic, data = exchange.request.decode("utf-8", "replace"), exchange.response
+            arrival = Arrival(topic, data, self._site.clock.now_ns(), is_late=False)
+            for point, _, value, quality, note in self._reader.rows(self._points(topic), arrival):
+                found[point] = Probed(point, data, value, quality, 0, note)
+        return [found[point] for point in sorted(found)]
 
     # ---- messages to samples
 
@@ -208,53 +230,26 @@ class Mqtt:
             return Batch.empty()
         _log.warning("mqtt.messages_lost", device=self._name, messages=lost.messages,
                      in_all=self._listener.in_all_lost)  # fmt: skip
-        points = sorted(lost.marks - {_ONLINE})
+        points = sorted({self._owners[mark] for mark in lost.marks if mark >= 0})
         values = [math.nan] * len(points)
         return Batch.of(points, lost.time_ns, values, Quality.BAD_OVERFLOW)
 
     def _batch(self, heard: Heard) -> Batch:
-        arrival, payload = heard.arrival, Payload(heard.arrival.payload)
-        if _ONLINE in heard.marks and self._says_offline(payload):
-            self._is_offline = True
-            every = range(len(self._fields))
+        arrival = heard.arrival
+        speakers = {mark for mark in heard.marks if mark < 0}
+        if speakers and self._reader.says_offline(arrival.payload):
+            self._offline |= speakers
+            every = range(self._count)
             values = [math.nan] * len(every)
             return Batch.of(every, arrival.time_ns, values, Quality.BAD_SILENT)
-        points = sorted({mark for mark in heard.marks if mark != _ONLINE})
-        if _ONLINE in heard.marks or (points and not arrival.is_late):
-            self._is_offline = False
-        rows = [(point, *self._decoded(point, payload, arrival)[:3]) for point in points]
+        self._offline -= speakers
+        points = sorted({self._owners[mark] for mark in heard.marks if mark >= 0})
+        if points and not arrival.is_late:
+            self._offline.clear()
+        rows = [
+            row[:4] for row in self._reader.rows(points, arrival, is_offline=bool(self._offline))
+        ]
         return Batch.of(*zip(*rows, strict=True)) if rows else Batch.empty()
-
-    def _says_offline(self, payload: Payload) -> bool:
-        try:
-            said, _ = self._online.decode(payload)
-        except DeviceMalformed:
-            return False
-        return said == self._settings.offline
-
-    def _decoded(
-        self, index: int, payload: Payload, arrival: Arrival
-    ) -> tuple[int, float, int, str]:
-        """Return (time, value, quality, note) of one point in a message."""
-        now_ns = arrival.time_ns
-        try:
-            value, time_ns = self._fields[index].decode(payload)
-            note = value if isinstance(value, str) else ""
-            number = float(self._site.intern(note)) if isinstance(value, str) else value
-        except DeviceMalformed as error:
-            return now_ns, math.nan, Quality.BAD_MALFORMED, str(error)
-        except StoreFull as error:
-            return now_ns, math.nan, Quality.BAD_OUT_OF_RANGE, str(error)
-        quality = Quality.BAD_NOT_A_NUMBER if math.isnan(number) else Quality.GOOD
-        if time_ns is not None:
-            return time_ns, number, quality, note
-        if arrival.is_late:
-            # Whoever reads it must not take it for what the device measures now.
-            if self._is_offline:
-                return now_ns, math.nan, Quality.BAD_SILENT, note
-            if quality == Quality.GOOD:
-                quality = Quality.UNCERTAIN_STALE
-        return now_ns, number, quality, note
 
 
 def _excerpt(raw: bytes) -> str:
@@ -267,6 +262,7 @@ class MqttType:
     """The entry point ``mqtt``; see :class:`citytwin.adapter.AdapterType`."""
 
     device_settings: type[msgspec.Struct] = MqttDevice
+    examples = ({"host": "192.0.2.7"},)
     point_settings: type[msgspec.Struct] = MqttPoint
 
     def build(self, settings: MqttDevice, bindings: Sequence[Binding], site: Site) -> Mqtt:
@@ -276,6 +272,14 @@ class MqttType:
             ConfigError: a point does not fit, or another device uses the same broker in the same
                 name with other settings.
         """
+        device = name_of(settings, bindings)
+        try:
+            settings, addresses = filled(settings, bindings, device)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        bindings = [
+            Binding(one.point, address) for one, address in zip(bindings, addresses, strict=True)
+        ]
         fields = []
         for point, address in bindings:
             try:
@@ -292,11 +296,21 @@ class MqttType:
         if line.connection != connection:
             name = f'client_id "{settings.client_id}"' if settings.client_id else "its user"
             raise ConfigError(
-                f"device {bindings[0].point.device} and another device use {connection} with "
+                f"device {device} and another device use {connection} with "
                 f"{name}, but differ in {connection.differences(line.connection)}; one connection "
                 "has one set of settings (or give each a client_id of its own)"
             )
         return Mqtt(settings, bindings, fields, line, site)
+
+    def decode(
+        self,
+        settings: MqttDevice,
+        bindings: Sequence[Binding],
+        exchanges: Sequence[Exchange],
+        site: Site,
+    ) -> Sequence[Probed]:
+        """Return what messages say; see :class:`citytwin.adapter.Decodes`."""
+        return self.build(settings, bindings, Site(site.clock, site.intern)).decoded(exchanges)
 
 
 MQTT: Final = MqttType()

@@ -13,7 +13,7 @@ import ssl
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
@@ -21,12 +21,14 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.mqtt_settings import Connection
 
 PACKET_BYTES_MAX: Final = 1024 * 1024
 """MQTT 5 lets a client say so; a broker keeps larger messages to itself."""
 UNKEPT_MAX: Final = 1000
 """Messages without a receipt at one time, in a kept session. Before MQTT 5 the broker decides."""
+PUBLISH_S_MAX: Final = 5.0
 FAILED: Final = 0x80
 _CLOSED: Final = "Unspecified error"  # paho's word for a connection that is closed without one
 _IDENTIFIERS: Final = 268_435_455
@@ -34,13 +36,36 @@ _CLOSE_S_MAX: Final = 0.9
 _PROPERTIES: Final[Callable[[int], Any]] = Properties  # which has no types
 
 
+Message = MQTTMessage
+"""One message, as the client hands it over."""
+
+
+class Said(NamedTuple):
+    """What is published."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+
+
 class Client(aiomqtt.Client):
     """One connection; hands every message over at the moment it comes."""
 
     def __init__(
-        self, connection: Connection, arrived: Callable[[MQTTMessage], None], client_id: str
+        self,
+        connection: Connection,
+        arrived: Callable[[MQTTMessage], None],
+        client_id: str,
+        will: Said | None = None,
     ) -> None:
         """Read the files that are named; touches no network.
+
+        Args:
+            connection: what is agreed about it.
+            arrived: is called with each message.
+            client_id: empty: a random one.
+            will: what the broker says when the connection is lost.
 
         Raises:
             OSError: a file cannot be read, or is no certificate or key (ssl.SSLError).
@@ -63,6 +88,7 @@ class Client(aiomqtt.Client):
             clean_start=not self.is_kept if self._is_5 else MQTT_CLEAN_START_FIRST_ONLY,
             properties=self._wishes(connection) if self._is_5 else None,
             tls_context=_tls(connection) if connection.tls else None,
+            will=None if will is None else aiomqtt.Will(*will),
             logger=self._log,
         )
         self._client.connect_timeout = connection.connect_timeout_s
@@ -88,7 +114,9 @@ class Client(aiomqtt.Client):
     def _on_disconnect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
     ) -> None:
-        if not self._connected.done():  # aiomqtt would wait for an answer that cannot come
+        # While it is being made, aiomqtt would wait for an answer that cannot come. When that has
+        # timed out already nobody waits, and nobody would retrieve an error.
+        if self._lock.locked() and not self._connected.done():
             said = f" ({self._log.last})" if self._log.last else ""
             error = aiomqtt.MqttError(f"it closed the connection before it answered{said}")
             self._connected.set_exception(error)
@@ -110,14 +138,25 @@ class Client(aiomqtt.Client):
                 await self.__aexit__(None, None, None)
         except (TimeoutError, aiomqtt.MqttError):
             await self._let_go()
+        self._forget()
 
     async def _let_go(self) -> None:
         """Close what is left of a connection that failed: paho would keep its socket."""
         self._client.disconnect()
+        await asyncio.sleep(0)  # aiomqtt watches the socket only now: it must not be closed before
         self._client.loop_write()  # a farewell, if the broker takes it; then it is closed
         if self._client.socket() is not None:
             self._client._sock_close()
-        await asyncio.sleep(0)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Retrieve what ended the connection: whoever asks for it no more has been told already.
+
+        asyncio would complain of each, when it is collected, on whatever screen there is.
+        """
+        for future in (self._connected, self._disconnected):
+            if future.done() and not future.cancelled():
+                future.exception()
 
     async def lost(self) -> str:
         """Wait until the connection is lost; return why."""
@@ -142,6 +181,17 @@ class Client(aiomqtt.Client):
         if isinstance(answer, ReasonCode):
             return str(answer) if answer.is_failure else ""
         return f"code {answer}" if answer >= FAILED else ""
+
+    async def say(self, said: Said) -> None:
+        """Publish.
+
+        Raises:
+            DeviceSilent: the broker does not take it; the text says why, without its name.
+        """
+        try:
+            await self.publish(*said, timeout=PUBLISH_S_MAX)
+        except (aiomqtt.MqttError, OSError) as error:
+            raise DeviceSilent(_why(error.__cause__ or error)) from None
 
     def receipt(self, message_id: int) -> None:
         """Tell the broker that it may forget a message of QoS 1."""

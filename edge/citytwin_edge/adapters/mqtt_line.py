@@ -134,11 +134,20 @@ class Line:
         pause_s = min(PAUSE_S_MIN * 2.0 ** min(self._failures - 1, 10), PAUSE_S_MAX)
         return pause_s * (0.5 + self._random.random() / 2)
 
+    def _new_client(self) -> Client:
+        """Return the client of one attempt (OSError)."""
+        return Client(self.connection, self.arrived, self.connection.client_id)
+
+    async def _greet(self, client: Client) -> None:
+        """Say what must be said first, all topics being asked for (DeviceSilent)."""
+
+    async def _part(self, client: Client) -> None:
+        """Say what must be said last; never raises."""
+
     async def _connected(self) -> str:
         """Connect, subscribe and stay; return why that came to an end."""
-        connection = self.connection
         try:
-            client = Client(connection, self.arrived, connection.client_id)
+            client = self._new_client()
         except OSError as error:
             return str(error)
         self._live, self._is_catching_up = client, client.is_kept
@@ -150,9 +159,12 @@ class Line:
                 await self._subscribe(client)
                 return await self._stay(client)
             finally:
+                await self._part(client)
                 await client.leave()
         except aiomqtt.MqttError as error:
             return str(error.__cause__ or error)
+        except DeviceSilent as error:
+            return str(error)
         finally:
             self.client = self._live = None
             self._owed_before |= {one.message_id: one for one in self._owing}
@@ -184,6 +196,7 @@ class Line:
             why = await client.ask_for(one.topic, one.qos)
             if why:
                 refusals.append((one, why))
+        await self._greet(client)
         self.client, self._failures = client, 0
         self._unwanted.clear()
         for listener in self._listeners:
@@ -221,7 +234,7 @@ class Line:
         is_owed = message.qos > 0 and self.connection.session_s > 0
         self._kept_count += message.qos > 0
         arrival = Arrival(
-            _topic(message),
+            topic_of(message),
             bytes(message.payload[: PAYLOAD_BYTES_MAX + 1]),
             self._clock.now_ns(),
             message.retain or message.dup or self._is_catching_up,
@@ -267,7 +280,8 @@ class Line:
             self._settled.set()
 
 
-def _topic(message: MQTTMessage) -> str:
+def topic_of(message: MQTTMessage) -> str:
+    """Return the topic of a message; empty where it is no text."""
     try:
         return message.topic
     except UnicodeDecodeError:

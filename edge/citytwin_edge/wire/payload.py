@@ -6,8 +6,10 @@ import base64
 import binascii
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import jsonpath
 
@@ -19,7 +21,38 @@ from citytwin_edge.wire.stamps import Stamp
 from citytwin_edge.wire.texts import Numeral, TextField
 
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
+RECORDS_MAX: Final = 1000
 _NAMES: Final = {bool: "a truth", list: "a list", dict: "an object", type(None): "null"}
+
+
+class Absent(DeviceMalformed):
+    """A message that says nothing of a point: what is sought is not in it."""
+
+
+class Path:
+    """A place in JSON (RFC 9535), compiled once."""
+
+    def __init__(self, text: str) -> None:
+        """Compile (ValueError)."""
+        self._path = _compiled(text)
+
+    def first(self, document: Any) -> Any:
+        """Return what is there.
+
+        Raises:
+            Absent: nothing is.
+            DeviceMalformed: it cannot be followed.
+        """
+        return _first(self._path, document)
+
+    def all(self, document: Any) -> list[Any]:
+        """Return everything that is there; of lists each item (DeviceMalformed)."""
+        found: list[Any] = []
+        for seen in _found(self._path, document):
+            found += seen.value if isinstance(seen.value, list) else [seen.value]
+            if len(found) > RECORDS_MAX:
+                raise DeviceMalformed(f"the payload has over {RECORDS_MAX} records")
+        return found
 
 
 class Payload:
@@ -41,6 +74,14 @@ class Payload:
         except (ValueError, RecursionError) as error:
             raise DeviceMalformed(f"the payload is not JSON: {error}") from None
 
+    def records(self, path: Path) -> list[Payload]:
+        """Return the records at a path, each a payload of its own; none where it has none.
+
+        Raises:
+            DeviceMalformed: it is no JSON, or there are too many.
+        """
+        return [_Record(self.data, one) for one in path.all(self.document)]
+
     @property
     def checked(self) -> bytes:
         """The bytes, if they are not too many.
@@ -51,6 +92,35 @@ class Payload:
         if len(self.data) > PAYLOAD_BYTES_MAX:
             raise DeviceMalformed(f"the payload has over {PAYLOAD_BYTES_MAX} bytes")
         return self.data
+
+
+class _Record(Payload):
+    """A part of a message that stands for itself."""
+
+    def __init__(self, data: bytes, document: Any) -> None:
+        super().__init__(data)
+        self.__dict__["document"] = document  # what the cached property would have found
+
+
+class Place(Protocol):
+    """Where in bytes a value is, if it is not at a fixed place."""
+
+    def find(self, data: bytes) -> bytes | float:
+        """Return the bytes that it is in, or itself (Absent, DeviceMalformed)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """How the bytes are come by that a value is in.
+
+    Attributes:
+        encoding: of bytes that come as text, hex or base64; empty: raw.
+        place: where among them its own are; None: all are.
+    """
+
+    encoding: str = ""
+    place: Place | None = None
 
 
 class PayloadField:
@@ -65,7 +135,7 @@ class PayloadField:
         place: TextField | None = None,
         numeral: Numeral | None = None,
         field: Field | None = None,
-        encoding: str = "",
+        inside: Inside | None = None,
         is_text: bool = False,
     ) -> None:
         """Take the value at ``path`` (empty: the payload is the value) and its time, if any.
@@ -76,7 +146,7 @@ class PayloadField:
             place: where the value is in a text; None: it is the whole text.
             numeral: how a number is written in a text.
             field: the value is in bytes.
-            encoding: of bytes that come as text, hex or base64; empty: raw.
+            inside: how these bytes are come by; None: they are what is there.
             is_text: whatever is there is a text, a number too.
 
         Raises:
@@ -89,8 +159,9 @@ class PayloadField:
         if not self._stamp.has_date:  # a message may be old: retained, or kept by the broker
             raise ValueError(f"format {self._stamp.format!r} of a message must have a date")
         self._place, self._numeral = place or TextField(), numeral or Numeral()
+        self._inside, self._is_text = inside or Inside(), is_text
+        self._is_in_bytes = field is not None or self._inside.place is not None
         self._single = None if field is None else Single(field)
-        self._encoding, self._is_text = encoding, is_text
 
     def decode(self, payload: Payload) -> tuple[float | str, int | None]:
         """Return (value, UTC nanoseconds or None); a value that is none is NaN.
@@ -98,18 +169,27 @@ class PayloadField:
         A text only where ``is_text`` was said, or the field in bytes is a string.
 
         Raises:
-            DeviceMalformed: the payload is too large, empty, not JSON, has nothing at the path, or
-                what is there is neither a number nor a known word.
+            Absent: there is nothing at the path, or nothing of it in the bytes.
+            DeviceMalformed: the payload is too large, empty, not JSON, or what is there is neither
+                a number nor a known word.
         """
         seen: Any = payload.checked
         if self._path is not None:
             seen = _first(self._path, payload.document)
-        elif self._single is None:
+        elif not self._is_in_bytes:
             seen = _text(seen)
-        value = self._value(seen) if self._single is None else self._in_bytes(self._single, seen)
+        value = self._in_bytes(seen) if self._is_in_bytes else self._value(seen)
         if self._time is None:
             return value, None
-        return value, self._time_ns(_first(self._time, payload.document))
+        try:
+            time = _first(self._time, payload.document)
+        except Absent:
+            if not self._stamp.may_lack:
+                raise DeviceMalformed(f"the payload has no time at {self._time}") from None
+            return value, None
+        if time is None and self._stamp.may_lack:
+            return value, None
+        return value, self._time_ns(time)
 
     def _value(self, seen: Any) -> float | str:
         if seen is None:
@@ -125,8 +205,14 @@ class PayloadField:
         word = self._numeral.word(text)
         return self._numeral.judged(float(seen)) if word is None else word
 
-    def _in_bytes(self, single: Single, seen: Any) -> float | str:
-        own = single.cut(_bytes(seen, self._encoding))
+    def _in_bytes(self, seen: Any) -> float | str:
+        data = _bytes(seen, self._inside.encoding)
+        own = data if self._inside.place is None else self._inside.place.find(data)
+        if not isinstance(own, bytes):
+            return own
+        single = self._single
+        assert single is not None, "a place that gives bytes goes with a field"
+        own = single.cut(own)
         value, quality, text = single.decode(own)
         if quality == Quality.BAD_MALFORMED:
             raise DeviceMalformed(f"the bytes {own.hex(' ')} are not one of its type")
@@ -160,15 +246,19 @@ def _compiled(path: str) -> Any:
         raise ValueError(f"{path!r} is not a JSON path: {why}") from None
 
 
-def _first(path: Any, document: Any) -> Any:
+def _found(path: Any, document: Any) -> Iterator[Any]:
     if isinstance(document, str):  # the library would take it for JSON once more
         raise DeviceMalformed("the payload is a text, not an object, in JSON")
     try:
-        found = next(iter(path.finditer(document)), None)
+        yield from path.finditer(document)
     except (jsonpath.JSONPathError, RecursionError) as error:
         raise DeviceMalformed(f"{path} cannot be followed in the payload: {error}") from None
+
+
+def _first(path: Any, document: Any) -> Any:
+    found = next(_found(path, document), None)
     if found is None:
-        raise DeviceMalformed(f"the payload has nothing at {path}")
+        raise Absent(f"the payload has nothing at {path}")
     return found.value
 
 

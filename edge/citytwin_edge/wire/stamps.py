@@ -57,6 +57,8 @@ class Stamp:
             Where ``.%f`` stands, a fraction may be.
         utc_offset_h: hours by which the device's clock is ahead of UTC, for times that name no
             offset; None: they all do.
+        may_lack: whether there may be none, or null, in a message; it then has the time that it
+            came.
 
     Raises:
         ValueError: the format names no moment, a day without its year, or no offset where none is
@@ -65,6 +67,7 @@ class Stamp:
 
     format: str = AUTO
     utc_offset_h: float | None = None
+    may_lack: bool = False
 
     def __post_init__(self) -> None:
         """Refuse formats that tell no moment."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import subprocess
 
@@ -11,8 +12,9 @@ import pytest
 
 from citytwin_edge.adapters.mqtt_client import Client, identifier
 from citytwin_edge.adapters.mqtt_settings import MqttDevice
-from tests.edge.mqtt_devices import PATIENCE_S, certificate, wait_for
+from tests.edge.mqtt_devices import PATIENCE_S, certificate
 from tests.servers import broker, free_port, mosquitto, peer
+from tests.waiting import until
 
 # paho leaves its socket to the garbage collector when a handshake fails.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -133,6 +135,42 @@ async def test_a_lost_connection_is_told_with_its_reason(tmp_path):
         await second.leave()
 
 
+@contextlib.contextmanager
+def complaints():
+    """Yield what asyncio complains of, whoever dropped it being collected at the end."""
+    said, loop = [], asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _loop, context: said.append(context["message"]))
+    try:
+        yield said
+        gc.collect()
+    finally:
+        loop.set_exception_handler(before)
+
+
+async def test_a_connection_that_was_lost_unheard_of_leaves_no_complaint(tmp_path):
+    with complaints() as said:
+        async with broker(tmp_path) as running:
+            client = Client(connection(running.port), lambda _: None, "")
+            assert not await client.enter()
+            running.process.kill()
+            await until(client._disconnected.done, "the loss")
+            await client.leave()
+            del client
+    assert said == []
+
+
+async def test_a_broker_that_never_answers_leaves_no_complaint():
+    async def stall(reader, writer):
+        while await reader.read(1000):
+            pass
+
+    with complaints() as said:
+        async with peer(stall) as port:
+            assert "timed out" in await trial(port, connect_timeout_s=0.2)
+    assert said == []
+
+
 async def test_receipts_are_given_when_told_to_and_the_session_remembers(tmp_path):
     kept = {"client_id": "g", "session_s": 60}
     async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as sender:
@@ -143,7 +181,7 @@ async def test_receipts_are_given_when_told_to_and_the_session_remembers(tmp_pat
         assert not await client.ask_for("t", 1)
         for number in range(200):
             await sender.publish("t", str(number), qos=1)
-        await wait_for(lambda: len(heard) == 200)  # no receipt was needed for more
+        await until(lambda: len(heard) == 200, "200 messages")  # no receipt was needed for more
         client.receipt(heard[0].mid)
         client.receipt(heard[1].mid)
         await client.leave()
@@ -151,7 +189,7 @@ async def test_receipts_are_given_when_told_to_and_the_session_remembers(tmp_pat
         client = Client(connection(port, **kept), again.append, "g")
         assert not await client.enter()
         assert client.is_resumed
-        await wait_for(lambda: len(again) == 198)
+        await until(lambda: len(again) == 198, "the other 198 again")
         assert [message.payload for message in again] == [b"%d" % n for n in range(2, 200)]
         assert all(message.dup for message in again)
         await client.leave()

@@ -15,8 +15,9 @@ from citytwin_edge.adapters import mqtt_line
 from citytwin_edge.adapters.mqtt_line import PAUSE_S_MAX, Line
 from citytwin_edge.adapters.mqtt_listener import QUEUE_MAX
 from citytwin_edge.adapters.mqtt_settings import MqttDevice
-from tests.edge.mqtt_devices import PATIENCE_S, device, hearing, new_site, wait_for
+from tests.edge.mqtt_devices import PATIENCE_S, device, hearing, new_site
 from tests.servers import broker, free_port, mosquitto, peer
+from tests.waiting import until
 
 ONE = {"v": {"topic": "{device}/v"}}
 KEPT = {"client_id": "gw-1", "session_s": 3600}
@@ -56,8 +57,10 @@ async def test_the_last_device_to_go_ends_the_connection(tmp_path):
                 await other.connected()
             assert line.client is not None
             await ear.connected()
-        await wait_for(lambda: line.client is None)
-        await wait_for(lambda: "gw-1 disconnected" in running.log.read_text())
+        await until(lambda: line.client is None, "the line to be closed")
+        await until(
+            lambda: "gw-1 disconnected" in running.log.read_text(), "a farewell to the broker"
+        )
         assert running.clients() == ["gw-1"]
 
 
@@ -159,7 +162,7 @@ async def test_a_broker_that_accepts_and_never_answers_is_told(tmp_path):
             for ear in ears:
                 await ear.until(lambda ear: ear.errors)
                 assert "timed out" in str(ear.errors[0])
-            await wait_for(lambda: connections >= 2)
+            await until(lambda: connections >= 2, "a second attempt")
         assert [len(ear.errors) for ear in ears] == [1, 1, 1]
 
 
@@ -235,13 +238,13 @@ async def test_what_was_sent_while_away_comes_and_is_not_shown_as_live(tmp_path,
             await publish(client, ("d0/v", "0"))
             await ear.until(lambda ear: ear.samples)
             assert ear.qualities() == [Quality.GOOD]
-            await wait_for(lambda: not ear.adapter._line._owing)  # the receipt is given
+            await until(lambda: not ear.adapter._line._owing, "the receipt")  # the receipt is given
         for number in range(1, 101):
             stamped = json.dumps({"v": number, "t": moment + number})
             await publish(client, ("d0/v", str(number)), ("d0/t", stamped))
         async with hearing(build()) as (ear,):
             await ear.until(lambda ear: len(ear.samples) == 200)
-            await wait_for(lambda: not ear.adapter._line._is_catching_up)
+            await until(lambda: not ear.adapter._line._is_catching_up, "the session to catch up")
             await publish(client, ("d0/v", "101"))
             await ear.until(lambda ear: len(ear.samples) == 201)
     assert ear.values(0) == [float(number) for number in range(1, 102)]
@@ -280,10 +283,14 @@ async def test_what_was_not_confirmed_comes_again_to_the_next_process(tmp_path):
             assert ears[1].values() == [float(n) for n in range(1, 20, 2)]
             assert ears[0].values() == [float(n) for n in range(2, 20, 2)]
             assert set(ears[0].qualities()) == {Quality.UNCERTAIN_STALE}
-            await wait_for(lambda: ears[0].adapter.confirmation() is None)
+            await until(lambda: ears[0].adapter.confirmation() is None, "every confirmation")
         async with hearing(*devices(port, 2, **KEPT)) as ears:
-            await wait_for(lambda: ears[0].adapter._line.client is not None)
-            await wait_for(lambda: not ears[0].adapter._line._is_catching_up)
+            await until(
+                lambda: ears[0].adapter._line.client is not None, "the line to be subscribed again"
+            )
+            await until(
+                lambda: not ears[0].adapter._line._is_catching_up, "the session to catch up"
+            )
             assert [ear.samples for ear in ears] == [[], []], "all was safe"
 
 
@@ -304,7 +311,7 @@ async def test_what_is_sent_again_within_one_process_is_taken_once(tmp_path):
             await ear.until(lambda ear: 10.0 in ear.values())
             assert ear.values() == [float(n) for n in range(11)]
             ear.adapter.confirmation()()
-            await wait_for(lambda: not ear.adapter._line._owing)
+            await until(lambda: not ear.adapter._line._owing, "the receipt")
 
 
 async def test_topics_of_an_old_configuration_are_named_and_hinder_nothing(tmp_path, capsys):

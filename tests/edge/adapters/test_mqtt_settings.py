@@ -23,6 +23,19 @@ from citytwin_edge.wire.payload import Payload
             "session_s needs qos = 1",
         ),
         (MqttDevice, {"host": "b", "topic_name": "a/b"}, "one level"),
+        (MqttDevice, {"host": "b", "topic_name": "a/+", "dialect": "tasmota"}, "no [+] and #"),
+        (MqttDevice, {"host": "b", "base": "x"}, "base belongs to a dialect"),
+        (MqttDevice, {"host": "b", "dialect": "matter"}, "Invalid enum value"),
+        (MqttDevice, {"host": "b", "topic": ["a", "b#"]}, "topic 'b#' is not a topic"),
+        (MqttDevice, {"host": "b", "records": "$["}, "not a JSON path"),
+        (MqttDevice, {"host": "b", "once": ["$["]}, "not a JSON path"),
+        (MqttDevice, {"host": "b", "tags": {"0": 1}}, "hexadecimal digits"),
+        (MqttDevice, {"host": "b", "tags_end": 2}, "goes with tags"),
+        (MqttPoint, {"topic": "a", "tag": "01"}, "tag goes with at"),
+        (MqttPoint, {"topic": "a", "lpp": "warmth_1"}, "no value of Cayenne LPP"),
+        (MqttPoint, {"topic": "a", "lpp": "temperature_1", "at": 1}, "do not go with it"),
+        (MqttPoint, {"topic": "a", "where": {"$[": 1}}, "not a JSON path"),
+        (MqttPoint, {"topic": "a", "envelope": "x"}, "where the {command} stands"),
         (MqttDevice, {"host": "b", "online_path": "$.s"}, "needs online_topic"),
         (MqttDevice, {"host": "b", "online_topic": "a#"}, "not a topic"),
         (MqttDevice, {"host": "b", "online_topic": "a", "online_path": "$["}, "not a JSON path"),
@@ -125,3 +138,30 @@ def test_what_makes_two_devices_share_a_connection():
     assert connection(client_id="g", user="u").key == connection(client_id="g").key
     assert connection().differences(connection(tls=True, keep_alive_s=9)) == "tls, keep_alive_s"
     assert str(connection()) == "the broker b:1883"
+
+
+BYTES = r"\x01{value:uint8}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({}, b"7"),
+        (
+            {
+                "command": r"\x01{value:uint8}",
+                "envelope": '{"d": "{command}"}',
+                "encoding": "base64",
+            },
+            b'{"d": "AQc="}',
+        ),
+        (
+            {"command": BYTES, "envelope": "<{command}>", "encoding": "hex"},
+            b"<0107>",
+        ),
+        ({"command": "{value:.1f}", "envelope": "[{command}]"}, b"[7.0]"),
+    ],
+)
+def test_commands_in_an_envelope(fields, sent):
+    address = msgspec.convert({"topic": "a", **fields}, MqttPoint)
+    assert address.payload(7.0, "ABCD") == sent

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.fields import Field, Table
-from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX, Payload, PayloadField
+from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX, Inside, Payload, PayloadField
 from citytwin_edge.wire.stamps import Stamp
 from citytwin_edge.wire.texts import Numeral, TextField
 
@@ -25,7 +25,8 @@ def decoded(field, data):
 
 def in_bytes(kind, at, encoding="", *, path="", **how):
     field = Field(Table.FRAME, at, kind, **how)
-    return PayloadField(path, field=field, encoding=encoding, is_text=kind == "string")
+    inside = Inside(encoding)
+    return PayloadField(path, field=field, inside=inside, is_text=kind == "string")
 
 
 # ---- plain values
