@@ -64,3 +64,15 @@ class Kernel(Protocol):
             MalformedError: the bytes are not a snapshot of this kernel, version and set of points.
         """
         ...
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """What a kernel may be besides: one that gives a sample later than it takes it."""
+
+    def held(self) -> Batch:
+        """Return the samples that it has taken and not given, in order of its inputs.
+
+        The gateway asks when points leave the kernel; what it keeps of them is not used after that.
+        """
+        ...

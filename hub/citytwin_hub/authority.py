@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from citytwin.errors import EnrolmentError, StoreError
+from citytwin.files import replace
 from citytwin.identity import segment
-from citytwin_hub.files import replace
 from citytwin_protos.transport import SERVER_NAME
 
 AUTHORITY_DAYS: Final = 3650

@@ -5,6 +5,7 @@ import pytest
 from citytwin import Point
 from citytwin_protos.codec import outcome_to_bytes, pack
 from citytwin_protos.session import (
+    FEATURES,
     Acknowledged,
     Closed,
     EntryRefused,
@@ -37,7 +38,7 @@ def greeted(**limits):
 
 def test_a_gateway_says_who_it_is_and_is_welcomed():
     pair = Pair()
-    assert pair.up() == [HelloReceived(1, "test 1", OUTBOX, b"d")]
+    assert pair.up() == [HelloReceived(1, "test 1", OUTBOX, b"d", FEATURES)]
     pair.hub.welcome(durable_through=9, announce_wanted=True, time_ns=NOW_NS)
     welcome = pb.Down.FromString(pair.hub.outgoing()[0]).welcome
     assert welcome.durable_through == 9

@@ -123,6 +123,14 @@ class SwingingDoor:
         state["held_time"][point] = time_ns
         state["holds"][point] = 1
 
+    def held(self) -> Batch:
+        """Return what is held back; see :class:`citytwin.kernel.Holds`."""
+        state, rows = self._columns, np.flatnonzero(self._columns["holds"])
+        return Batch(
+            rows.astype(np.int32), state["held_time"][rows], state["held"][rows],
+            state["quality"][rows],
+        )  # fmt: skip
+
     def snapshot(self) -> bytes:
         """Return the state; see the contract."""
         return save("swinging-door", VERSION, self._columns)
