@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from citytwin.errors import MalformedError, TooLargeError
+from citytwin.errors import CityTwinError, MalformedError, TooLargeError
 from citytwin.identity import segment
 
 CONFIG_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -77,7 +77,7 @@ def order_from_bytes(data: bytes) -> ConfigOrder:
     """Return the order; raises MalformedError."""
     try:
         return msgspec.msgpack.decode(data, type=ConfigOrder)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, CityTwinError, ValueError, RecursionError) as error:
         raise MalformedError(f"not an order of a configuration: {error}") from None
 
 
