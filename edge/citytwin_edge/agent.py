@@ -186,7 +186,7 @@ class Agent:
         await self._crew.dismiss(leaving)
         # Nothing comes in between from here on until all is in its new place.
         entries, confirmations = self._harvest()
-        entries += _entries(Parcel(now.succeed(before), Batch.empty()))
+        entries += _entries(now.succeed(before))
         self.now = now
         self.numbering.use(now.own)
         entries += self._farewell()

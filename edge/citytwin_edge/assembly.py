@@ -20,7 +20,7 @@ from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.gateway import Device, GatewayConfig, GatewayPoint
 from citytwin_edge.kernels import build
 from citytwin_edge.numbering import Numbering
-from citytwin_edge.pipeline import Pipeline
+from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
 
 _STATE_OF: Final[Mapping[str, Callable[[GatewayPoint], Any]]] = {
@@ -139,11 +139,11 @@ class Assembly:
                 pollers[device.name] = Poller(spec, self._shop.trust, self._shop.take)
         return pollers
 
-    def succeed(self, before: Assembly) -> Batch:
+    def succeed(self, before: Assembly) -> Parcel:
         """Take over the kernels' states, after the last tick of the assembly before.
 
         Returns:
-            What its kernels had held back of points that are no more what they were.
+            What its kernels still had to say of points that are no more what they were.
         """
         old = {one.point.id: one for one in before.config.points}
         new = {one.point.id: one for one in self.config.points}

@@ -82,12 +82,15 @@ class Pipeline:
         self._samples = 0
         for stage in self._stages:
             batch = _run(stage, batch)
+        return self._parcel(batch)
+
+    def _parcel(self, batch: Batch) -> Parcel:
         alarm = self._alarm[batch.point]
         if not alarm.any():
             return Parcel(batch, Batch.empty())
         return Parcel(batch.select(~alarm), batch.select(alarm))
 
-    def succeed(self, before: Pipeline, stays: Callable[[str, str], bool]) -> Batch:
+    def succeed(self, before: Pipeline, stays: Callable[[str, str], bool]) -> Parcel:
         """Take over from a pipeline of other points, after its last tick and before our first.
 
         Args:
@@ -95,13 +98,13 @@ class Pipeline:
             stays: whether the state of (a kernel, a point's id) means the same here.
 
         Returns:
-            What kernels had held back of points whose state is not taken over.
+            What kernels still had to say of points whose state is not taken over.
         """
         self.dropped = before.dropped
         held: list[Batch] = []
         stages = {stage.name: stage for stage in self._stages}
         for old in before._stages:
-            taken = [False] * len(old.kernel.inputs)
+            leave = np.ones(len(old.kernel.inputs), bool)
             new = stages.get(old.name)
             if new is not None:
                 places = {name: index for index, name in enumerate(new.kernel.inputs)}
@@ -110,14 +113,12 @@ class Pipeline:
                     for index, name in enumerate(old.kernel.inputs)
                     if name in places and stays(old.name, name)
                 ]
-                if _taken_over(old, new, np.array(rows, np.intp).reshape(-1, 2)):
-                    for index, _ in rows:
-                        taken[index] = True
+                table = np.array(rows, np.intp).reshape(-1, 2)
+                leave[table[:, 0]] = not _taken_over(old, new, table)
             if isinstance(old.kernel, Holds):
-                left = old.kernel.held()
-                left = left.select(~np.array(taken, bool)[left.point])
-                held.append(left.renumbered(old.numbers))
-        return Batch.concat(held)
+                last = old.kernel.held(np.flatnonzero(leave).astype(np.int32))
+                held.append(last.renumbered(old.numbers))
+        return before._parcel(Batch.concat(held))
 
     def snapshots(self) -> dict[str, bytes]:
         """Return every kernel's state by name."""

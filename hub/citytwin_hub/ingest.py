@@ -257,21 +257,21 @@ class Ingest:
             connection.session.bye("protocol", f"numbers lie between 0 and {NUMBERS_MAX}")
         else:
             try:
-                self._take_announced(connection, points, announced.texts)
+                self._take_announced(connection, announced)
             except StoreError as error:
                 _log.error("link.announce_failed", gateway=connection.gateway, reason=str(error))
                 connection.session.bye("overloaded", "the hub cannot keep new points now")
 
-    def _take_announced(
-        self, connection: Connection, points: Mapping[int, Point], texts: Mapping[int, str]
-    ) -> None:
+    def _take_announced(self, connection: Connection, announced: Announced) -> None:
+        points, texts = announced.points, announced.texts
         ordered = sorted(points)
         size = max(ordered[-1] + 1 if ordered else 0, len(connection.numbers))
         numbers, is_text = np.full(size, -1, np.int32), np.zeros(size, bool)
         numbers[: len(connection.numbers)] = connection.numbers
         is_text[: len(connection.is_text)] = connection.is_text
         if ordered:
-            numbers[ordered] = self._registry.rows([points[number] for number in ordered])
+            gone = {index for index, number in enumerate(ordered) if number in announced.gone}
+            numbers[ordered] = self._registry.rows([points[number] for number in ordered], gone)
             is_text[ordered] = [points[number].kind == Kind.TEXT for number in ordered]
         connection.numbers, connection.is_text = numbers, is_text
         known = self._registry.text_numbers(texts.values())

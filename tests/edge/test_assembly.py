@@ -59,11 +59,26 @@ def test_what_a_kernel_holds_of_a_point_that_leaves_is_given(tmp_path, monkeypat
     first.latest[level] = 1.1
     assert first.pipeline.tick().telemetry.value.tolist() == [1.0], "1.1 is held back"
     same = made(config_of(tmp_path, monkeypatch, DOOR + "\n")[0], shop, first)
-    assert not len(same.succeed(first))
+    assert not len(same.succeed(first).telemetry)
     assert same.latest[level] == 1.1
     without = made(config_of(tmp_path, monkeypatch, DEVICES)[0], shop, same)
     held = without.succeed(same)
-    assert held == Batch.of([level], now + SECOND, [1.1])
+    assert held == (Batch.of([level], now + SECOND, [1.1]), Batch.empty())
+
+
+def test_an_alarm_of_a_point_that_begins_anew_ends(tmp_path, monkeypatch, shop):
+    """Its kernel forgets that it was raised, so nobody would ever return it."""
+    narrow = DEVICES.replace("normal = [0, 10000]", "normal = [0, 1]")
+    first = made(config_of(tmp_path, monkeypatch, narrow)[0], shop)
+    now = 1_767_225_600 * SECOND
+    first.pipeline.take(Batch.of([first.numbers["g/d1/level"]], now, [5.0]))
+    alarm = first.numbers["g/d1/level.alarm"]
+    assert first.pipeline.tick().alarms == Batch.of([alarm], now, [1.0])
+    wider = made(config_of(tmp_path, monkeypatch, DEVICES)[0], shop, first)
+    assert not len(wider.succeed(first).alarms), "it goes on, and returns with the next value"
+    other = DEVICES.replace('name = "level"', 'name = "level"\nscale = 2')
+    second = made(config_of(tmp_path, monkeypatch, other)[0], shop, first)
+    assert second.succeed(first).alarms == Batch.of([alarm], now, [0.0])
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from citytwin.batch import SECOND_NS, Batch
+from citytwin.batch import SECOND_NS, Batch, Int32
 from citytwin.point import Point
 from citytwin_edge.kernels.settings import PointRules
 from citytwin_edge.kernels.state import load, rounds, save
@@ -123,11 +123,11 @@ class SwingingDoor:
         state["held_time"][point] = time_ns
         state["holds"][point] = 1
 
-    def held(self) -> Batch:
-        """Return what is held back; see :class:`citytwin.kernel.Holds`."""
-        state, rows = self._columns, np.flatnonzero(self._columns["holds"])
+    def held(self, inputs: Int32) -> Batch:
+        """Return the samples that are held back; see :class:`citytwin.kernel.Holds`."""
+        state, rows = self._columns, inputs[self._columns["holds"][inputs] > 0]
         return Batch(
-            rows.astype(np.int32), state["held_time"][rows], state["held"][rows],
+            rows, state["held_time"][rows], state["held"][rows],
             state["quality"][rows],
         )  # fmt: skip
 

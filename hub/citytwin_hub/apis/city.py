@@ -47,6 +47,8 @@ class Overview:
         if self._version != registry.version:
             self._version, self._counts, self._own = registry.version, {}, {}
             for row, point in registry.points.items():
+                if row in registry.gone:
+                    continue
                 self._counts[point.gateway] = self._counts.get(point.gateway, 0) + 1
                 if point.device == HEALTH:
                     self._own.setdefault(point.gateway, {})[point.name] = row
@@ -89,6 +91,7 @@ class City:
             "step": point.step,
             "feeds": point.feeds,
             "attribute": point.attribute,
+            "gone": row in self.registry.gone,
         }
 
     def values(self, latest: Latest) -> list[dict[str, Any]]:

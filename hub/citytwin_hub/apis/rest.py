@@ -105,13 +105,15 @@ async def points(
     q: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+    gone: bool = False,
 ) -> dict[str, Any]:
-    """List points by row, a page at a time."""
+    """List points by row, a page at a time; with ``gone`` those that gateways have no more."""
     wanted = q.casefold()
     matching = (
         city.point(row, point)
         for row, point in sorted(city.registry.points.items())
         if row > after
+        and (row in city.registry.gone) == gone
         and (not gateway or point.gateway == gateway)
         and (not wanted or wanted in _searched(point))
     )
@@ -130,9 +132,10 @@ async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "")
         mine = [row for row, point in city.registry.points.items() if point.gateway == gateway]
         chosen = mine if chosen is None else [row for row in chosen if row in set(mine)]
     values = city.values(city.twin.read(chosen))
+    left_out = city.registry.gone if chosen is None else ()
     return {
         "now_ms": city.clock.now_ns() // MS,
-        "values": [value for value in values if value["time_ms"]],
+        "values": [one for one in values if one["time_ms"] and one["row"] not in left_out],
     }
 
 

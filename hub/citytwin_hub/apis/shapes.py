@@ -61,6 +61,7 @@ class PointShape(BaseModel):
     step: float
     feeds: str
     attribute: str
+    gone: bool
 
 
 class PointList(BaseModel):
