@@ -40,6 +40,8 @@ _PATH: Final = re.compile(r"\.([\w-]+)|\[(\d+)\]|\[\.\.\.\]")
 _REPORT: Final = re.compile(r"(.*?)(?: - at `(?:key in )?\$(.*)`)?", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
+_SECRET: Final = re.compile(r"password|passphrase|secret|token|key")
+"""Fields whose values are in no message: it goes into logs, and to the hub."""
 _TYPE: Final = ("Expected `", "Invalid enum value")
 
 
@@ -140,7 +142,8 @@ class Document:
         if missing := _MISSING.fullmatch(message):
             return self.error(f'field "{missing[1]}" is missing', place)
         if message.startswith(_TYPE):
-            message = f"expected {allowed(info)}, got {in_words(value)}"
+            secret = bool(place) and _SECRET.search(str(place[-1])) is not None
+            message = f"expected {allowed(info)}, got {'…' if secret else in_words(value)}"
         elif isinstance(value, dict):
             place = (*place, *_mentioned(message, [name for name in fields(info) if name in value]))
         return self.error(message.removesuffix("."), place)

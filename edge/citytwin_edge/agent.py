@@ -26,7 +26,9 @@ from citytwin_edge.admission import Admission
 from citytwin_edge.assembly import Assembly, Workshop
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.commander import Commander
+from citytwin_edge.config_store import ConfigStore
 from citytwin_edge.crew import Crew, part
+from citytwin_edge.enrol import AUTHORITY
 from citytwin_edge.failsafe import FailSafe
 from citytwin_edge.gateway import GatewayConfig
 from citytwin_edge.keeper import Keeper
@@ -35,6 +37,8 @@ from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
 from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
 from citytwin_edge.reload import Reloader
+from citytwin_edge.remote_config import RemoteConfig
+from citytwin_edge.signature import is_signed
 from citytwin_edge.uplink import Uplink
 from citytwin_protos.codec import outcome_to_bytes, pack
 from citytwin_protos.transport import Line
@@ -101,6 +105,15 @@ class Agent:
         )
         self._redial = redial
         self.reloader = Reloader(lambda: self.config, self.change)
+        self.remote = self.uplink.configures = RemoteConfig(
+            ConfigStore(config.path, state),
+            self.reloader,
+            self.uplink,
+            authority=(state / AUTHORITY).read_bytes,
+            is_signed=is_signed,
+            last_number=self._last_number,
+            now_ns=self.trust.hub_now_ns,
+        )
         self._snapshot_ns = 0
         self._changed, self._stopping = asyncio.Event(), asyncio.Event()
 
@@ -154,6 +167,7 @@ class Agent:
                         part("health", self._tell_health()),
                         part("flush", self._flush_for_ever()),
                         part("reload", self.reloader.run()),
+                        part("remote", self.remote.run()),
                     ]
                     tasks = [reading.create_task(part) for part in parts]
                     await self._stopping.wait()
@@ -202,6 +216,7 @@ class Agent:
         await self._keep(entries, confirmations, self.pipeline.snapshots())
         for poller in leaving:
             poller.part()
+        self.uplink.tell_config()
         return now.described(before)
 
     def _take(self, batch: Batch) -> None:
@@ -288,6 +303,9 @@ class Agent:
         await self.flush()
         if await self.keeper.keep([NewEntry(EntryKind.OUTCOME, outcome_to_bytes(outcome), 0)]):
             self.uplink.wake()
+
+    async def _last_number(self) -> int:
+        return (await self._disk(self.outbox.stats)).last_number
 
     def _latest_good(self, point_id: str) -> float | None:
         value = float(self.now.latest[self.now.numbers[point_id]])

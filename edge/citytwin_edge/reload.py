@@ -85,6 +85,11 @@ class Reloader:
         self._count(current())
 
     @property
+    def current(self) -> GatewayConfig:
+        """The configuration that runs."""
+        return self._current()
+
+    @property
     def health(self) -> ConfigHealth:
         """What the agent tells of its configuration."""
         return ConfigHealth(self._version.version, _RESULTS[self.result])

@@ -23,6 +23,9 @@ from citytwin_protos.session import (
     ClockCompared,
     Closed,
     CommandReceived,
+    ConfigAsked,
+    ConfigPushed,
+    ConfigReported,
     EntryRefused,
     GatewaySession,
     Welcomed,
@@ -48,6 +51,22 @@ class Disk(Protocol):
         ...
 
 
+class Configures(Protocol):
+    """What has to do with the configuration that the hub holds."""
+
+    def report(self) -> ConfigReported:
+        """Return what the hub is told of the configuration that runs."""
+        ...
+
+    def asked(self, asked: ConfigAsked) -> ConfigReported:
+        """Return the same, with its text if the hub may have it."""
+        ...
+
+    def pushed(self, push: ConfigPushed) -> None:
+        """Take what the hub pushes, without waiting."""
+        ...
+
+
 class Uplink:
     """Keeps one line to the hub; belongs to the event loop.
 
@@ -55,6 +74,7 @@ class Uplink:
         connected: whether the hub has welcomed us on the present line.
         connects: how often it has.
         sent_bytes: frames sent, without what the line puts around them.
+        configures: takes what the hub pushes; None where nobody does.
     """
 
     def __init__(
@@ -91,6 +111,8 @@ class Uplink:
         self._texts_told = 0
         self._points_told = 0
         self._elsewhere = ""
+        self._session: GatewaySession | None = None
+        self.configures: Configures | None = None
         self._redial = asyncio.Event()
         self.connected = False
         self.connects = 0
@@ -104,6 +126,12 @@ class Uplink:
     def durable_through(self) -> int:
         """The highest number that the hub has acknowledged since this agent began."""
         return self._through
+
+    def tell_config(self, report: ConfigReported | None = None) -> None:
+        """Report to the hub what runs, or something else about it, if it is there."""
+        if self._session is not None and self.connected and self.configures is not None:
+            self._session.report_config(report or self.configures.report())
+            self._wake.set()
 
     def reconnect(self, why: str) -> None:
         """Let go of the line and connect anew, at once."""
@@ -128,7 +156,7 @@ class Uplink:
 
     async def _serve(self, line: Line) -> None:
         """Run one session on a line, until either side or the line ends it."""
-        session = GatewaySession()
+        session = self._session = GatewaySession()
         session.start(
             self._clock.monotonic_ns(),
             software=SOFTWARE,
@@ -208,6 +236,10 @@ class Uplink:
             await self._disk(self._outbox.refuse, event.number, reason)
         elif isinstance(event, CommandReceived):
             self._command(event.command)
+        elif isinstance(event, ConfigPushed) and self.configures is not None:
+            self.configures.pushed(event)
+        elif isinstance(event, ConfigAsked) and self.configures is not None:
+            session.report_config(self.configures.asked(event))
         elif isinstance(event, ClockCompared):
             self._trust.compared(event.offset_ns, event.round_trip_ns // 2)
         self._wake.set()  # there may be room, or an answer to send
@@ -223,6 +255,7 @@ class Uplink:
         self._points_told = self._numbering.version
         self._texts_told = max(texts, default=0)
         self._acknowledge(event.durable_through)
+        self.tell_config()
         _log.info("uplink.connected", durable_through=event.durable_through, points=len(points))
 
     async def _until_redial(self) -> None:

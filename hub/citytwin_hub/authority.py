@@ -100,6 +100,14 @@ class Authority:
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         return pem, f"{certificate.serial_number:x}"
 
+    def signature(self, data: bytes) -> bytes:
+        """Return the authority's signature over something that gateways shall believe.
+
+        ECDSA on P-256 with SHA-256 (FIPS 186-5), DER. ``data`` must not be able to be a part of a
+        certificate: this key signs those, too.
+        """
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
+
     def _create(self, now_ns: int) -> None:
         key, now = ec.generate_private_key(ec.SECP256R1()), _moment(now_ns)
         name = _name("CityTwin authority")

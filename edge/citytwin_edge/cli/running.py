@@ -8,11 +8,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from citytwin.errors import CityTwinError
 from citytwin_edge.cli import options as common
 from citytwin_edge.cli import output
+
+if TYPE_CHECKING:
+    from citytwin_edge.gateway import GatewayConfig
 
 STOP_S_MAX: Final = 5.0
 """A stopping agent that is not done by then ends at once; what it has accepted is on the disk."""
@@ -50,25 +53,38 @@ def add_to(commands: Any) -> None:
 
 def run(options: Any) -> int:
     """Run the agent until it is told to stop."""
+    from citytwin_edge import enrol
+    from citytwin_edge.config_store import state_of
+
+    # What gRPC says by itself is no line of our log; the uplink tells what is lost and why.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    path = common.config_path(options)
+    state = state_of(path)
+    if not state.is_dir():
+        enrol.load(state, common.load(options).name)  # says what is to be done
+    # Before anything is put right there: another agent may be in the midst of it.
+    with locked(state) as lock:
+        return _run_alone(path, lock)
+
+
+def _run_alone(path: Path, lock: TextIO) -> int:
     from random import Random
 
     from citytwin.clock import SystemClock
     from citytwin_edge import enrol
     from citytwin_edge.agent import Agent
+    from citytwin_edge.config_store import recovered
     from citytwin_edge.dial import Dialler
 
-    # What gRPC says by itself is no line of our log; the uplink tells what is lost and why.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    config = common.load(options)
+    now_ns = SystemClock().now_ns()
+    config = recovered(path, now_ns)
     identity = enrol.load(config.state, config.name)
-    days = identity.days_left(SystemClock().now_ns())
+    days = identity.days_left(now_ns)
     if days < EXPIRY_DAYS:
         _log_expiry(days)
     connect = Dialler(config.hub or identity.hub, identity, config.state)
 
-    lock = locked(config.state)
-
-    def redial(config: Any) -> None:
+    def redial(config: GatewayConfig) -> None:
         connect.address = config.hub or identity.hub
 
     async def serve() -> None:
@@ -95,8 +111,6 @@ def run(options: Any) -> int:
         print("citytwin-edge: a part of the agent failed, see the log above; it must be started "
               "again (systemd does)", file=sys.stderr)  # fmt: skip
         return FAILED
-    finally:
-        lock.close()
     return 0
 
 
@@ -112,7 +126,7 @@ def _settle() -> None:
         libc.malloc_trim(0)
 
 
-def locked(state: Path) -> Any:
+def locked(state: Path) -> TextIO:
     """Return the open lock file of a state folder; the system lets go of it when we end."""
     import fcntl
 

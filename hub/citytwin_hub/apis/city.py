@@ -18,7 +18,9 @@ from citytwin.units import unit
 from citytwin_hub.access import Access
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.commands import Commands
-from citytwin_hub.ingest import Counters, Ingest
+from citytwin_hub.configs import Configs
+from citytwin_hub.connections import Counters
+from citytwin_hub.ingest import Ingest
 from citytwin_hub.messages import LANGUAGES
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Latest, Twin
@@ -66,6 +68,7 @@ class City:
     ingest: Ingest
     alarms: Alarms
     commands: Commands
+    configs: Configs
     access: Access
     base_map: dict[str, Any]
     overview: Overview = field(default_factory=Overview)
@@ -155,6 +158,7 @@ class City:
                     "refused": gateway.refused,
                     "refused_ms": gateway.refused_ns // 1_000_000 or None,
                     "refused_reason": gateway.refused_reason,
+                    "config": self.configs.summary(gateway.name),
                 }
             )
         return shown

@@ -34,21 +34,21 @@ SAMPLES_MAX: Final = 500_000
 MS: Final = 1_000_000
 TIME_MS_MAX: Final = 9_000_000_000_000
 
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": Problem, "description": "no token, or a wrong one"},
     403: {"model": Problem, "description": "the token's role is too small"},
     422: {"model": Problem, "description": "a field is wrong; it is named"},
     429: {"model": Problem, "description": "too many wrong tokens, or too many open commands"},
     503: {"model": Problem, "description": "the hub's disk refuses; try again"},
 }
-_NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": Problem, "description": "there is no such thing"}
 }
-_CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
+CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": Problem, "description": "the id was given before, for something else"}
 }
 
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS)
 
 
 class ApiError(CityTwinError):
@@ -123,7 +123,7 @@ async def points(
 
 
 @router.get(
-    "/latest", response_model=LatestValues, response_model_exclude_unset=True, responses=_NOT_FOUND
+    "/latest", response_model=LatestValues, response_model_exclude_unset=True, responses=NOT_FOUND
 )
 async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "") -> dict[str, Any]:
     """Return the latest sample of some points, of a gateway's, or of all that have one."""
@@ -139,7 +139,7 @@ async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "")
     }
 
 
-@router.get("/history", response_model=History, responses=_NOT_FOUND)
+@router.get("/history", response_model=History, responses=NOT_FOUND)
 def history(
     city: CityOf,
     _user: Viewer,
@@ -189,7 +189,7 @@ async def alarms(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return {"alarms": city.alarms.described()}
 
 
-@router.post("/alarms/{number}/acknowledge", response_model=Acknowledgement, responses=_NOT_FOUND)
+@router.post("/alarms/{number}/acknowledge", response_model=Acknowledgement, responses=NOT_FOUND)
 async def acknowledge(city: CityOf, user: Operator, number: int) -> dict[str, Any]:
     """Note that an operator has seen an alarm."""
     alarm = city.alarms.acknowledge(number, user.name, city.clock.now_ns())
@@ -211,7 +211,7 @@ class Wish(BaseModel):
 
 
 @router.post(
-    "/commands", status_code=202, response_model=CommandShape, responses=_NOT_FOUND | _CONFLICT
+    "/commands", status_code=202, response_model=CommandShape, responses=NOT_FOUND | CONFLICT
 )
 async def command(city: CityOf, user: Viewer, wish: Wish) -> dict[str, Any]:
     """Submit a command; what becomes of it is told by /commands/{id} and the live stream."""
@@ -233,7 +233,7 @@ async def commands(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return {"commands": [city.commands.described(one) for one in city.commands.listed()]}
 
 
-@router.get("/commands/{command_id}", response_model=CommandShape, responses=_NOT_FOUND)
+@router.get("/commands/{command_id}", response_model=CommandShape, responses=NOT_FOUND)
 async def one_command(city: CityOf, _user: Viewer, command_id: str) -> dict[str, Any]:
     """Return one command and every state that it went through."""
     tracked = city.commands.find(command_id)
