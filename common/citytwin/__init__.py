@@ -10,6 +10,7 @@ from citytwin.adapter import (
     Found,
     Listens,
     Locates,
+    Parts,
     Picks,
     Probed,
     Probes,
@@ -23,7 +24,7 @@ from citytwin.clock import Clock, SystemClock
 from citytwin.command import Command, Outcome, OutcomeState, Readback
 from citytwin.errors import CityTwinError
 from citytwin.history import Aggregates, Block, HistoryStore
-from citytwin.kernel import Kernel
+from citytwin.kernel import Holds, Kernel
 from citytwin.model import Attribute, Model
 from citytwin.point import Kind, Label, Place, Point, Source, Span
 from citytwin.quality import Quality, Severity
@@ -45,6 +46,7 @@ __all__ = [
     "Exchange",
     "Found",
     "HistoryStore",
+    "Holds",
     "Kernel",
     "Kind",
     "Label",
@@ -53,6 +55,7 @@ __all__ = [
     "Model",
     "Outcome",
     "OutcomeState",
+    "Parts",
     "Picks",
     "Place",
     "Point",

@@ -238,6 +238,15 @@ class Confirms(Protocol):
 
 
 @runtime_checkable
+class Parts(Protocol):
+    """Has something on a line that it shares (a subscription) from its construction on."""
+
+    def part(self) -> None:
+        """Take it back: the device is configured no more. Comes after the last ``close``, once."""
+        ...
+
+
+@runtime_checkable
 class Writes(Protocol):
     """Can be commanded."""
 

@@ -40,20 +40,23 @@ _PATH: Final = re.compile(r"\.([\w-]+)|\[(\d+)\]|\[\.\.\.\]")
 _REPORT: Final = re.compile(r"(.*?)(?: - at `(?:key in )?\$(.*)`)?", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`")
+_SECRET: Final = re.compile(r"password|passphrase|secret|token|key")
+"""Fields whose values are in no message: it goes into logs, and to the hub."""
 _TYPE: Final = ("Expected `", "Invalid enum value")
 
 
 class Document:
     """One TOML file: its data, and where each part of it stands."""
 
-    def __init__(self, path: Path) -> None:
-        """Read a file.
+    def __init__(self, path: Path, raw: bytes | None = None) -> None:
+        """Read a file, or take ``raw``, which is to be put there.
 
         Raises:
             ConfigError: it cannot be read, is too large, is not UTF-8 or not TOML.
         """
         self.path = path
-        self._text = _read(path)
+        self.raw = _bytes(path) if raw is None else raw
+        self._text = _text(path, self.raw)
         try:
             self.data: dict[str, Any] = tomllib.loads(self._text)
         except tomllib.TOMLDecodeError as error:
@@ -139,7 +142,8 @@ class Document:
         if missing := _MISSING.fullmatch(message):
             return self.error(f'field "{missing[1]}" is missing', place)
         if message.startswith(_TYPE):
-            message = f"expected {allowed(info)}, got {in_words(value)}"
+            secret = bool(place) and _SECRET.search(str(place[-1])) is not None
+            message = f"expected {allowed(info)}, got {'…' if secret else in_words(value)}"
         elif isinstance(value, dict):
             place = (*place, *_mentioned(message, [name for name in fields(info) if name in value]))
         return self.error(message.removesuffix("."), place)
@@ -180,12 +184,15 @@ SHOWN_CHARS_MAX: Final = 200
 _type_info: Final[Callable[[Any], Any]] = functools.cache(msgspec.inspect.type_info)
 
 
-def _read(path: Path) -> str:
+def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
+            return file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _text(path: Path, raw: bytes) -> str:
     if len(raw) > FILE_BYTES_MAX:
         raise ConfigError(f"{path}: has over {FILE_BYTES_MAX} bytes")
     try:

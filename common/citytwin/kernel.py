@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol, runtime_checkable
 
-from citytwin.batch import Batch
+from citytwin.batch import Batch, Int32
 from citytwin.point import Point
 
 SNAPSHOT_BYTES_MAX: Final = 1 << 20
@@ -62,5 +62,18 @@ class Kernel(Protocol):
 
         Raises:
             MalformedError: the bytes are not a snapshot of this kernel, version and set of points.
+        """
+        ...
+
+
+@runtime_checkable
+class Holds(Protocol):
+    """What a kernel may be besides: one that owes something for the samples that it has taken."""
+
+    def held(self, inputs: Int32) -> Batch:
+        """Return what is still to be said of some inputs, for they leave the kernel.
+
+        A sample that was held back, the end of an alarm that was raised. Comes after the last
+        ``step``. ``inputs``: int32, shape (n,), indexes.
         """
         ...

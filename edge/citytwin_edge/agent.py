@@ -8,32 +8,37 @@ starts it again, and nothing that was accepted is lost. Only pollers never end.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import structlog
 
-from citytwin.adapter import Site
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.clock import Clock
 from citytwin.command import Outcome
 from citytwin.errors import StoreError
-from citytwin.quality import Severity, severity
-from citytwin_edge import health
+from citytwin.point import Kind
+from citytwin.quality import Quality, Severity, severity
 from citytwin_edge.admission import Admission
+from citytwin_edge.assembly import Assembly, Workshop
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.commander import Commander
+from citytwin_edge.config_store import ConfigStore
+from citytwin_edge.crew import Crew, part
+from citytwin_edge.enrol import AUTHORITY
 from citytwin_edge.failsafe import FailSafe
-from citytwin_edge.gateway import GatewayConfig, nanoseconds
+from citytwin_edge.gateway import GatewayConfig
 from citytwin_edge.keeper import Keeper
-from citytwin_edge.kernels import build
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
 from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
+from citytwin_edge.reload import Reloader
+from citytwin_edge.remote_config import RemoteConfig
+from citytwin_edge.signature import is_signed
 from citytwin_edge.uplink import Uplink
 from citytwin_protos.codec import outcome_to_bytes, pack
 from citytwin_protos.transport import Line
@@ -56,20 +61,25 @@ class Agent:
         clock: Clock,
         connect: Callable[[], Awaitable[Line]],
         random: Random,
+        redial: Callable[[GatewayConfig], None] = lambda _config: None,
     ) -> None:
         """Open the stores and build every part; touches no network.
+
+        ``redial`` lets ``connect`` call the hub of another configuration.
 
         Raises:
             CityTwinError: a store or the configuration cannot be used.
         """
-        self.config, state = config, config.state
+        state = config.state
         self.trust = ClockTrust(clock)
         self.outbox = Outbox(state / "outbox.db", size_bytes_max=config.outbox_bytes_max)
         # One thread for everything that touches the disk; who asks, waits, so its queue is short.
         self._disk_thread = ThreadPoolExecutor(1, "disk")
         self.numbering = Numbering(self.outbox.connect())
-        self._build_points()
-        self._build_pollers()
+        self._shop = Workshop(self.numbering, self.trust, self._take)
+        self.now = Assembly(config, self._shop)
+        self.now.pipeline.restore(self.outbox.snapshots())
+        self.numbering.use(self.now.own)
         self.admission = Admission(self.trust)
         self.keeper = Keeper(self.outbox, self._disk)
         self.commander = Commander(
@@ -80,11 +90,8 @@ class Agent:
             now_ns=self.trust.hub_now_ns,
             latest=self._latest_good,
             interlocks=config.interlocks,
-            intervals_ns={
-                one.point.id: nanoseconds(one.write.interval_s_min)
-                for one in config.points if one.write is not None
-            },
-        )  # fmt: skip
+            intervals_ns=config.intervals_ns,
+        )
         self.uplink = Uplink(
             self.outbox, self.numbering, connect, self._disk,
             trust=self.trust, command=self.commander.offer, random=random,
@@ -96,33 +103,34 @@ class Agent:
             last_set=self.commander.last_set,
             secure=self.commander.secure,
         )
+        self._redial = redial
+        self.reloader = Reloader(lambda: self.config, self.change)
+        self.remote = self.uplink.configures = RemoteConfig(
+            ConfigStore(config.path, state),
+            self.reloader,
+            self.uplink,
+            authority=(state / AUTHORITY).read_bytes,
+            is_signed=is_signed,
+            last_number=self._last_number,
+            now_ns=self.trust.hub_now_ns,
+        )
         self._snapshot_ns = 0
-        self._stopping = asyncio.Event()
+        self._changed, self._stopping = asyncio.Event(), asyncio.Event()
 
-    def _build_points(self) -> None:
-        """Number the points and put the kernels between them."""
-        config = self.config
-        kernels = build([(one.point, one.rules) for one in config.points])
-        derived = [point for kernel in kernels.values() for point in kernel.outputs]
-        names = [device.name for device in config.devices]
-        own = health.points(config.name, config.label, config.place, names)
-        points = [*(one.point for one in config.points), *derived, *own]
-        self._measured = numbers = self.numbering.numbers(points)
-        self._numbers = {point.id: int(n) for point, n in zip(points, numbers, strict=True)}
-        self._latest = np.full(int(numbers.max()) + 1, np.nan)
-        self._health = health.Health(numbers[len(points) - len(own) :], self.trust)
-        self.pipeline = Pipeline(kernels, points, numbers)
-        self.pipeline.restore(self.outbox.snapshots())
+    @property
+    def config(self) -> GatewayConfig:
+        """The configuration that runs."""
+        return self.now.config
 
-    def _build_pollers(self) -> None:
-        site = Site(self.trust, self.numbering.intern)
-        self.pollers: dict[str, Poller] = {}
-        first = 0
-        for device in self.config.devices:
-            mine = self._measured[first : first + len(device.points)]
-            spec = device.spec(device.build(site), mine)
-            self.pollers[device.name] = Poller(spec, self.trust, self._take)
-            first += len(device.points)
+    @property
+    def pipeline(self) -> Pipeline:
+        """The kernels that run."""
+        return self.now.pipeline
+
+    @property
+    def pollers(self) -> dict[str, Poller]:
+        """The devices' pollers that run, by name."""
+        return self.now.pollers
 
     @property
     def accepted_samples(self) -> int:
@@ -145,22 +153,27 @@ class Agent:
             ExceptionGroup: a part failed that must not; what was read is kept.
         """
         _log.info("agent.started", gateway=self.config.name, devices=len(self.pollers),
-                  points=len(self._measured), state=str(self.config.state))  # fmt: skip
+                  points=len(self.now.own), state=str(self.config.state))  # fmt: skip
         try:
+            await self._keep(self._farewell(), [])
             async with asyncio.TaskGroup() as sending:
-                uplink = sending.create_task(_part("uplink", self.uplink.run()))
+                uplink = sending.create_task(part("uplink", self.uplink.run()))
                 async with asyncio.TaskGroup() as reading:
+                    self._crew = Crew(reading)
+                    self._crew.engage(self.pollers.values())
                     parts = [
-                        *(_part(name, poller.run()) for name, poller in self.pollers.items()),
-                        _part("commander", self.commander.run()),
-                        _part("failsafe", self.failsafe.run()),
-                        _part("health", self._tell_health()),
-                        _part("flush", self._flush_for_ever()),
+                        part("commander", self.commander.run()),
+                        part("failsafe", self.failsafe.run()),
+                        part("health", self._tell_health()),
+                        part("flush", self._flush_for_ever()),
+                        part("reload", self.reloader.run()),
+                        part("remote", self.remote.run()),
                     ]
                     tasks = [reading.create_task(part) for part in parts]
                     await self._stopping.wait()
                     for task in tasks:
                         task.cancel()
+                    self._crew.end()
                 await self.flush(final=True)
                 uplink.cancel()
         except BaseException:
@@ -173,35 +186,99 @@ class Agent:
             self.outbox.close()
             _log.info("agent.stopped", accepted=self.accepted_samples, lost=self.dropped_samples)
 
+    async def change(self, config: GatewayConfig) -> str:
+        """Let another configuration take the place of this one; return what has changed, in words.
+
+        Devices that are wired as before do not notice. What was read by the old one is kept by it,
+        and what was read of points that are no more ends with a sample that says so.
+
+        Raises:
+            BUILD_ERRORS: it cannot be built; everything is as it was.
+        """
+        before, now = self.now, Assembly(config, self._shop, self.now)
+        leaving = [one for name, one in before.pollers.items() if now.pollers.get(name) is not one]
+        await self._crew.dismiss(leaving)
+        # Nothing comes in between from here on until all is in its new place.
+        entries, confirmations = self._harvest()
+        entries += _entries(now.succeed(before))
+        self.now = now
+        self.numbering.use(now.own)
+        entries += self._farewell()
+        points = {one.point.id: one.point for one in config.points}
+        self.commander.change(points, config.interlocks, config.intervals_ns)
+        self.failsafe.points = config.failsafe
+        self.outbox.size_bytes_max = config.outbox_bytes_max
+        self._crew.engage(now.fresh.values())
+        if config.hub != before.config.hub:
+            self._redial(config)
+            self.uplink.reconnect("the address of the hub has changed")
+        self._changed.set()
+        await self._keep(entries, confirmations, self.pipeline.snapshots())
+        for poller in leaving:
+            poller.part()
+        self.uplink.tell_config()
+        return now.described(before)
+
     def _take(self, batch: Batch) -> None:
         good = severity(batch.quality) != Severity.BAD
-        self._latest[batch.point] = np.where(good, batch.value, np.nan)
+        self.now.latest[batch.point] = np.where(good, batch.value, np.nan)
         self.pipeline.take(self.admission.admit(batch))
 
     async def _flush_for_ever(self) -> None:
         """Flush on a fixed grid; slots that pass while the disk is slow are left out."""
-        loop, period_s = asyncio.get_running_loop(), self.config.flush_ns / SECOND_NS
+        loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            due = max(due + period_s, loop.time())
-            await asyncio.sleep(due - loop.time())
-            await self.flush()
+            due = max(due + self.config.flush_ns / SECOND_NS, loop.time())
+            try:
+                async with asyncio.timeout_at(due):
+                    await self._changed.wait()
+            except TimeoutError:
+                await self.flush()
+            else:
+                self._changed.clear()
+                due = loop.time()
 
     async def flush(self, *, final: bool = False) -> None:
         """Bring what was read into the outbox, kernels' states once a minute and at the end."""
-        self.pipeline.take(self.admission.released())
-        confirmations = [poller.confirmation() for poller in self.pollers.values()]
-        entries = _entries(self.pipeline.tick())
+        entries, confirmations = self._harvest()
         now_ns, snapshots = self.trust.monotonic_ns(), None
         if final or now_ns - self._snapshot_ns >= SNAPSHOT_NS:
             snapshots, self._snapshot_ns = self.pipeline.snapshots(), now_ns
+        await self._keep(entries, confirmations, snapshots)
+
+    def _harvest(self) -> tuple[list[NewEntry], list[Callable[[], None]]]:
+        """Return what was read since the last time, and whom to tell when it is kept."""
+        self.pipeline.take(self.admission.released())
+        asked = [poller.confirmation() for poller in self.pollers.values()]
+        return _entries(self.pipeline.tick()), [one for one in asked if one is not None]
+
+    def _farewell(self) -> list[NewEntry]:
+        """Return a last sample of every point that is no more: it does not stay as it was."""
+        numbers = self.numbering.untold()
+        last = Batch.of(numbers, self.trust.now_ns(), [np.nan] * len(numbers), Quality.BAD_STALE)
+        kinds = [getattr(self.numbering.point(number), "kind", None) for number in numbers.tolist()]
+        alarm = np.array([kind == Kind.ALARM for kind in kinds], bool)
+        last = self.admission.admit(last)
+        alarm = alarm[: len(last)]
+        return _entries(Parcel(last.select(~alarm), last.select(alarm)))
+
+    async def _keep(
+        self,
+        entries: Sequence[NewEntry],
+        confirmations: Sequence[Callable[[], None]],
+        snapshots: Mapping[str, bytes] | None = None,
+    ) -> None:
         if await self.keeper.keep(entries, snapshots):
             self.uplink.wake()
         # Later entries may wait again by now; then the next flush confirms these too.
         if not self.keeper.held_bytes and not self.admission.waiting_samples:
             for confirm in confirmations:
-                if confirm is not None:
-                    confirm()
+                confirm()
+            try:
+                self.numbering.told()
+            except StoreError as error:
+                _log.error("numbers.untold", reason=str(error))
 
     async def _tell_health(self) -> None:
         while True:
@@ -212,13 +289,14 @@ class Agent:
             else:
                 devices = {name: poller.stats for name, poller in self.pollers.items()}
                 now_ns, lost = self.trust.now_ns(), self.dropped_samples
-                batch = self._health.measure(now_ns, stats, lost, devices)
+                config = self.reloader.health
+                batch = self.now.health.measure(now_ns, stats, lost, devices, config)
                 self.pipeline.take(self.admission.admit(batch))
             await asyncio.sleep(HEALTH_S)
 
     async def _write(self, point_id: str, value: float) -> None:
         # The commander knows the devices' points only.
-        await self.pollers[point_id.split("/")[1]].write(self._numbers[point_id], value)
+        await self.pollers[point_id.split("/")[1]].write(self.now.numbers[point_id], value)
 
     async def _tell(self, outcome: Outcome) -> None:
         """Keep an outcome behind the samples that came before it, then let it be sent."""
@@ -226,25 +304,16 @@ class Agent:
         if await self.keeper.keep([NewEntry(EntryKind.OUTCOME, outcome_to_bytes(outcome), 0)]):
             self.uplink.wake()
 
+    async def _last_number(self) -> int:
+        return (await self._disk(self.outbox.stats)).last_number
+
     def _latest_good(self, point_id: str) -> float | None:
-        value = float(self._latest[self._numbers[point_id]])
+        value = float(self.now.latest[self.now.numbers[point_id]])
         return value if np.isfinite(value) else None
 
     async def _disk(self, call: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._disk_thread, call, *arguments)
-
-
-async def _part(name: str, work: Coroutine[Any, Any, None]) -> None:
-    """Run a part that goes on until it is cancelled; tell if it does not."""
-    try:
-        await work
-        raise RuntimeError(f"{name} has ended by itself")
-    except asyncio.CancelledError:
-        raise
-    except BaseException as error:
-        _log.critical("agent.part_failed", part=name, exc_info=error)
-        raise
 
 
 def _entries(parcel: Parcel) -> list[NewEntry]:

@@ -92,6 +92,15 @@ class Commander:
         except sqlite3.Error as error:
             raise StoreError(f"the journal of commands {path} cannot be opened: {error}") from error
 
+    def change(
+        self,
+        points: Mapping[str, Point],
+        interlocks: Sequence[Interlock],
+        intervals_ns: Mapping[str, int],
+    ) -> None:
+        """Judge by other points, interlocks and intervals from the next command on."""
+        self._points, self._interlocks, self._intervals_ns = points, interlocks, intervals_ns
+
     def close(self) -> None:
         """Release the journal."""
         self._db.close()

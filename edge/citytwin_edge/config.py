@@ -22,6 +22,7 @@ from citytwin_edge.gateway import (
     MIB,
     Device,
     GatewayConfig,
+    Remote,
     join_address,
     nanoseconds,
     split_address,
@@ -35,13 +36,20 @@ LINK_PORT: Final = 7443
 
 
 class GatewaySection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[gateway]``: name, where it keeps its files, where it stands; ``hub`` is host:port."""
+    """``[gateway]``: name, where it keeps its files, where it stands; ``hub`` is host:port.
+
+    ``remote_config`` says what the hub may change, ``trial_s`` how long the way to the hub may take
+    to come back after that; every ``watch_s`` the file is looked at for changes, never with 0.
+    """
 
     name: str
     state: str = "/var/lib/citytwin-edge"
     hub: str = ""
     label: Label = Label()
     place: Place | None = None
+    remote_config: Remote = Remote.KEEP_LIMITS
+    trial_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 300.0
+    watch_s: Annotated[float, msgspec.Meta(ge=0, le=3600)] = 0.0
 
 
 class OutboxSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,22 +67,26 @@ class InterlockSection(msgspec.Struct, forbid_unknown_fields=True):
     span: Span
 
 
-def load(path: Path) -> GatewayConfig:
+def load(path: Path, raw: bytes | None = None) -> GatewayConfig:
     """Return a gateway's configuration; touches no network.
+
+    Args:
+        path: the file.
+        raw: what is to be put there, checked in its stead.
 
     Raises:
         ConfigError: something is wrong; the text says file, line, device, field and what may be.
     """
-    return load_with(path, shelf_for(path))
+    return load_with(path, shelf_for(path), raw)
 
 
-def load_with(path: Path, shelf: Shelf) -> GatewayConfig:
+def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConfig:
     """Return a gateway's configuration with the profiles of a shelf; otherwise as ``load``.
 
     Raises:
         ConfigError: as ``load``.
     """
-    document = Document(path)
+    document = Document(path, raw)
     data = document.data
     known = ("gateway", "outbox", "device", "interlock")
     for name in data:
@@ -97,6 +109,10 @@ def load_with(path: Path, shelf: Shelf) -> GatewayConfig:
         flush_ns=nanoseconds(outbox.flush_ms / 1000),
         devices=devices,
         interlocks=_interlocks(document, gateway.name, devices),
+        raw=document.raw,
+        remote=gateway.remote_config,
+        trial_ns=nanoseconds(gateway.trial_s),
+        watch_ns=nanoseconds(gateway.watch_s),
     )
 
 

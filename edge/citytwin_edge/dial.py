@@ -22,7 +22,11 @@ DIAGNOSIS_S_MAX: Final = 5.0
 
 
 class Dialler:
-    """Calls one hub with one gateway's key and certificate; every call opens a new line."""
+    """Calls a hub with one gateway's key and certificate; every call opens a new line.
+
+    Attributes:
+        address: host:port of the hub's link; may be set to that of another.
+    """
 
     def __init__(
         self, address: str, identity: Identity, state: Path, *, timeout_s: float = CONNECT_S_MAX
@@ -35,7 +39,7 @@ class Dialler:
             state: the folder where it lies.
             timeout_s: how long connecting may take.
         """
-        self._address, self._identity, self._state = address, identity, state
+        self.address, self._identity, self._state = address, identity, state
         self._timeout_s = timeout_s
 
     async def __call__(self) -> Line:
@@ -47,7 +51,7 @@ class Dialler:
         """
         try:
             return await open_exchange(
-                self._address,
+                self.address,
                 key=self._identity.key,
                 certificate=self._identity.certificate,
                 authority=self._identity.authority,
@@ -59,8 +63,8 @@ class Dialler:
 
     async def _diagnosed(self) -> CityTwinError | None:
         """Return why there is no line; None when the handshake is in order now."""
-        host, port = split_address(self._address, 0)
-        where = self._address
+        host, port = split_address(self.address, 0)
+        where = self.address
         try:
             async with asyncio.timeout(DIAGNOSIS_S_MAX):
                 heard = await self._shaken_hands(host, port)

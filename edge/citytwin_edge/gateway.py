@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -21,6 +23,17 @@ STALE_AFTER_NS: Final = 300 * SECOND_NS
 """A device that measures, speaks by itself and says nothing at all for so long is stale, unless its
 configuration says otherwise. Long enough for what reports every minute or four; short enough that a
 technician sees it before leaving."""
+
+
+class Remote(StrEnum):
+    """What the hub may do with the configuration of this gateway."""
+
+    OFF = "off"
+    """It neither sees nor changes it."""
+    KEEP_LIMITS = "keep-limits"
+    """It may change all but what can be commanded: docs/specs/config.md says which changes are."""
+    ALL = "all"
+    """It may change everything that can be changed while the agent runs."""
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -87,6 +100,24 @@ class Device(msgspec.Struct, frozen=True):
     points: tuple[GatewayPoint, ...]
     profile: str = ""
 
+    @property
+    def wiring(self) -> tuple[Any, ...]:
+        """What adapter and poller stand on: devices of equal wiring need not be built anew.
+
+        Labels, place, normal limits, city object and what kernels do are not among it.
+        """
+        points = [
+            (
+                msgspec.structs.replace(
+                    one.point, label=Label(), device_label=Label(), normal=None, place=None,
+                    feeds="", attribute="",
+                ),
+                one.scale, one.offset, one.address, one.slow,
+            )
+            for one in self.points
+        ]  # fmt: skip
+        return (self.name, self.adapter, self.settings, self.pace, points)
+
     def build(self, site: Site) -> Adapter:
         """Return the adapter; touches no network.
 
@@ -137,6 +168,10 @@ class GatewayConfig(msgspec.Struct, frozen=True):
         flush_ns: how often samples are put into the outbox and sent.
         devices: in the file's order; their points together are the gateway's.
         interlocks: what must hold for a point to be written.
+        raw: the file as it was read.
+        remote: what the hub may do with it.
+        trial_ns: how long the way to the hub may take to come back after a change by the hub.
+        watch_ns: how often the file is looked at for changes; 0: never.
     """
 
     path: Path
@@ -149,6 +184,24 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     flush_ns: int
     devices: tuple[Device, ...] = ()
     interlocks: tuple[Interlock, ...] = ()
+    raw: bytes = b""
+    remote: Remote = Remote.KEEP_LIMITS
+    trial_ns: int = 300 * SECOND_NS
+    watch_ns: int = 0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file, in hexadecimal: by this gateway and hub name a configuration."""
+        return digest(self.raw)
+
+    @property
+    def intervals_ns(self) -> dict[str, int]:
+        """The shortest time between two commands, by point."""
+        return {
+            one.point.id: nanoseconds(one.write.interval_s_min)
+            for one in self.points
+            if one.write is not None
+        }
 
     @property
     def failsafe(self) -> dict[str, Secure]:
@@ -163,6 +216,11 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     def points(self) -> list[GatewayPoint]:
         """Every point of every device."""
         return [point for device in self.devices for point in device.points]
+
+
+def digest(raw: bytes) -> str:
+    """Return the name of a configuration file's text: SHA-256 (FIPS 180-4) in hexadecimal."""
+    return hashlib.sha256(raw).hexdigest()
 
 
 def nanoseconds(seconds: float) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,26 @@ OWN: Final = (
     ("cpu", "s", Kind.COUNTER),
     ("memory", "By", Kind.ANALOG),
     ("clock-offset", "ms", Kind.ANALOG),
+    ("config-version", "1", Kind.STATE),
+    ("config-result", "1", Kind.STATE),
 )
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class ConfigHealth(NamedTuple):
+    """How the configuration does.
+
+    Attributes:
+        version: how many different ones have run since the state folder was made.
+        result: of the last reload: 0 there was none since the start, 1 applied, 2 refused,
+            3 rolled back, 4 on trial.
+    """
+
+    version: int = 0
+    result: int = 0
+
+
+_UNCHANGED: Final = ConfigHealth()
 
 
 def points(gateway: str, label: Label, place: Place | None, devices: Sequence[str]) -> list[Point]:
@@ -61,9 +79,14 @@ class Health:
         self._trust = trust
         self._seen: dict[str, tuple[int, int]] = {}
 
+    def go_on(self, before: Health, names: Iterable[str]) -> None:
+        """Go on from what was measured last of devices that have not begun anew."""
+        self._seen = {name: before._seen[name] for name in names if name in before._seen}
+
     def measure(
-        self, now_ns: int, outbox: OutboxStats, dropped: int, devices: Mapping[str, PollStats]
-    ) -> Batch:
+        self, now_ns: int, outbox: OutboxStats, dropped: int, devices: Mapping[str, PollStats],
+        config: ConfigHealth = _UNCHANGED,
+    ) -> Batch:  # fmt: skip
         """Return one sample of every point; what is not known yet is NaN and stale."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         offset_ns = self._trust.offset_ns
@@ -75,6 +98,8 @@ class Health:
             usage.ru_utime + usage.ru_stime,
             resident_bytes(),
             np.nan if offset_ns is None else offset_ns / 1e6,
+            config.version,
+            config.result,
         ]
         ratios = [self._success(name, stats) for name, stats in devices.items()]
         value = np.array([*own, *ratios], np.float64)

@@ -104,7 +104,7 @@ class Outbox:
         Raises:
             StoreError: the file cannot be used, or a newer agent wrote it.
         """
-        self._path, self._size_bytes_max = path, size_bytes_max
+        self._path, self.size_bytes_max = path, size_bytes_max
         with self._errors("opened"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(
@@ -143,7 +143,7 @@ class Outbox:
         """
         size = sum(len(entry.body) + ENTRY_OVERHEAD_BYTES for entry in entries)
         with self._errors("written"), self._transaction():
-            if self._bytes + size > self._size_bytes_max:
+            if self._bytes + size > self.size_bytes_max:
                 self._thin(size)
             numbers = [
                 int(
@@ -248,14 +248,14 @@ class Outbox:
         span in ever coarser steps instead of losing its beginning.
         What is on its way to the hub at that moment is counted as thinned, though it may arrive.
         """
-        target = int(self._size_bytes_max * THIN_TO) - wanted_bytes
+        target = int(self.size_bytes_max * THIN_TO) - wanted_bytes
         for level in range(LEVEL_MAX + 1):
             self._thin_level(level, target)
             if self._bytes <= max(target, 0):
                 return
-        if self._bytes + wanted_bytes > self._size_bytes_max:
+        if self._bytes + wanted_bytes > self.size_bytes_max:
             raise StoreFull(
-                f"the outbox {self._path} is full ({self._size_bytes_max} bytes) with alarms and "
+                f"the outbox {self._path} is full ({self.size_bytes_max} bytes) with alarms and "
                 "outcomes that the hub has not taken; is the hub reachable?"
             )
 

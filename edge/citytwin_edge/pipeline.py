@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from citytwin.batch import Batch, Int32
 from citytwin.errors import MalformedError
-from citytwin.kernel import Kernel
+from citytwin.kernel import Holds, Kernel
 from citytwin.point import Kind, Point
+from citytwin_edge.kernels.state import carried
 
 SAMPLES_MAX: Final = 200_000
 """What may wait for the next tick: three minutes at 1,000 samples a second."""
@@ -45,14 +47,16 @@ class Pipeline:
         points: Sequence[Point],
         numbers: Int32,
         *,
+        size: int = 0,
         samples_max: int = SAMPLES_MAX,
     ) -> None:
         """Run ``kernels`` in order over ``points``, whose gateway numbers are ``numbers``.
 
-        ``points`` must hold the kernels' inputs and outputs too.
+        ``points`` must hold the kernels' inputs and outputs too. Samples of other numbers below
+        ``size`` (of points that are no more) pass untouched.
         """
         by_id = dict(zip((point.id for point in points), numbers.tolist(), strict=True))
-        size = int(numbers.max()) + 1 if len(numbers) else 0
+        size = max(size, int(numbers.max()) + 1 if len(numbers) else 0)
         self._stages = [_stage(name, kernel, by_id, size) for name, kernel in kernels.items()]
         self._alarm = np.zeros(size, bool)
         for point in points:
@@ -78,10 +82,43 @@ class Pipeline:
         self._samples = 0
         for stage in self._stages:
             batch = _run(stage, batch)
+        return self._parcel(batch)
+
+    def _parcel(self, batch: Batch) -> Parcel:
         alarm = self._alarm[batch.point]
         if not alarm.any():
             return Parcel(batch, Batch.empty())
         return Parcel(batch.select(~alarm), batch.select(alarm))
+
+    def succeed(self, before: Pipeline, stays: Callable[[str, str], bool]) -> Parcel:
+        """Take over from a pipeline of other points, after its last tick and before our first.
+
+        Args:
+            before: where the kernels' states are taken from.
+            stays: whether the state of (a kernel, a point's id) means the same here.
+
+        Returns:
+            What kernels still had to say of points whose state is not taken over.
+        """
+        self.dropped = before.dropped
+        held: list[Batch] = []
+        stages = {stage.name: stage for stage in self._stages}
+        for old in before._stages:
+            leave = np.ones(len(old.kernel.inputs), bool)
+            new = stages.get(old.name)
+            if new is not None:
+                places = {name: index for index, name in enumerate(new.kernel.inputs)}
+                rows = [
+                    (index, places[name])
+                    for index, name in enumerate(old.kernel.inputs)
+                    if name in places and stays(old.name, name)
+                ]
+                table = np.array(rows, np.intp).reshape(-1, 2)
+                leave[table[:, 0]] = not _taken_over(old, new, table)
+            if isinstance(old.kernel, Holds):
+                last = old.kernel.held(np.flatnonzero(leave).astype(np.int32))
+                held.append(last.renumbered(old.numbers))
+        return before._parcel(Batch.concat(held))
 
     def snapshots(self) -> dict[str, bytes]:
         """Return every kernel's state by name."""
@@ -104,6 +141,16 @@ def _stage(name: str, kernel: Kernel, by_id: Mapping[str, int], size: int) -> _S
     local = np.full(size, -1, np.int32)
     local[numbers[: len(kernel.inputs)]] = np.arange(len(kernel.inputs), dtype=np.int32)
     return _Stage(name, kernel, local, numbers)
+
+
+def _taken_over(old: _Stage, new: _Stage, rows: npt.NDArray[np.intp]) -> bool:
+    """Give the states of points to a new kernel; return whether it could take them."""
+    try:
+        new.kernel.restore(carried(old.kernel.snapshot(), new.kernel.snapshot(), rows))
+    except MalformedError as error:
+        _log.warning("kernel.begins_anew", kernel=new.name, reason=str(error))
+        return False
+    return True
 
 
 def _run(stage: _Stage, batch: Batch) -> Batch:

@@ -8,6 +8,7 @@ longer alone, and never dies: whatever goes wrong is counted and becomes samples
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from citytwin.adapter import Adapter, Confirms, Listens, Picks, Reads, Writes
+from citytwin.adapter import Adapter, Confirms, Listens, Parts, Picks, Reads, Writes
 from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
@@ -27,6 +28,8 @@ from citytwin_edge.pollstats import PollStats, complaint, reason_of
 from citytwin_edge.scaling import Scaling
 
 CLOSE_S_MAX: Final = 1.0
+REST_S_MAX: Final = 10.0
+"""A device that is configured anew may take so long to answer what it has been asked before."""
 GRID_S_MAX: Final = 1.0
 """Polls begin on multiples of this, or of the period if shorter, of the loop's clock: devices of
 one pace are asked at one moment, which takes a quarter of the processor time that it takes to wake
@@ -118,6 +121,7 @@ class Poller:
         self._slow_due = -math.inf
         self._lock = asyncio.Lock()
         self._opened = False
+        self._resting = False
         self._nap: asyncio.Future[None] | None = None
         self._woken = False
         self._heard_at = np.zeros(len(spec.points))
@@ -136,6 +140,21 @@ class Poller:
                         group.create_task(self._watch_stale())
         finally:
             await self.close()
+
+    async def rest(self) -> None:
+        """Begin nothing more, and wait for what is under way: ``run`` can be cancelled then.
+
+        What the device has been asked for by now is emitted, unless it takes REST_S_MAX.
+        """
+        self._resting = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REST_S_MAX), self._lock:
+                pass
+
+    def part(self) -> None:
+        """Give up the device for good, when ``run`` has ended."""
+        if isinstance(self._adapter, Parts):
+            self._adapter.part()
 
     async def close(self) -> None:
         """Close the adapter; needed only where ``run`` was not used. Never raises."""
@@ -156,6 +175,8 @@ class Poller:
         slot = 0
         while True:
             early = await self._nap_until(start + slot * period_s)
+            if self._resting:
+                await loop.create_future()
             pause_s = await self._poll(adapter)
             now = loop.time() - start
             following = slot if early else slot + 1
@@ -341,6 +362,8 @@ class Poller:
         adapter = self._adapter
         if not isinstance(adapter, Writes):
             raise DeviceRefused(f"device {self.spec.name} cannot be commanded")
+        if self._resting:
+            raise DeviceRefused(f"{self.spec.name} is being configured anew; order it again")
         raw = self._scaling.undo(local, value)
         async with self._lock:
             try:

@@ -23,6 +23,9 @@ from citytwin_protos.session import (
     ClockCompared,
     Closed,
     CommandReceived,
+    ConfigAsked,
+    ConfigPushed,
+    ConfigReported,
     EntryRefused,
     GatewaySession,
     Welcomed,
@@ -48,6 +51,22 @@ class Disk(Protocol):
         ...
 
 
+class Configures(Protocol):
+    """What has to do with the configuration that the hub holds."""
+
+    def report(self) -> ConfigReported:
+        """Return what the hub is told of the configuration that runs."""
+        ...
+
+    def asked(self, asked: ConfigAsked) -> ConfigReported:
+        """Return the same, with its text if the hub may have it."""
+        ...
+
+    def pushed(self, push: ConfigPushed) -> None:
+        """Take what the hub pushes, without waiting."""
+        ...
+
+
 class Uplink:
     """Keeps one line to the hub; belongs to the event loop.
 
@@ -55,6 +74,7 @@ class Uplink:
         connected: whether the hub has welcomed us on the present line.
         connects: how often it has.
         sent_bytes: frames sent, without what the line puts around them.
+        configures: takes what the hub pushes; None where nobody does.
     """
 
     def __init__(
@@ -89,6 +109,11 @@ class Uplink:
         self._sent = 0
         self._through = 0
         self._texts_told = 0
+        self._points_told = 0
+        self._elsewhere = ""
+        self._session: GatewaySession | None = None
+        self.configures: Configures | None = None
+        self._redial = asyncio.Event()
         self.connected = False
         self.connects = 0
         self.sent_bytes = 0
@@ -97,9 +122,26 @@ class Uplink:
         """There is something new in the outbox."""
         self._wake.set()
 
+    @property
+    def durable_through(self) -> int:
+        """The highest number that the hub has acknowledged since this agent began."""
+        return self._through
+
+    def tell_config(self, report: ConfigReported | None = None) -> None:
+        """Report to the hub what runs, or something else about it, if it is there."""
+        if self._session is not None and self.connected and self.configures is not None:
+            self._session.report_config(report or self.configures.report())
+            self._wake.set()
+
+    def reconnect(self, why: str) -> None:
+        """Let go of the line and connect anew, at once."""
+        self._elsewhere = why
+        self._redial.set()
+
     async def run(self) -> None:
         """Connect, send, and connect again, for ever."""
         while True:
+            self._redial.clear()
             try:
                 line = await self._connect()
             except LineClosed as error:
@@ -108,11 +150,13 @@ class Uplink:
                 self._retries.refused("certificate", str(error))
             else:
                 await self._serve(line)
-            await asyncio.sleep(self._retries.pause_s())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._retries.pause_s()):
+                    await self._redial.wait()
 
     async def _serve(self, line: Line) -> None:
         """Run one session on a line, until either side or the line ends it."""
-        session = GatewaySession()
+        session = self._session = GatewaySession()
         session.start(
             self._clock.monotonic_ns(),
             software=SOFTWARE,
@@ -126,6 +170,7 @@ class Uplink:
                 others = (
                     group.create_task(self._send(session, line)),
                     group.create_task(self._forget_durable()),
+                    group.create_task(self._until_redial()),
                 )
                 await self._receive(session, line)
                 for task in others:
@@ -191,6 +236,10 @@ class Uplink:
             await self._disk(self._outbox.refuse, event.number, reason)
         elif isinstance(event, CommandReceived):
             self._command(event.command)
+        elif isinstance(event, ConfigPushed) and self.configures is not None:
+            self.configures.pushed(event)
+        elif isinstance(event, ConfigAsked) and self.configures is not None:
+            session.report_config(self.configures.asked(event))
         elif isinstance(event, ClockCompared):
             self._trust.compared(event.offset_ns, event.round_trip_ns // 2)
         self._wake.set()  # there may be room, or an answer to send
@@ -200,12 +249,18 @@ class Uplink:
         self.connects += 1
         self._sent = event.durable_through
         self._texts_told = 0
-        points, texts, _ = self._numbering.announcement()
+        points, texts, _, gone = self._numbering.announcement()
         if event.announce_wanted:
-            session.announce(points, texts)
+            session.announce(points, texts, gone)
+        self._points_told = self._numbering.version
         self._texts_told = max(texts, default=0)
         self._acknowledge(event.durable_through)
+        self.tell_config()
         _log.info("uplink.connected", durable_through=event.durable_through, points=len(points))
+
+    async def _until_redial(self) -> None:
+        await self._redial.wait()
+        raise LineClosed(self._elsewhere)
 
     def _acknowledge(self, through: int) -> None:
         self._through = max(self._through, through)
@@ -239,16 +294,26 @@ class Uplink:
         if limit <= 0:
             return False
         entries = await self._disk(self._outbox.pending, self._sent, limit)
-        texts = self._numbering.texts_after(self._texts_told)
-        if texts and session.closed is None:
-            session.announce({}, texts)
-            self._texts_told = max(texts)
+        self._announce_new(session)
         for entry in entries:
             if session.room <= 0:  # an acknowledgement may take room as well as give it
                 return False
             self._sent = entry.number
             await self._put(session, entry)
         return len(entries) == limit
+
+    def _announce_new(self, session: GatewaySession) -> None:
+        """Announce what entries may need that were appended by now."""
+        texts = self._numbering.texts_after(self._texts_told)
+        points = self._numbering.changed_after(self._points_told)
+        if session.closed is not None or not (texts or points):
+            return
+        if len(points) > session.points_left:
+            session.bye("resync", "more points have changed than fit one session")
+            return
+        session.announce(points, texts, self._numbering.gone)
+        self._texts_told = max(texts, default=self._texts_told)
+        self._points_told = self._numbering.version
 
     async def _put(self, session: GatewaySession, entry: Entry) -> None:
         try:

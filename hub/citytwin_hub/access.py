@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from citytwin.batch import SECOND_NS
 from citytwin.errors import CityTwinError, StoreError
+from citytwin.files import replace
 from citytwin.identity import segment
-from citytwin_hub.files import replace
 
 BUSY_S_MAX: Final = 5.0
 TOKEN_BYTES: Final = 24

@@ -253,6 +253,8 @@ class Alarms:
         """Return devices, the rows of their measured points, and where in these each begins."""
         points: dict[str, list[int]] = {}
         for row, point in self._registry.points.items():
+            if row in self._registry.gone:
+                continue
             if point.source == Source.MEASURED and point.kind != Kind.ALARM:
                 points.setdefault(f"{point.gateway}/{point.device}", []).append(row)
         rows = np.array([row for group in points.values() for row in group], np.int32)

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from citytwin.errors import EnrolmentError, StoreError
+from citytwin.files import replace
 from citytwin.identity import segment
-from citytwin_hub.files import replace
 from citytwin_protos.transport import SERVER_NAME
 
 AUTHORITY_DAYS: Final = 3650
@@ -99,6 +99,14 @@ class Authority:
         )
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         return pem, f"{certificate.serial_number:x}"
+
+    def signature(self, data: bytes) -> bytes:
+        """Return the authority's signature over something that gateways shall believe.
+
+        ECDSA on P-256 with SHA-256 (FIPS 186-5), DER. ``data`` must not be able to be a part of a
+        certificate: this key signs those, too.
+        """
+        return self._key.sign(data, ec.ECDSA(hashes.SHA256()))
 
     def _create(self, now_ns: int) -> None:
         key, now = ec.generate_private_key(ec.SECP256R1()), _moment(now_ns)

@@ -18,7 +18,7 @@ from citytwin.clock import SystemClock
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
-from citytwin_hub import tables
+from citytwin_hub import config_command, tables
 
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
@@ -98,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("value", type=float)
     command.add_argument("--expires", type=float, default=30.0, help="seconds (30)")
     command.add_argument("--wait", action="store_true", help="until it is settled or refused")
+    words = "show, push and take back the configuration of a gateway"
+    config_command.add_to(add("config", _gateway_config, words))
     add("commands", _commands, "list the newest commands")
     add("alarms", _alarms, "list open alarms")
     user = add("user", _user, "add, list or remove users")
@@ -307,6 +309,16 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
         await asyncio.sleep(WAIT_S)
         shown = client.get(f"commands/{number}")
     return shown
+
+
+def _gateway_config(options: Any) -> int:
+    with _client(options) as client:
+        found = config_command.answer(options, client)
+    if options.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    else:
+        print(*config_command.lines(options, found), sep="\n")
+    return 0
 
 
 def _commands(options: Any) -> int:

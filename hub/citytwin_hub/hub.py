@@ -26,6 +26,7 @@ from citytwin_hub.authority import Authority
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
 from citytwin_hub.config import HubConfig, split_address
+from citytwin_hub.configs import Configs
 from citytwin_hub.enrolment import EnrolmentService
 from citytwin_hub.files import locked
 from citytwin_hub.history.parquet import ParquetHistory
@@ -96,11 +97,19 @@ class Hub:
         commands = Commands(state / "commands.db", self.registry, self.ingest.send_command)
         self.commands = opened.enter_context(closing(commands))
         self.ingest.observers.append(self.commands)
+        configs = Configs(
+            state / "configs.db",
+            self.authority.signature,
+            self.ingest.push_config,
+            self.ingest.ask_config,
+        )
+        self.configs = opened.enter_context(closing(configs))
+        self.ingest.holders.append(self.configs)
         self.enrolment = EnrolmentService(self.authority, self.registry, clock)
         self.link = LinkServer(self.authority, self.ingest, self.enrolment)
         city = City(
             clock, self.registry, self.twin, self.history, self.ingest,
-            self.alarms, self.commands, self.access, read_map(config.city.map),
+            self.alarms, self.commands, self.configs, self.access, read_map(config.city.map),
         )  # fmt: skip
         recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
         self.app = build_app(
@@ -209,6 +218,7 @@ class Hub:
         refused = {gateway.name: gateway.refused_ns for gateway in gateways if gateway.refused_ns}
         self.alarms.check(heard, now_ns, refused)
         self.commands.check(now_ns)
+        self.configs.check(now_ns)
 
     async def _flush(self) -> None:
         """Write history out now and then, and let the journal forget what is in files and twin."""

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import numpy as np
 import structlog
 
-from citytwin.batch import Batch, Int32
+from citytwin.batch import Batch
 from citytwin.clock import Clock
 from citytwin.command import Command
 from citytwin.errors import BatchError, LineClosed, StoreError
 from citytwin.point import Kind, Point
 from citytwin_hub.committer import Committer, Waiting
+from citytwin_hub.connections import Accepts, Connection, Counters, Holds, Refusals
 from citytwin_hub.journal.contract import Journal, Record, RecordKind
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
@@ -25,6 +25,7 @@ from citytwin_protos.session import (
     Announced,
     ClockCompared,
     Closed,
+    ConfigReported,
     EntryRefused,
     HelloReceived,
     HubSession,
@@ -40,56 +41,6 @@ BYE_S_MAX: Final = 1.0
 NUMBERS_MAX: Final = 1_000_000
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Counters:
-    """What one gateway has sent since the hub began."""
-
-    entries: int = 0
-    samples: int = 0
-    repeated: int = 0
-    bytes: int = 0
-    connects: int = 0
-
-
-class Refusals(NamedTuple):
-    """Entries of one gateway that were refused and are not written down: how many, the latest."""
-
-    entries: int
-    reason: str
-    at_ns: int
-
-
-class Accepts(Protocol):
-    """Told when a gateway comes; sends what it has for it."""
-
-    def connected(self, gateway: str, now_ns: int) -> None:
-        """A gateway has been welcomed."""
-        ...
-
-
-@dataclass(slots=True, eq=False)
-class Connection:
-    """One connected gateway."""
-
-    gateway: str
-    serial: str
-    peer: str
-    line: Line
-    session: HubSession
-    since_ns: int
-    outbox: bytes = b""
-    software: str = ""
-    clock_offset_ns: int | None = None
-    last_ns: int = 0
-    numbers: Int32 = field(default_factory=lambda: np.zeros(0, np.int32))
-    is_text: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
-    texts: dict[int, int] = field(default_factory=dict)
-    checked_ns: int = 0
-    durable_through: int = 0
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Ingest:
@@ -112,6 +63,7 @@ class Ingest:
         self.connections: dict[str, Connection] = {}
         self.counters: dict[str, Counters] = {}
         self.observers: list[Accepts] = []
+        self.holders: list[Holds] = []
         self._refusals: dict[str, Refusals] = {}
 
     def send_command(self, gateway: str, command: Command) -> bool:
@@ -121,6 +73,22 @@ class Ingest:
             return False
         sent = connection.session.order(command, self._clock.now_ns())
         connection.wake.set()
+        return sent
+
+    def push_config(self, gateway: str, order: bytes, signature: bytes) -> bool:
+        """Send a signed configuration if its gateway is connected and takes such."""
+        connection = self.connections.get(gateway)
+        sent = connection is not None and connection.session.push_config(order, signature)
+        if connection is not None:
+            connection.wake.set()
+        return sent
+
+    def ask_config(self, gateway: str, digest: str) -> bool:
+        """Ask a gateway for the text of its configuration if it is connected and gives it."""
+        connection = self.connections.get(gateway)
+        sent = connection is not None and connection.session.ask_config(digest)
+        if connection is not None:
+            connection.wake.set()
         return sent
 
     async def serve(self, line: Line, gateway: str, serial: str, peer: str) -> None:
@@ -169,6 +137,9 @@ class Ingest:
             await self._hello(connection, event)
         elif isinstance(event, ClockCompared):
             connection.clock_offset_ns = event.offset_ns
+        elif isinstance(event, ConfigReported):
+            for holder in self.holders:
+                holder.reported(connection.gateway, event, self._clock.now_ns())
         elif isinstance(event, EntryRefused):
             self._refused(connection, event.number, event.detail)
         elif isinstance(event, Closed):
@@ -257,21 +228,21 @@ class Ingest:
             connection.session.bye("protocol", f"numbers lie between 0 and {NUMBERS_MAX}")
         else:
             try:
-                self._take_announced(connection, points, announced.texts)
+                self._take_announced(connection, announced)
             except StoreError as error:
                 _log.error("link.announce_failed", gateway=connection.gateway, reason=str(error))
                 connection.session.bye("overloaded", "the hub cannot keep new points now")
 
-    def _take_announced(
-        self, connection: Connection, points: Mapping[int, Point], texts: Mapping[int, str]
-    ) -> None:
+    def _take_announced(self, connection: Connection, announced: Announced) -> None:
+        points, texts = announced.points, announced.texts
         ordered = sorted(points)
         size = max(ordered[-1] + 1 if ordered else 0, len(connection.numbers))
         numbers, is_text = np.full(size, -1, np.int32), np.zeros(size, bool)
         numbers[: len(connection.numbers)] = connection.numbers
         is_text[: len(connection.is_text)] = connection.is_text
         if ordered:
-            numbers[ordered] = self._registry.rows([points[number] for number in ordered])
+            gone = {index for index, number in enumerate(ordered) if number in announced.gone}
+            numbers[ordered] = self._registry.rows([points[number] for number in ordered], gone)
             is_text[ordered] = [points[number].kind == Kind.TEXT for number in ordered]
         connection.numbers, connection.is_text = numbers, is_text
         known = self._registry.text_numbers(texts.values())

@@ -31,7 +31,9 @@ class _Hub(Collector):
         yield _counter("citytwin_journal_commits", "group commits", committer.groups)
         yield _counter("citytwin_journal_failures", "appends refused by disk", committer.failures)
         yield _counter("citytwin_repeated_entries", "entries that came twice", committer.repeated)
-        yield GaugeMetricFamily("citytwin_points", "points known", len(city.registry.points))
+        yield GaugeMetricFamily(
+            "citytwin_points", "points known", len(city.registry.points) - len(city.registry.gone)
+        )
         yield GaugeMetricFamily("citytwin_twin_version", "changes applied", city.twin.version)
         yield GaugeMetricFamily("citytwin_history_recent", "samples in memory", self._recent())
         yield GaugeMetricFamily(
@@ -68,7 +70,11 @@ class _Hub(Collector):
         health = GaugeMetricFamily(
             "citytwin_gateway_health", "what an agent says of itself", labels=["gateway", "name"]
         )
-        rows = {row: p for row, p in city.registry.points.items() if p.device == HEALTH}
+        rows = {
+            row: point
+            for row, point in city.registry.points.items()
+            if point.device == HEALTH and row not in city.registry.gone
+        }
         latest = city.twin.read(list(rows))
         # A value that never came, or is bad, is none: a zero would be taken for one.
         heard = (latest.time_ns > 0) & np.isfinite(latest.value)

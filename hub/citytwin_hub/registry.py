@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -19,11 +19,11 @@ import numpy as np
 from citytwin.batch import SECOND_NS, Int32
 from citytwin.errors import EnrolmentError, StoreError, WireError
 from citytwin.identity import segment
-from citytwin.point import Point
+from citytwin.point import Kind, Point
 from citytwin_protos.codec import point_from_bytes, point_to_bytes
 from citytwin_protos.token import SECRET_BYTES, make_token
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 TOKEN_LIFE_NS: Final = 3600 * SECOND_NS
 TOKENS_MAX: Final = 10_000
 BUSY_S_MAX: Final = 5.0
@@ -52,6 +52,9 @@ ALTER TABLE gateways ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gateways ADD COLUMN refused_ns INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gateways ADD COLUMN refused_reason TEXT NOT NULL DEFAULT '';
 """,
+    # A point whose unit or kind changes has a new row. The row before keeps its history; behind its
+    # id in this column stands its number, the point itself has it as it was.
+    "ALTER TABLE points ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;",
 )
 """What leads from each schema to the next."""
 
@@ -77,7 +80,12 @@ class Gateway(NamedTuple):
 
 
 class Registry:
-    """One SQLite file; used from one thread of each process."""
+    """One SQLite file; used from one thread of each process.
+
+    Attributes:
+        gone: rows of points that their gateways have no more; their history stays.
+        version: grows whenever a point is added or changed.
+    """
 
     def __init__(self, path: Path) -> None:
         """Open or create.
@@ -88,10 +96,11 @@ class Registry:
         self._path = path
         self._points: dict[int, Point] = {}
         self._rows: dict[str, int] = {}
+        self._meanings: dict[tuple[str, str, Kind], int] = {}
+        self.gone: set[int] = set()
         self._texts: dict[int, str] = {}
         self._text_numbers: dict[str, int] = {}
         self.version = 0
-        """Grows whenever a point is added or changed."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
@@ -235,37 +244,74 @@ class Registry:
         return self._points
 
     def row(self, point_id: str) -> int | None:
-        """Return a point's row; None when it is not known."""
-        return self._rows.get(point_id)
+        """Return a point's row; None when it is not known, or its gateway has it no more."""
+        row = self._rows.get(point_id)
+        return None if row in self.gone else row
 
-    def rows(self, points: Sequence[Point]) -> Int32:
+    def rows(self, points: Sequence[Point], gone: Container[int] = ()) -> Int32:
         """Return the rows of points, new ones side by side; changed descriptors are kept.
+
+        A point of another unit or kind than the one that had its id has another row.
+
+        Args:
+            points: as their gateway announces them.
+            gone: indexes of those that it has no more.
 
         Raises:
             StoreError: the file cannot be written.
         """
-        fresh = [
-            point for point in points if self._points.get(self._rows.get(point.id, -1)) != point
-        ]
-        new = sum(point.id not in self._rows for point in fresh)
+        fresh = {
+            index: point
+            for index, point in enumerate(points)
+            if (row := self._meanings.get(_meaning(point))) is None
+            or self._points[row] != point
+            or (row in self.gone) != (index in gone)
+        }
+        new = sum(_meaning(point) not in self._meanings for point in fresh.values())
         if new and len(self._points) + new > POINTS_MAX:
             raise StoreError(f"the registry {self._path} holds {POINTS_MAX} points; no more fit")
-        if not fresh:
-            return np.array([self._rows[point.id] for point in points], np.int32)
-        with self._transaction():
-            self._db.executemany(
-                "INSERT INTO points (id, point) VALUES (?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET point = excluded.point",
-                [(point.id, point_to_bytes(point)) for point in fresh],
+        if fresh:
+            with self._transaction():
+                found = [self._keep(point, index in gone) for index, point in fresh.items()]
+            self.version += 1
+            for row, (index, point) in zip(found, fresh.items(), strict=True):
+                self._note(row, point, gone=index in gone)
+        return np.array([self._meanings[_meaning(point)] for point in points], np.int32)
+
+    def _keep(self, point: Point, gone: bool) -> int:
+        """Write a point down, within a transaction; return its row."""
+        row = self._meanings.get(_meaning(point))
+        if not gone:
+            self._db.execute(
+                "UPDATE points SET gone = 1 WHERE row = ? AND row IS NOT ?",
+                (self._rows.get(point.id), row),
             )
-            found = [
-                self._db.execute("SELECT row FROM points WHERE id = ?", (point.id,)).fetchone()
-                for point in fresh
-            ]
-        self.version += 1
-        for (row,), point in zip(found, fresh, strict=True):
-            self._rows[point.id], self._points[row] = row, point
-        return np.array([self._rows[point.id] for point in points], np.int32)
+        if row is not None:
+            self._db.execute(
+                "UPDATE points SET point = ?, gone = ? WHERE row = ?",
+                (point_to_bytes(point), int(gone), row),
+            )
+            return row
+        self._db.execute("UPDATE points SET id = id || '#' || row WHERE id = ?", (point.id,))
+        inserted = self._db.execute(
+            "INSERT INTO points (id, point, gone) VALUES (?, ?, ?)",
+            (point.id, point_to_bytes(point), int(gone)),
+        )
+        return int(inserted.lastrowid or 0)
+
+    def _note(self, row: int, point: Point, *, gone: bool) -> None:
+        """Take in what the file has of a row."""
+        self._points[row] = point
+        self._meanings[_meaning(point)] = row
+        if gone:
+            self.gone.add(row)
+            self._rows.setdefault(point.id, row)
+            return
+        self.gone.discard(row)
+        before = self._rows.get(point.id, row)
+        if before != row:
+            self.gone.add(before)
+        self._rows[point.id] = row
 
     def text(self, number: int) -> str | None:
         """Return a text of the hub's dictionary."""
@@ -326,11 +372,17 @@ class Registry:
             self._db.executescript(step)
 
     def _load(self) -> None:
-        for row, data in self._db.execute("SELECT row, point FROM points"):
-            point = point_from_bytes(data)
-            self._points[row], self._rows[point.id] = point, row
+        rows = self._db.execute("SELECT row, point, gone FROM points ORDER BY gone DESC, row DESC")
+        for row, data, gone in rows:
+            self._note(row, point_from_bytes(data), gone=bool(gone))
+        self._points = dict(sorted(self._points.items()))
         for number, text in self._db.execute("SELECT number, text FROM texts"):
             self._texts[number], self._text_numbers[text] = text, number
+
+
+def _meaning(point: Point) -> tuple[str, str, Kind]:
+    """Return what the samples of a row have in common."""
+    return (point.id, point.unit, point.kind)
 
 
 def _hash(secret: bytes) -> bytes:

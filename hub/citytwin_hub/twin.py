@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from citytwin.batch import Batch, Float64, Int32, Int64, UInt8
 from citytwin.errors import StoreError
-from citytwin_hub.files import replace
+from citytwin.files import replace
 
 POINTS_MAX: Final = 20_000_000
 """41 bytes a row: a city of twenty million points takes 820 MB."""

@@ -15,6 +15,13 @@ PROTOCOL = 1
 """Version of the link that this code speaks."""
 OUTBOX_BYTES = 16
 """An outbox is named by so many random bytes, made when it was created."""
+GONE = "gone"
+"""Feature: announcements say which points a gateway has no more."""
+CONFIG = "config"
+"""Feature: the hub holds and pushes a gateway's configuration (docs/specs/config.md)."""
+FEATURES = frozenset({GONE, CONFIG})
+"""What this code speaks beside the frames that version 1 began with. A frame or field of a feature
+is sent only to an end that has said that it knows it: others would end the session."""
 DIGEST_BYTES_MAX = 64
 """Digest of an announcement: SHA-256, or a longer one."""
 
@@ -79,6 +86,19 @@ class CommandReceived(msgspec.Struct, frozen=True):
     command: Command
 
 
+class ConfigPushed(msgspec.Struct, frozen=True):
+    """The hub wants another configuration; nothing of it is checked yet, nor its signature."""
+
+    order: bytes
+    signature: bytes
+
+
+class ConfigAsked(msgspec.Struct, frozen=True):
+    """The hub does not know the configuration with this digest, and wants its text."""
+
+    digest: str
+
+
 # ---- for the hub
 class HelloReceived(msgspec.Struct, frozen=True):
     """A gateway asks to be let in."""
@@ -87,14 +107,41 @@ class HelloReceived(msgspec.Struct, frozen=True):
     software: str
     outbox: bytes
     announce_digest: bytes
+    features: frozenset[str] = frozenset()
 
 
 class Announced(msgspec.Struct, frozen=True):
-    """Points and texts by number; ``complete`` ends an announcement."""
+    """Points and texts by number; ``complete`` ends an announcement.
+
+    ``gone`` are those of the points that the gateway has no more.
+    """
 
     points: Mapping[int, Point]
     texts: Mapping[int, str]
     complete: bool
+    gone: frozenset[int] = frozenset()
+
+
+class ConfigReported(msgspec.Struct, frozen=True):
+    """What a gateway runs, and what has become of the newest push.
+
+    Attributes:
+        digest: SHA-256 of the file, hexadecimal.
+        remote: what the technician lets the hub do: off, keep-limits, all.
+        push: number of the newest push that has come; 0: none.
+        state: of that push: trial, confirmed, rolled-back, refused.
+        reason: why, in a sentence.
+        at_ns: since when, UTC.
+        text: the file, deflated, where it was asked for.
+    """
+
+    digest: str
+    remote: str
+    push: int = 0
+    state: str = ""
+    reason: str = ""
+    at_ns: int = 0
+    text: bytes = b""
 
 
 class SamplesReceived(msgspec.Struct, frozen=True):
@@ -133,12 +180,22 @@ class Closed(msgspec.Struct, frozen=True):
     by_peer: bool
 
 
-GatewayEvent = Welcomed | Acknowledged | EntryRefused | CommandReceived | ClockCompared | Closed
+GatewayEvent = (
+    Welcomed
+    | Acknowledged
+    | EntryRefused
+    | CommandReceived
+    | ConfigPushed
+    | ConfigAsked
+    | ClockCompared
+    | Closed
+)
 HubEvent = (
     HelloReceived
     | Announced
     | SamplesReceived
     | OutcomeReceived
+    | ConfigReported
     | EntryRefused
     | ClockCompared
     | Closed

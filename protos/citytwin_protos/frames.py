@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError
@@ -21,6 +21,7 @@ from citytwin_protos.events import (
     OUTBOX_BYTES,
     PROTOCOL,
     Announced,
+    ConfigReported,
     HelloReceived,
     Limits,
     OutcomeReceived,
@@ -105,7 +106,39 @@ def hello_event(hello: pb.Hello, limits: Limits) -> HelloReceived:
         raise TooLargeError(f"a digest has at most {DIGEST_BYTES_MAX} bytes")
     if len(hello.software) > limits.text_chars_max:
         raise TooLargeError(f"a name of software has at most {limits.text_chars_max} characters")
-    return HelloReceived(hello.protocol, hello.software, hello.outbox, hello.announce_digest)
+    software, features = _features_of(hello.software)
+    return HelloReceived(hello.protocol, software, hello.outbox, hello.announce_digest, features)
+
+
+def with_features(software: str, features: Iterable[str], chars_max: int) -> str:
+    """Return a name of software as a Hello has it: each feature a word with a plus before it.
+
+    An end that knows no features takes them for a part of the name.
+    """
+    words = "".join(f" +{feature}" for feature in sorted(features))
+    return software[: chars_max - len(words)] + words
+
+
+def _features_of(text: str) -> tuple[str, frozenset[str]]:
+    """Return a name without its features, and these."""
+    words = text.split(" ")
+    features = {word[1:] for word in words if word.startswith("+")}
+    return " ".join(word for word in words if not word.startswith("+")), frozenset(features)
+
+
+def config_event(report: pb.ConfigReport, limits: Limits) -> ConfigReported:
+    """Return the event of a report on a gateway's configuration.
+
+    Raises:
+        TooLargeError: a text is longer than what a sentence for people may have.
+    """
+    texts = (report.digest, report.remote, report.state, report.reason)
+    if max(map(len, texts)) > limits.detail_chars_max:
+        raise TooLargeError(f"a text of a report has over {limits.detail_chars_max} characters")
+    return ConfigReported(
+        report.digest, report.remote, report.push, report.state, report.reason, report.at_ns,
+        report.text,
+    )  # fmt: skip
 
 
 def entry_event(
@@ -129,7 +162,10 @@ def entry_event(
 
 
 def announcements(
-    points: Mapping[int, Point], texts: Mapping[int, str], limits: Limits
+    points: Mapping[int, Point],
+    texts: Mapping[int, str],
+    limits: Limits,
+    gone: Container[int] = (),
 ) -> Iterator[pb.Announce]:
     """Yield an announcement in frames of bounded size; the last one is complete.
 
@@ -138,7 +174,7 @@ def announcements(
     """
     chunk, size = pb.Announce(), 0
     for number, point in points.items():
-        info = pb.PointInfo(number=number, point=point_to_bytes(point))
+        info = pb.PointInfo(number=number, point=point_to_bytes(point), gone=number in gone)
         chunk.points.append(info)
         size += info.ByteSize()
         if size > limits.announce_chunk_bytes:
@@ -176,7 +212,8 @@ def announced(announce: pb.Announce, limits: Limits) -> Announced:
     points = {_number(info.number): point_from_bytes(info.point) for info in announce.points}
     if len(points) != len(announce.points) or len(texts) != len(announce.texts):
         raise MalformedError("an announcement gives one number twice")
-    return Announced(points, texts, announce.complete)
+    gone = frozenset(info.number for info in announce.points if info.gone)
+    return Announced(points, texts, announce.complete, gone)
 
 
 def _number(number: int) -> int:

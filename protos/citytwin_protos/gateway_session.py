@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 from citytwin.batch import Batch
@@ -13,17 +13,30 @@ from citytwin.point import Point
 from citytwin_protos.codec import StreamEncoder, command_from_bytes, outcome_to_bytes, pack
 from citytwin_protos.endpoint import Endpoint
 from citytwin_protos.events import (
+    CONFIG,
     DIGEST_BYTES_MAX,
+    FEATURES,
+    GONE,
     OUTBOX_BYTES,
     PROTOCOL,
     Acknowledged,
     CommandReceived,
+    ConfigAsked,
+    ConfigPushed,
+    ConfigReported,
     EntryRefused,
     GatewayEvent,
     Limits,
     Welcomed,
 )
-from citytwin_protos.frames import OutOfTurn, announcements, parse, reason_name, reason_of
+from citytwin_protos.frames import (
+    OutOfTurn,
+    announcements,
+    parse,
+    reason_name,
+    reason_of,
+    with_features,
+)
 from citytwin_protos.v1 import link_pb2 as pb
 
 HEARTBEAT_MS_MIN: Final = 100
@@ -37,6 +50,10 @@ class GatewaySession(Endpoint):
     start → Welcomed → ``announce`` if it is wanted → entries while ``room`` is above zero →
     Acknowledged … Entries are numbered growing; a number is sent once in a session. Sending
     without room, out of order or after the end is a mistake of the caller: ValueError.
+
+    Attributes:
+        features: what both ends speak beside version 1, known from the Welcome on.
+        points_left: how many more points may be announced in this session.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -46,6 +63,8 @@ class GatewaySession(Endpoint):
         self._window = 0
         self._body_bytes_max = self.limits.body_bytes_max
         self._announce_first = False
+        self.features: frozenset[str] = frozenset()
+        self.points_left = self.limits.announce_points_max
         self._unacknowledged: deque[int] = deque()
         self._last = 0
         self._through = 0
@@ -74,22 +93,29 @@ class GatewaySession(Endpoint):
         self._begin(now_ns)
         hello = pb.Hello(
             protocol=PROTOCOL,
-            software=software[: self.limits.text_chars_max],
+            software=with_features(software, FEATURES, self.limits.text_chars_max),
             outbox=outbox,
             announce_digest=announce_digest,
         )
         self._push(pb.Up(hello=hello))
 
-    def announce(self, points: Mapping[int, Point], texts: Mapping[int, str]) -> None:
+    def announce(
+        self, points: Mapping[int, Point], texts: Mapping[int, str], gone: Container[int] = ()
+    ) -> None:
         """Queue points and texts; anything new is announced before the first entry that needs it.
+
+        Numbers in ``gone`` are those of points that are no more; a hub that does not know what that
+        means is not told.
 
         Raises:
             TooLargeError: a text is too long to travel; nothing was queued.
         """
         if not self._greeted and self.closed is None:
             raise ValueError("an announcement follows the Welcome")
-        for chunk in list(announcements(points, texts, self.limits)):
+        gone = gone if GONE in self.features else ()
+        for chunk in list(announcements(points, texts, self.limits, gone)):
             self._push(pb.Up(announce=chunk))
+        self.points_left -= len(points)
         self._announce_first = False
 
     def send_telemetry(self, number: int, batch: Batch) -> int:
@@ -110,6 +136,14 @@ class GatewaySession(Endpoint):
         """Queue what became of a command; otherwise like telemetry."""
         self._check(number)
         return self._entry(number, pb.ENTRY_KIND_OUTCOME, outcome_to_bytes(outcome))
+
+    def report_config(self, report: ConfigReported) -> None:
+        """Queue what this gateway runs; a hub that holds no configurations is not told."""
+        if CONFIG in self.features:
+            cut = self.limits.detail_chars_max
+            fields = {name: getattr(report, name) for name in report.__struct_fields__}
+            fields["reason"] = report.reason[:cut]
+            self._push(pb.Up(config=pb.ConfigReport(**fields)))
 
     def receive(self, frame: bytes, now_ns: int, time_ns: int) -> list[GatewayEvent]:
         """Take one frame of the hub's.
@@ -135,6 +169,10 @@ class GatewaySession(Endpoint):
                 return self._refused(message.refuse)
             if kind == "command":
                 return [CommandReceived(command_from_bytes(message.command.command))]
+            if kind == "config":
+                return [ConfigPushed(message.config.order, message.config.signature)]
+            if kind == "config_ask":
+                return [ConfigAsked(message.config_ask.digest)]
             return [*self._hear_beat(message.beat, now_ns, time_ns)]
         except WireError as error:
             return [*self._end(reason_of(error), str(error))]
@@ -165,6 +203,7 @@ class GatewaySession(Endpoint):
                 f"{HEARTBEAT_MS_MAX}"
             )
         self._greeted = True
+        self.features = FEATURES & frozenset(welcome.features)
         self._window = min(welcome.window_entries, self.limits.window_entries)
         self._body_bytes_max = min(welcome.body_bytes_max, self.limits.body_bytes_max)
         self._announce_first = welcome.announce_wanted

@@ -8,10 +8,19 @@ from citytwin.command import Command
 from citytwin.errors import TooLargeError, WireError
 from citytwin_protos.codec import StreamDecoder, command_to_bytes
 from citytwin_protos.endpoint import Endpoint
-from citytwin_protos.events import Announced, EntryRefused, HelloReceived, HubEvent, Limits
+from citytwin_protos.events import (
+    CONFIG,
+    FEATURES,
+    Announced,
+    EntryRefused,
+    HelloReceived,
+    HubEvent,
+    Limits,
+)
 from citytwin_protos.frames import (
     OutOfTurn,
     announced,
+    config_event,
     entry_event,
     hello_event,
     parse,
@@ -31,6 +40,7 @@ class HubSession(Endpoint):
     Attributes:
         repeated: entries that were durable already; dropped.
         refused: entries whose body could not be understood; refused by the session itself.
+        features: what both ends speak beside version 1, known from the Hello on.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -43,6 +53,7 @@ class HubSession(Endpoint):
         self._welcomed_through = 0
         self._durable = 0
         self._hello = False
+        self.features: frozenset[str] = frozenset()
         self._points = 0
         self._texts = 0
         self.repeated = 0
@@ -83,6 +94,7 @@ class HubSession(Endpoint):
             body_bytes_max=self.limits.body_bytes_max,
             heartbeat_ms=self._heartbeat_ns // 1_000_000,
             time_ns=time_ns,
+            features=sorted(self.features),
         )
         self._push(pb.Down(welcome=welcome))
 
@@ -128,6 +140,25 @@ class HubSession(Endpoint):
         self._push(pb.Down(command=pb.CommandOrder(command=command_to_bytes(command))))
         return True
 
+    def push_config(self, order: bytes, signature: bytes) -> bool:
+        """Send a signed order of a configuration; return whether it was queued."""
+        if not self._speaks_config:
+            return False
+        self._push(pb.Down(config=pb.ConfigPush(order=order, signature=signature)))
+        return True
+
+    def ask_config(self, digest: str) -> bool:
+        """Ask for the text of what the gateway runs; return whether it was queued."""
+        if not self._speaks_config:
+            return False
+        self._push(pb.Down(config_ask=pb.ConfigAsk(digest=digest)))
+        return True
+
+    @property
+    def _speaks_config(self) -> bool:
+        room = len(self._frames) < self.limits.orders_waiting_max
+        return self._greeted and self.closed is None and CONFIG in self.features and room
+
     def receive(self, frame: bytes, now_ns: int, time_ns: int) -> list[HubEvent]:
         """Take one frame of the gateway's.
 
@@ -151,6 +182,8 @@ class HubSession(Endpoint):
                 return self._entry(message.entry)
             if kind == "announce":
                 return [self._announced(message.announce)]
+            if kind == "config":
+                return [config_event(message.config, self.limits)]
             return self._beat_event(message.beat, now_ns, time_ns)
         except WireError as error:
             return [*self._end(reason_of(error), str(error))]
@@ -165,6 +198,7 @@ class HubSession(Endpoint):
             raise OutOfTurn("the gateway said hello twice")
         event = hello_event(hello, self.limits)
         self._hello = True
+        self.features = FEATURES & event.features
         return event
 
     def _beat_event(self, beat: pb.Beat, now_ns: int, time_ns: int) -> list[HubEvent]:

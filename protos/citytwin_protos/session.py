@@ -6,6 +6,9 @@ returns, and calls ``tick`` at ``next_tick_ns``. All times are monotonic nanosec
 """
 
 from citytwin_protos.events import (
+    CONFIG,
+    FEATURES,
+    GONE,
     OUTBOX_BYTES,
     PROTOCOL,
     Acknowledged,
@@ -13,6 +16,9 @@ from citytwin_protos.events import (
     ClockCompared,
     Closed,
     CommandReceived,
+    ConfigAsked,
+    ConfigPushed,
+    ConfigReported,
     EntryRefused,
     GatewayEvent,
     HelloReceived,
@@ -26,6 +32,9 @@ from citytwin_protos.gateway_session import GatewaySession
 from citytwin_protos.hub_session import HubSession
 
 __all__ = [
+    "CONFIG",
+    "FEATURES",
+    "GONE",
     "OUTBOX_BYTES",
     "PROTOCOL",
     "Acknowledged",
@@ -33,6 +42,9 @@ __all__ = [
     "ClockCompared",
     "Closed",
     "CommandReceived",
+    "ConfigAsked",
+    "ConfigPushed",
+    "ConfigReported",
     "EntryRefused",
     "GatewayEvent",
     "GatewaySession",

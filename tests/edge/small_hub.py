@@ -20,6 +20,7 @@ from citytwin_hub.authority import Authority
 from citytwin_protos.session import (
     Announced,
     ClockCompared,
+    ConfigReported,
     HelloReceived,
     HubSession,
     Limits,
@@ -47,6 +48,8 @@ class SmallHub:
         self.entries: list[tuple[int, Any]] = []
         self.durable: dict[bytes, int] = {}
         self.points: dict[int, Any] = {}
+        self.gone: set[int] = set()
+        self.reports: list[Any] = []
         self.texts: dict[int, str] = {}
         self.lines: list[Any] = []
         self.session: HubSession | None = None
@@ -153,9 +156,12 @@ class SmallHub:
             return event.outbox
         if isinstance(event, Announced):
             self.points.update(event.points)
+            self.gone = self.gone - event.points.keys() | event.gone
             self.texts.update(event.texts)
         elif isinstance(event, SamplesReceived | OutcomeReceived):
             self._journal(session, event, outbox)
+        elif isinstance(event, ConfigReported):
+            self.reports.append(event)
         else:
             assert isinstance(event, ClockCompared) or session.closed is not None, event
         return outbox

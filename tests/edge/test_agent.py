@@ -126,10 +126,10 @@ def test_what_it_reads_last_is_kept_and_numbers_go_on(tmp_path, monkeypatch):
     assert first.readings(0) in (3, 4)
     kept = waiting(tmp_path)
     assert sum(entry.samples for entry in kept) == first.agent.accepted_samples
-    numbers = first.agent._numbers
+    numbers = first.agent.now.numbers
 
     async def again(gateway):
-        assert gateway.agent._numbers == numbers
+        assert gateway.agent.now.numbers == numbers
         async with gateway.running():
             await asyncio.sleep(5)
         return gateway

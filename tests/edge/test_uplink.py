@@ -4,11 +4,11 @@ import asyncio
 from importlib.metadata import version
 from random import Random
 
-from citytwin import Command, Outcome, OutcomeState, Readback
+from citytwin import Command, Outcome, OutcomeState, Point, Readback
 from citytwin.testing import Faults, FaultyLink
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
 from citytwin_protos.codec import outcome_to_bytes
-from citytwin_protos.session import Limits
+from citytwin_protos.session import GatewaySession, Limits
 from tests.edge.uplink_scenes import MB, POINTS, SECOND, played
 
 
@@ -209,3 +209,60 @@ def test_who_stops_says_so(tmp_path):
         assert (ending.reason, ending.by_peer) == ("shutdown", True)
 
     played(tmp_path, scene)
+
+
+def test_it_connects_anew_at_once_when_the_hub_is_elsewhere(tmp_path):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(5)
+            for _ in range(2):
+                gateway.put(1)
+                gateway.uplink.reconnect("the address of the hub has changed")
+                await asyncio.sleep(0.01)
+            assert gateway.uplink.connects == 3
+            gateway.hub.down = True
+            gateway.uplink.reconnect("again")
+            await asyncio.sleep(200)  # it waits for the next try by now
+            gateway.hub.down = False
+            gateway.uplink.reconnect("to where it is")
+            await asyncio.sleep(0.01)
+            assert gateway.uplink.connected
+            assert gateway.uplink.durable_through == 2
+
+    played(tmp_path, scene)
+
+
+def test_points_that_change_are_announced_before_what_needs_them(tmp_path):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(1)
+            news = [Point(id="g/d/p0", unit="kPa"), Point(id="g/d/new")]
+            numbers = gateway.numbering.numbers([*POINTS[1:], *news])
+            gateway.numbering.use(numbers)
+            gateway.numbers = numbers[1:]  # the small hub insists that they were announced
+            gateway.put(5)
+            await asyncio.sleep(1)
+            assert gateway.hub.gone == {1}
+            assert gateway.hub.points[1] == POINTS[0]
+            assert gateway.values() == [5]
+        assert gateway.uplink.connects == 1
+
+    played(tmp_path, scene)
+
+
+def test_more_changes_than_fit_a_session_make_a_new_one(tmp_path, monkeypatch):
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(1)
+            for turn in range(3):
+                points = [Point(id=f"g/d/p{n}", unit="bar", attribute=f"a{turn}") for n in range(3)]
+                gateway.numbering.numbers(points)
+                gateway.put(turn)
+                await asyncio.sleep(2)
+            assert gateway.hub.points[1].attribute == "a2"
+            assert gateway.values() == [0, 1, 2]
+            assert gateway.uplink.connects == 2
+
+    small = Limits(announce_points_max=9)
+    monkeypatch.setattr("citytwin_edge.uplink.GatewaySession", lambda: GatewaySession(small))
+    played(tmp_path, scene, hub_limits=small)

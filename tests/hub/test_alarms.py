@@ -166,6 +166,26 @@ def test_a_device_without_a_good_value_for_long_enough(tmp_path):
     assert room.shown[1] == ("device", "g/other", "raised")
 
 
+def test_a_device_that_is_gone_has_no_alarm(tmp_path):
+    room = Room(tmp_path)
+    room.transition(1, 0)
+    room.measure({room.level: None, room.flow: None, room.other: 1.0}, 0)
+    room.check(1)
+    room.check(40)
+    assert [alarm[:2] for alarm in room.shown] == [
+        ("device", "g/ps"),
+        ("limit", "g/ps/level.alarm"),
+    ]
+    # A last sample of each point says that it is no more, and the announcement does.
+    batch = Batch.of([room.alarm], NOW + 41 * SECOND, [np.nan], 0x86)
+    room.alarms.entry(
+        Entry(Record(RecordKind.ALARM, b"s" * 16, 2, NOW + 41 * SECOND, "g", b""), batch)
+    )
+    room.registry.rows(POINTS, gone={0, 1, 2})
+    room.check(42)
+    assert {alarm[2] for alarm in room.shown} == {"returned"}
+
+
 def test_points_that_come_later_are_judged_too(tmp_path):
     room = Room(tmp_path)
     room.check(0)

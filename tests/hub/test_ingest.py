@@ -103,6 +103,21 @@ async def test_numbers_and_texts_of_two_gateways_do_not_mix(core):
     assert core.twin.read([core.registry.row("g-2/d/p")]).value.tolist() == [7.0]
 
 
+async def test_old_entries_of_a_point_keep_the_unit_that_they_were_read_in(core):
+    gateway = "medeu-1"
+    old, new = (Point(id=f"{gateway}/d/p", unit=unit) for unit in ("bar", "kPa"))
+    peer = await Peer.connect(core, await enrolled(core, gateway))
+    await peer.until(Welcomed)
+    peer.session.announce({1: old, 2: new}, {}, gone={1})
+    now = core.clock.now_ns()
+    peer.session.send_telemetry(1, Batch.of([1, 2], [now, now + 1], [2.0, 200.0]))
+    await peer.until(Acknowledged)
+    await peer.line.close()
+    rows = {point.unit: row for row, point in core.registry.points.items()}
+    assert core.twin.read([rows["bar"], rows["kPa"]]).value.tolist() == [2.0, 200.0]
+    assert (core.registry.row(old.id), core.registry.gone) == (rows["kPa"], {rows["bar"]})
+
+
 @pytest.mark.parametrize(
     ("batch", "words"),
     [

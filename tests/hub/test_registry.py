@@ -146,14 +146,44 @@ def test_rows_are_never_used_again(tmp_path):
 
 def test_a_changed_point_keeps_its_row_and_is_told(tmp_path):
     registry = opened(tmp_path)
-    (row,) = registry.rows([point("a", unit="bar")])
+    (row,) = registry.rows([point("a", feeds="urn:ngsi-ld:x:1")])
     version = registry.version
-    assert registry.rows([point("a", unit="bar")]).tolist() == [row]
+    assert registry.rows([point("a", feeds="urn:ngsi-ld:x:1")]).tolist() == [row]
     assert registry.version == version
-    assert registry.rows([point("a", unit="m")]).tolist() == [row]
+    assert registry.rows([point("a", feeds="urn:ngsi-ld:x:2")]).tolist() == [row]
     assert registry.version > version
-    assert registry.points[row].unit == "m"
-    assert opened(tmp_path).points[row].unit == "m"
+    assert registry.points[row].feeds == "urn:ngsi-ld:x:2"
+    assert opened(tmp_path).points[row].feeds == "urn:ngsi-ld:x:2"
+
+
+def test_a_point_of_another_unit_has_another_row_and_the_history_keeps_its_own(tmp_path):
+    registry = opened(tmp_path)
+    bar, metre = point("a", unit="bar"), point("a", unit="m")
+    (first,) = registry.rows([bar]).tolist()
+    # A gateway that knows of no "gone" just says what it has.
+    (second,) = registry.rows([metre]).tolist()
+    assert second != first
+    for one in (registry, opened(tmp_path)):
+        assert (one.points[first], one.points[second], one.row(bar.id)) == (bar, metre, second)
+        assert one.gone == {first}
+    # Back again: the same meaning, the same row. Old entries may still be of the other one.
+    assert registry.rows([bar, metre, bar], gone={1}).tolist() == [first, second, first]
+    for one in (registry, opened(tmp_path)):
+        assert (one.row(bar.id), one.gone) == (first, {second})
+
+
+def test_what_a_gateway_has_no_more_is_gone_until_it_comes_back(tmp_path):
+    registry = opened(tmp_path)
+    rows = registry.rows([point("a"), point("b")]).tolist()
+    version = registry.version
+    assert registry.rows([point("a"), point("b")], gone={0}).tolist() == rows
+    assert registry.version > version
+    for one in (registry, opened(tmp_path)):
+        assert (one.row(point("a").id), one.row(point("b").id)) == (None, rows[1])
+        assert one.points[rows[0]] == point("a")
+    registry.rows([point("a")])
+    assert opened(tmp_path).row(point("a").id) == rows[0]
+    assert not registry.gone
 
 
 def test_texts_have_one_number_each(tmp_path):
@@ -172,7 +202,10 @@ def test_a_city_has_a_limit(tmp_path, monkeypatch):
     rows = registry.rows([point("a"), point("b")])
     with pytest.raises(StoreError, match="holds 2 points; no more fit"):
         registry.rows([point("a"), point("c")])
-    assert registry.rows([point("b"), point("a", unit="m")]).tolist() == rows[::-1].tolist()
+    assert (
+        registry.rows([point("b"), point("a", feeds="urn:ngsi-ld:x:1")]).tolist()
+        == rows[::-1].tolist()
+    )
     registry.text_numbers(["one"])
     with pytest.raises(StoreError, match="holds 1 texts"):
         registry.text_numbers(["one", "two"])

@@ -1,5 +1,6 @@
 """The gateway's end: what it sends when, and what it does not take from a hub."""
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -7,10 +8,14 @@ from citytwin import Batch, Point
 from citytwin.errors import TooLargeError
 from citytwin_protos.codec import pack
 from citytwin_protos.session import (
+    FEATURES,
     Acknowledged,
     Announced,
     Closed,
     CommandReceived,
+    ConfigAsked,
+    ConfigPushed,
+    ConfigReported,
     EntryRefused,
     GatewaySession,
     Limits,
@@ -183,3 +188,37 @@ def test_a_hub_that_is_wrong_is_told_and_left(frame, reason):
 def test_a_hub_that_begins_wrong(frame, reason):
     (closed,) = heard(Pair().gateway, frame)
     assert (closed.reason, closed.by_peer) == (reason, False)
+
+
+def test_a_hub_that_knows_no_features_is_spoken_to_as_before():
+    """What an older hub does not know would end its session: unknown fields are malformed."""
+    gateway = GatewaySession()
+    gateway.start(0, software="edge 1", outbox=OUTBOX, announce_digest=b"")
+    (frame,) = gateway.outgoing()
+    assert pb.Up.FromString(frame).hello.software == "edge 1 +config +gone"
+    welcome = pb.Welcome(window_entries=8, body_bytes_max=1000, heartbeat_ms=5000)
+    heard(gateway, down(welcome=welcome))
+    assert gateway.features == frozenset()
+    gateway.announce({1: Point(id="g/d/a")}, {}, gone={1})
+    gateway.report_config(ConfigReported("d", "off"))
+    frames = [pb.Up.FromString(frame) for frame in gateway.outgoing()]
+    assert [frame.WhichOneof("kind") for frame in frames] == ["beat", "announce"]
+    assert not frames[1].announce.points[0].gone
+
+
+def test_what_both_know_is_used():
+    pair = Pair()
+    pair.greet()
+    assert pair.gateway.features == pair.hub.features == FEATURES
+    pair.gateway.announce({1: Point(id="g/d/a"), 2: Point(id="g/d/b")}, {}, gone={2})
+    report = ConfigReported("d" * 64, "all", 3, "rolled-back", "x" * 1000, 5, b"text")
+    pair.gateway.report_config(report)
+    announced, reported = pair.up()
+    assert announced.gone == {2}
+    assert reported == msgspec.structs.replace(report, reason="x" * 400)
+    assert pair.hub.push_config(b"order", b"signature")
+    assert pair.hub.ask_config("d" * 64)
+    assert pair.down() == [ConfigPushed(b"order", b"signature"), ConfigAsked("d" * 64)]
+    pair.hub.bye("shutdown", "")
+    assert not pair.hub.push_config(b"order", b"signature")
+    assert not pair.hub.ask_config("d" * 64)

@@ -5,6 +5,7 @@ import pytest
 from citytwin import Point
 from citytwin_protos.codec import outcome_to_bytes, pack
 from citytwin_protos.session import (
+    FEATURES,
     Acknowledged,
     Closed,
     EntryRefused,
@@ -37,7 +38,7 @@ def greeted(**limits):
 
 def test_a_gateway_says_who_it_is_and_is_welcomed():
     pair = Pair()
-    assert pair.up() == [HelloReceived(1, "test 1", OUTBOX, b"d")]
+    assert pair.up() == [HelloReceived(1, "test 1", OUTBOX, b"d", FEATURES)]
     pair.hub.welcome(durable_through=9, announce_wanted=True, time_ns=NOW_NS)
     welcome = pb.Down.FromString(pair.hub.outgoing()[0]).welcome
     assert welcome.durable_through == 9
@@ -228,3 +229,31 @@ def test_announcements_of_one_session_have_an_end():
     events = pair.up()
     assert len(events) == 2
     assert (events[1].reason, events[1].by_peer) == ("too_large", False)
+
+
+def test_a_gateway_that_knows_no_features_is_spoken_to_as_before():
+    hub = HubSession()
+    hub.start(0)
+    hello = pb.Hello(protocol=1, software="edge 1", outbox=OUTBOX)
+    (event,) = heard(hub, up(hello=hello))
+    assert (event.software, event.features) == ("edge 1", frozenset())
+    hub.welcome(durable_through=0, announce_wanted=True, time_ns=NOW_NS)
+    (frame,) = hub.outgoing()
+    assert not pb.Down.FromString(frame).welcome.features
+    assert not hub.push_config(b"order", b"signature")
+    assert not hub.ask_config("d")
+    assert hub.outgoing() == []
+
+
+def test_features_of_a_gateway_are_not_part_of_its_name():
+    hub = HubSession()
+    hub.start(0)
+    (event,) = heard(hub, up(hello=pb.Hello(protocol=1, software="e 1 +x +gone", outbox=OUTBOX)))
+    assert (event.software, event.features) == ("e 1", {"x", "gone"})
+    assert hub.features == {"gone"}
+
+
+def test_a_report_has_limits():
+    pair = greeted()
+    (closed,) = heard(pair.hub, up(config=pb.ConfigReport(reason="x" * 401)))
+    assert closed.reason == "too_large"

@@ -74,6 +74,10 @@ class Mqtt:
         """Listen no more; the last device to do so closes the connection."""
         await self._line.forsake(self._listener)
 
+    def part(self) -> None:
+        """Ask for its topics no more; see the contract."""
+        self._line.part(self._listener)
+
     async def listen(self) -> AsyncIterator[Batch]:
         """Yield what each message says; DeviceSilent when the broker is lost."""
         self._reader.begin()

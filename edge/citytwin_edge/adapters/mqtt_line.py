@@ -8,8 +8,9 @@ it is lost every listener is told, once, and it is made anew with a pause that g
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from random import Random
 from typing import Any, Final
 
@@ -45,10 +46,16 @@ class _Filter:
     def __init__(self, topic: str) -> None:
         self.topic, self.qos, self.identifier = topic, 0, identifier(topic)
         self.users: dict[Listener, list[int]] = {}
+        self.newcomers: set[Listener] = set()
 
 
 class Line:
-    """One broker as one client; devices ``join`` before anybody listens."""
+    """One broker as one client.
+
+    Devices that ``join`` before anybody listens are asked for together. One that joins later is
+    asked for when it attends; until then, or until its predecessor of the same name is forsaken, it
+    hears nothing: the predecessor does.
+    """
 
     def __init__(
         self, connection: Connection, clock: Clock, random: Random, tap: Tap = nobody_looks
@@ -79,11 +86,16 @@ class Line:
         self._kept_count = 0
         self._settled = asyncio.Event()
         self._unwanted: set[str] = set()
+        self._late: set[Listener] = set()
+        self._asking: set[asyncio.Task[None]] = set()
 
     def join(self, name: str, topics: Mapping[int, tuple[str, int]]) -> Listener:
         """Return the ear of a device: ``topics`` are filter and QoS, by the device's own marks."""
         listener = Listener(name, self.give_receipts)
         self._listeners.append(listener)
+        if self._task is not None:
+            listener.is_deaf = True
+            self._late.add(listener)
         for mark, (topic, qos) in topics.items():
             if topic not in self._filters:
                 self._filters[topic] = self._matcher[topic] = _Filter(topic)
@@ -95,7 +107,11 @@ class Line:
     def attend(self, listener: Listener) -> None:
         """Connect, if nobody has yet, and stay connected while somebody attends."""
         listener.open()
+        listener.is_deaf = False
         self._attending.add(listener)
+        if listener in self._late and self.client is not None:
+            self._late.discard(listener)
+            self._begin(self._ask_late(listener, self.client))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep())
             self._task.add_done_callback(self._ended)
@@ -103,12 +119,65 @@ class Line:
     async def forsake(self, listener: Listener) -> None:
         """Attend no more; the last one to do so closes the connection."""
         listener.close()
+        for one in self._listeners:
+            if one is not listener and one.name == listener.name and one.is_deaf:
+                self._hand_over(listener, one)
         self._attending.discard(listener)
         if not self._attending and self._task is not None:
             task, self._task = self._task, None
             task.cancel()
             ending = {task} if self._entering is None else {task, self._entering}
             await asyncio.wait(ending, timeout=_CLOSE_S_MAX)
+
+    def _hand_over(self, listener: Listener, successor: Listener) -> None:
+        """Let a successor hear from now on, and have what its predecessor has not listened to."""
+        successor.is_deaf = False
+        for heard in listener.leave():
+            matching: list[Any] = list(self._matcher.iter_match(heard.arrival.topic))
+            marks = [mark for one in matching for mark in one.users.get(successor, ())]
+            if marks:
+                successor.put(Heard(heard.arrival, tuple(marks)))
+            else:
+                heard.arrival.owed -= 1
+
+    def part(self, listener: Listener) -> None:
+        """Forget a device that is configured no more: its topics, and what it owes the broker."""
+        self._listeners = [one for one in self._listeners if one is not listener]
+        self._late.discard(listener)
+        for topic, one in list(self._filters.items()):
+            one.users.pop(listener, None)
+            one.newcomers.discard(listener)
+            if not one.users:
+                del self._filters[topic], self._matcher[topic]
+                if self.client is not None:
+                    self._begin(self.client.unsubscribe(topic))
+        listener.abandon()
+        self.give_receipts()
+
+    async def _ask_late(self, listener: Listener, client: Client) -> None:
+        """Ask for the topics of a device that joined late; what was kept of them is its alone."""
+        for one in list(self._filters.values()):
+            if listener in one.users:
+                one.newcomers = {listener}
+                why = await client.ask_for(one.topic, one.qos)
+                if why:
+                    self._tell_refused(one, why)
+
+    def _tell_refused(self, one: _Filter, why: str) -> None:
+        text = f"{self.connection} refuses the topic {one.topic}: {why}"
+        for listener in one.users:
+            listener.tell(DeviceRefused(text))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something be said to the broker; when the line is lost, it need not be said."""
+
+        async def said() -> None:
+            with contextlib.suppress(aiomqtt.MqttError, OSError, TimeoutError):
+                await work
+
+        task = asyncio.create_task(said())
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Let an error that nobody foresaw reach those who listen."""
@@ -192,7 +261,9 @@ class Line:
             self._is_catching_up = False
             self._owed_before.clear()
         refusals: list[tuple[_Filter, str]] = []
-        for one in self._filters.values():
+        self._late.clear()
+        for one in list(self._filters.values()):
+            one.newcomers.clear()
             why = await client.ask_for(one.topic, one.qos)
             if why:
                 refusals.append((one, why))
@@ -202,9 +273,7 @@ class Line:
         for listener in self._listeners:
             listener.well()
         for one, why in refusals:
-            for listener in one.users:
-                text = f"{self.connection} refuses the topic {one.topic}: {why}"
-                listener.tell(DeviceRefused(text))
+            self._tell_refused(one, why)
 
     async def _stay(self, client: Client) -> str:
         """Wait for the end; meanwhile find out when a resumed session has caught up.
@@ -244,19 +313,23 @@ class Line:
         if before and (before.topic, before.payload) == (arrival.topic, arrival.payload):
             arrival = before  # sent again because its receipt was lost; we have it
         else:
-            self._route(arrival, identifiers(message))
+            self._route(arrival, identifiers(message), was_kept=message.retain)
         if is_owed:
             self._owing.append(arrival)
             if not arrival.owed:
                 self.give_receipts()
 
-    def _route(self, arrival: Arrival, through: set[int]) -> None:
+    def _route(self, arrival: Arrival, through: set[int], *, was_kept: bool) -> None:
         found: dict[Listener, list[int]] = {}
         matching: list[Any] = list(self._matcher.iter_match(arrival.topic))
         for one in matching:
             # Where two filters overlap a broker may send a copy for each, and MQTT 5 says which.
             if not through or one.identifier in through:
                 for listener, marks in one.users.items():
+                    if listener.is_deaf or (
+                        was_kept and listener not in (one.newcomers or one.users)
+                    ):
+                        continue
                     found.setdefault(listener, []).extend(marks)
         arrival.owed = len(found)
         for listener, marks in found.items():

@@ -61,6 +61,7 @@ class Listener:
         """Hear for the device ``name``; ``settle`` is called when messages have become safe."""
         self.name = name
         self.is_closed = False
+        self.is_deaf = False
         self.in_all_lost = 0
         self._settle = settle
         self._queue: deque[Heard] = deque()
@@ -133,6 +134,21 @@ class Listener:
         self.is_closed = True
         self._news.set()
 
+    def leave(self) -> list[Heard]:
+        """Return what has come and was not listened to; it is another's from now on."""
+        left = list(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        return left
+
+    def abandon(self) -> None:
+        """Give up what has come and is not known to be safe: nobody listens any more."""
+        for heard in self.leave():
+            heard.arrival.owed -= 1
+        for arrival in self._taken:
+            arrival.owed -= 1
+        self._taken.clear()
+
     def taken(self, arrival: Arrival) -> None:
         """The gateway has the samples of a message, but has not kept them yet."""
         if arrival.message_id:
@@ -146,7 +162,7 @@ class Listener:
         through = self._taken_count
 
         def confirm() -> None:
-            while self._safe_count < through:
+            while self._safe_count < through and self._taken:
                 self._taken.popleft().owed -= 1
                 self._safe_count += 1
             self._settle()

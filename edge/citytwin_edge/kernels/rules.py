@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from citytwin.batch import SECOND_NS, Batch
+from citytwin.batch import SECOND_NS, Batch, Int32
 from citytwin.point import Kind, Point, Source, Span
 from citytwin.quality import Quality, Severity, severity
 from citytwin_edge.kernels.settings import PointRules
@@ -133,6 +133,12 @@ class Rules:
             raises[changes].astype(np.float64),
             np.zeros(int(np.count_nonzero(changes)), np.uint8),
         )
+
+    def held(self, inputs: Int32) -> Batch:
+        """Return the ends of alarms that are raised; see :class:`citytwin.kernel.Holds`."""
+        state = self._columns
+        rows = inputs[(state["raised"][inputs] > 0) & (self._output[inputs] >= 0)]
+        return Batch.of(self._output[rows], state["time"][rows], np.zeros(len(rows)))
 
     def snapshot(self) -> bytes:
         """Return the state; see the contract."""

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from citytwin.batch import SECOND_NS, Batch
+from citytwin.batch import SECOND_NS, Batch, Int32
 from citytwin.point import Point
 from citytwin_edge.kernels.settings import PointRules
 from citytwin_edge.kernels.state import load, rounds, save
@@ -122,6 +122,14 @@ class SwingingDoor:
         state["held"][point] = value
         state["held_time"][point] = time_ns
         state["holds"][point] = 1
+
+    def held(self, inputs: Int32) -> Batch:
+        """Return the samples that are held back; see :class:`citytwin.kernel.Holds`."""
+        state, rows = self._columns, inputs[self._columns["holds"][inputs] > 0]
+        return Batch(
+            rows, state["held_time"][rows], state["held"][rows],
+            state["quality"][rows],
+        )  # fmt: skip
 
     def snapshot(self) -> bytes:
         """Return the state; see the contract."""

@@ -15,12 +15,16 @@ from starlette.exceptions import HTTPException
 
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError
-from citytwin_hub.apis import live, rest
+from citytwin_hub.apis import configs, live, rest
 from citytwin_hub.apis.city import City
 from citytwin_hub.commands import CommandRefused
+from citytwin_hub.configs import ConfigRefused
 from citytwin_hub.messages import reason_text
+from citytwin_protos.config_order import CONFIG_BYTES_MAX
 
 BODY_BYTES_MAX: Final = 64 * 1024
+CONFIG_BODY_BYTES_MAX: Final = 2 * CONFIG_BYTES_MAX
+"""A gateway's configuration as JSON, which may take two bytes for one."""
 PAGE: Final = Path(__file__).parent.parent / "web" / "dist"
 HEADERS: Final = {
     # The map makes its worker and its images from blobs; everything else is the page's own.
@@ -50,6 +54,7 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     app.state.city, app.state.clients = city, live.Clients()
     city.commands.watch(app.state.clients.command)
     app.include_router(rest.router)
+    app.include_router(configs.router)
     app.include_router(live.router)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.middleware("http")(_guard)
@@ -85,8 +90,8 @@ async def _guard(request: Request, follow: Callable[[Request], Awaitable[Respons
     chunked = "chunked" in request.headers.get("transfer-encoding", "").lower()
     if chunked or not length.isdigit():
         response: Response = _error(411, "a body needs its Content-Length")
-    elif int(length) > BODY_BYTES_MAX:
-        response = _error(413, f"a body has at most {BODY_BYTES_MAX} bytes")
+    elif int(length) > (most := _bytes_max(request.url.path)):
+        response = _error(413, f"a body has at most {most} bytes")
     else:
         response = await follow(request)
     for name, value in HEADERS.items():
@@ -94,10 +99,15 @@ async def _guard(request: Request, follow: Callable[[Request], Awaitable[Respons
     return response
 
 
+def _bytes_max(path: str) -> int:
+    holds_config = path.startswith("/api/v1/gateways/") and path.endswith("/config")
+    return CONFIG_BODY_BYTES_MAX if holds_config else BODY_BYTES_MAX
+
+
 async def _problem(_request: Request, error: Exception) -> Response:
     if isinstance(error, AccessError):
         return _error(error.status, str(error))
-    if isinstance(error, rest.ApiError | CommandRefused):
+    if isinstance(error, rest.ApiError | CommandRefused | ConfigRefused):
         return _error(error.status, str(error), error.field)
     if isinstance(error, StoreError):
         return _error(503, str(error))

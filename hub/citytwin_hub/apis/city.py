@@ -18,7 +18,9 @@ from citytwin.units import unit
 from citytwin_hub.access import Access
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.commands import Commands
-from citytwin_hub.ingest import Counters, Ingest
+from citytwin_hub.configs import Configs
+from citytwin_hub.connections import Counters
+from citytwin_hub.ingest import Ingest
 from citytwin_hub.messages import LANGUAGES
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Latest, Twin
@@ -47,6 +49,8 @@ class Overview:
         if self._version != registry.version:
             self._version, self._counts, self._own = registry.version, {}, {}
             for row, point in registry.points.items():
+                if row in registry.gone:
+                    continue
                 self._counts[point.gateway] = self._counts.get(point.gateway, 0) + 1
                 if point.device == HEALTH:
                     self._own.setdefault(point.gateway, {})[point.name] = row
@@ -64,6 +68,7 @@ class City:
     ingest: Ingest
     alarms: Alarms
     commands: Commands
+    configs: Configs
     access: Access
     base_map: dict[str, Any]
     overview: Overview = field(default_factory=Overview)
@@ -89,6 +94,7 @@ class City:
             "step": point.step,
             "feeds": point.feeds,
             "attribute": point.attribute,
+            "gone": row in self.registry.gone,
         }
 
     def values(self, latest: Latest) -> list[dict[str, Any]]:
@@ -152,6 +158,7 @@ class City:
                     "refused": gateway.refused,
                     "refused_ms": gateway.refused_ns // 1_000_000 or None,
                     "refused_reason": gateway.refused_reason,
+                    "config": self.configs.summary(gateway.name),
                 }
             )
         return shown

@@ -139,6 +139,8 @@ async def _until_gone(socket: WebSocket) -> None:
 async def _send_changes(socket: WebSocket, city: City, version: int) -> int:
     """Send the rows that changed; those between two frames are sent once, with their newest."""
     rows, now = city.twin.changed_since(version)
+    if not version and city.registry.gone:
+        rows = rows[~np.isin(rows, list(city.registry.gone))]
     for start in range(0, len(rows), ROWS_PER_FRAME):
         latest = city.twin.read(rows[start : start + ROWS_PER_FRAME])
         async with asyncio.timeout(SEND_S_MAX):

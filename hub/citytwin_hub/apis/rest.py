@@ -34,21 +34,21 @@ SAMPLES_MAX: Final = 500_000
 MS: Final = 1_000_000
 TIME_MS_MAX: Final = 9_000_000_000_000
 
-_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     401: {"model": Problem, "description": "no token, or a wrong one"},
     403: {"model": Problem, "description": "the token's role is too small"},
     422: {"model": Problem, "description": "a field is wrong; it is named"},
     429: {"model": Problem, "description": "too many wrong tokens, or too many open commands"},
     503: {"model": Problem, "description": "the hub's disk refuses; try again"},
 }
-_NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
+NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
     404: {"model": Problem, "description": "there is no such thing"}
 }
-_CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
+CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
     409: {"model": Problem, "description": "the id was given before, for something else"}
 }
 
-router = APIRouter(prefix="/api/v1", responses=_REFUSALS)
+router = APIRouter(prefix="/api/v1", responses=REFUSALS)
 
 
 class ApiError(CityTwinError):
@@ -105,13 +105,15 @@ async def points(
     q: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=PAGE_MAX)] = 100,
+    gone: bool = False,
 ) -> dict[str, Any]:
-    """List points by row, a page at a time."""
+    """List points by row, a page at a time; with ``gone`` those that gateways have no more."""
     wanted = q.casefold()
     matching = (
         city.point(row, point)
         for row, point in sorted(city.registry.points.items())
         if row > after
+        and (row in city.registry.gone) == gone
         and (not gateway or point.gateway == gateway)
         and (not wanted or wanted in _searched(point))
     )
@@ -121,7 +123,7 @@ async def points(
 
 
 @router.get(
-    "/latest", response_model=LatestValues, response_model_exclude_unset=True, responses=_NOT_FOUND
+    "/latest", response_model=LatestValues, response_model_exclude_unset=True, responses=NOT_FOUND
 )
 async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "") -> dict[str, Any]:
     """Return the latest sample of some points, of a gateway's, or of all that have one."""
@@ -130,13 +132,14 @@ async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "")
         mine = [row for row, point in city.registry.points.items() if point.gateway == gateway]
         chosen = mine if chosen is None else [row for row in chosen if row in set(mine)]
     values = city.values(city.twin.read(chosen))
+    left_out = city.registry.gone if chosen is None else ()
     return {
         "now_ms": city.clock.now_ns() // MS,
-        "values": [value for value in values if value["time_ms"]],
+        "values": [one for one in values if one["time_ms"] and one["row"] not in left_out],
     }
 
 
-@router.get("/history", response_model=History, responses=_NOT_FOUND)
+@router.get("/history", response_model=History, responses=NOT_FOUND)
 def history(
     city: CityOf,
     _user: Viewer,
@@ -186,7 +189,7 @@ async def alarms(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return {"alarms": city.alarms.described()}
 
 
-@router.post("/alarms/{number}/acknowledge", response_model=Acknowledgement, responses=_NOT_FOUND)
+@router.post("/alarms/{number}/acknowledge", response_model=Acknowledgement, responses=NOT_FOUND)
 async def acknowledge(city: CityOf, user: Operator, number: int) -> dict[str, Any]:
     """Note that an operator has seen an alarm."""
     alarm = city.alarms.acknowledge(number, user.name, city.clock.now_ns())
@@ -208,7 +211,7 @@ class Wish(BaseModel):
 
 
 @router.post(
-    "/commands", status_code=202, response_model=CommandShape, responses=_NOT_FOUND | _CONFLICT
+    "/commands", status_code=202, response_model=CommandShape, responses=NOT_FOUND | CONFLICT
 )
 async def command(city: CityOf, user: Viewer, wish: Wish) -> dict[str, Any]:
     """Submit a command; what becomes of it is told by /commands/{id} and the live stream."""
@@ -230,7 +233,7 @@ async def commands(city: CityOf, _user: Viewer) -> dict[str, Any]:
     return {"commands": [city.commands.described(one) for one in city.commands.listed()]}
 
 
-@router.get("/commands/{command_id}", response_model=CommandShape, responses=_NOT_FOUND)
+@router.get("/commands/{command_id}", response_model=CommandShape, responses=NOT_FOUND)
 async def one_command(city: CityOf, _user: Viewer, command_id: str) -> dict[str, Any]:
     """Return one command and every state that it went through."""
     tracked = city.commands.find(command_id)

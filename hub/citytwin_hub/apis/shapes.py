@@ -61,6 +61,7 @@ class PointShape(BaseModel):
     step: float
     feeds: str
     attribute: str
+    gone: bool
 
 
 class PointList(BaseModel):
@@ -119,6 +120,73 @@ class History(BaseModel):
     steps: list[Steps] | None = None
 
 
+class ConfigStepShape(BaseModel):
+    """One state of a push."""
+
+    state: str
+    at_ms: int
+    reason: str
+
+
+class PushShape(BaseModel):
+    """A configuration on its way to a gateway, and what became of it."""
+
+    number: int
+    state: str
+    reason: str
+    history: list[ConfigStepShape]
+
+
+class ConfigShape(BaseModel):
+    """How a gateway's configuration does.
+
+    ``number`` is the version that runs, ``wanted`` the one that shall; null when it is not known.
+    """
+
+    gateway: str
+    digest: str
+    number: int | None
+    wanted: int | None
+    drift: bool
+    remote: str
+    push: PushShape | None
+
+
+class VersionShape(BaseModel):
+    """One version of a configuration, without its text."""
+
+    number: int
+    digest: str
+    by: str
+    at_ms: int
+    why: str
+    push: PushShape | None
+
+
+class VersionList(BaseModel):
+    """Versions, the newest first."""
+
+    versions: list[VersionShape]
+
+
+class ConfigText(BaseModel):
+    """The text of one version."""
+
+    text: str
+
+
+class ConfigDiff(BaseModel):
+    """The difference of two versions, as diff -u writes it."""
+
+    diff: str
+
+
+class Accepted(BaseModel):
+    """The version that a gateway shall run from now on."""
+
+    number: int
+
+
 class GatewayShape(BaseModel):
     """A gateway and how it does."""
 
@@ -141,6 +209,7 @@ class GatewayShape(BaseModel):
     refused: int
     refused_ms: int | None
     refused_reason: str
+    config: ConfigShape
 
 
 class GatewayList(BaseModel):

@@ -22,8 +22,8 @@ import structlog
 
 from citytwin.batch import SECOND_NS, Batch, Int32
 from citytwin.errors import StoreError, StoreLimit
+from citytwin.files import replace, sync
 from citytwin.history import Aggregates, Block
-from citytwin_hub.files import replace, sync
 from citytwin_hub.heads import Heads
 
 DAY_NS: Final = 86_400 * SECOND_NS

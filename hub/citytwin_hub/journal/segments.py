@@ -22,7 +22,7 @@ import msgspec
 import structlog
 
 from citytwin.errors import StoreError
-from citytwin_hub.files import sync
+from citytwin.files import sync
 from citytwin_hub.heads import Heads
 from citytwin_hub.journal.contract import Record, RecordKind
 

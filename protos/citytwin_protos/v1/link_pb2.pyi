@@ -152,6 +152,7 @@ class Up(_message.Message):
     ENTRY_FIELD_NUMBER: _builtins.int
     BEAT_FIELD_NUMBER: _builtins.int
     BYE_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello: ...
     @_builtins.property
@@ -162,6 +163,10 @@ class Up(_message.Message):
     def beat(self) -> Global___Beat: ...
     @_builtins.property
     def bye(self) -> Global___Bye: ...
+    @_builtins.property
+    def config(self) -> Global___ConfigReport:
+        """feature "config" """
+
     def __init__(
         self,
         *,
@@ -170,12 +175,13 @@ class Up(_message.Message):
         entry: Global___Entry | None = ...,
         beat: Global___Beat | None = ...,
         bye: Global___Bye | None = ...,
+        config: Global___ConfigReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "bye", b"bye", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "bye", b"bye", "config", b"config", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "bye", b"bye", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce", b"announce", "beat", b"beat", "bye", b"bye", "config", b"config", "entry", b"entry", "hello", b"hello", "kind", b"kind"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "announce", "entry", "beat", "bye"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["hello", "announce", "entry", "beat", "bye", "config"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -191,6 +197,7 @@ class Hello(_message.Message):
     ANNOUNCE_DIGEST_FIELD_NUMBER: _builtins.int
     protocol: _builtins.int
     software: _builtins.str
+    """and the features that its session speaks: "citytwin-edge 0.1 +gone" """
     outbox: _builtins.bytes
     """16 bytes, made when the outbox was created"""
     announce_digest: _builtins.bytes
@@ -245,18 +252,22 @@ class PointInfo(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     POINT_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     point: _builtins.bytes
     """MessagePack of citytwin.Point"""
+    gone: _builtins.bool
+    """feature "gone": the gateway has it no more, only older entries do"""
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         point: _builtins.bytes = ...,
+        gone: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "point", b"point"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gone", b"gone", "number", b"number", "point", b"point"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -350,6 +361,8 @@ class Down(_message.Message):
     BEAT_FIELD_NUMBER: _builtins.int
     COMMAND_FIELD_NUMBER: _builtins.int
     BYE_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_ASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome: ...
     @_builtins.property
@@ -362,6 +375,14 @@ class Down(_message.Message):
     def command(self) -> Global___CommandOrder: ...
     @_builtins.property
     def bye(self) -> Global___Bye: ...
+    @_builtins.property
+    def config(self) -> Global___ConfigPush:
+        """feature "config" """
+
+    @_builtins.property
+    def config_ask(self) -> Global___ConfigAsk:
+        """feature "config" """
+
     def __init__(
         self,
         *,
@@ -371,12 +392,14 @@ class Down(_message.Message):
         beat: Global___Beat | None = ...,
         command: Global___CommandOrder | None = ...,
         bye: Global___Bye | None = ...,
+        config: Global___ConfigPush | None = ...,
+        config_ask: Global___ConfigAsk | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "beat", b"beat", "bye", b"bye", "command", b"command", "kind", b"kind", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "beat", b"beat", "bye", b"bye", "command", b"command", "config", b"config", "config_ask", b"config_ask", "kind", b"kind", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "beat", b"beat", "bye", b"bye", "command", b"command", "kind", b"kind", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ack", b"ack", "beat", b"beat", "bye", b"bye", "command", b"command", "config", b"config", "config_ask", b"config_ask", "kind", b"kind", "refuse", b"refuse", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["welcome", "ack", "refuse", "beat", "command", "bye"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["welcome", "ack", "refuse", "beat", "command", "bye", "config", "config_ask"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
@@ -392,6 +415,7 @@ class Welcome(_message.Message):
     BODY_BYTES_MAX_FIELD_NUMBER: _builtins.int
     HEARTBEAT_MS_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     durable_through: _builtins.int
     """every entry up to here is in the journal already"""
     announce_wanted: _builtins.bool
@@ -400,6 +424,10 @@ class Welcome(_message.Message):
     body_bytes_max: _builtins.int
     heartbeat_ms: _builtins.int
     time_ns: _builtins.int
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """of those in the Hello, what this session speaks"""
+
     def __init__(
         self,
         *,
@@ -409,10 +437,11 @@ class Welcome(_message.Message):
         body_bytes_max: _builtins.int = ...,
         heartbeat_ms: _builtins.int = ...,
         time_ns: _builtins.int = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_wanted", b"announce_wanted", "body_bytes_max", b"body_bytes_max", "durable_through", b"durable_through", "heartbeat_ms", b"heartbeat_ms", "time_ns", b"time_ns", "window_entries", b"window_entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["announce_wanted", b"announce_wanted", "body_bytes_max", b"body_bytes_max", "durable_through", b"durable_through", "features", b"features", "heartbeat_ms", b"heartbeat_ms", "time_ns", b"time_ns", "window_entries", b"window_entries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -508,3 +537,96 @@ class Bye(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Bye: _TypeAlias = Bye  # noqa: Y015
+
+@_typing.final
+class ConfigPush(_message.Message):
+    """A configuration that the hub wants the gateway to run. docs/specs/config.md."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    order: _builtins.bytes
+    """MessagePack of citytwin_protos.config_order.ConfigOrder"""
+    signature: _builtins.bytes
+    """ECDSA P-256 with SHA-256 by the hub's authority, DER"""
+    def __init__(
+        self,
+        *,
+        order: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigPush: _TypeAlias = ConfigPush  # noqa: Y015
+
+@_typing.final
+class ConfigAsk(_message.Message):
+    """The hub does not know the configuration that the gateway runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigAsk: _TypeAlias = ConfigAsk  # noqa: Y015
+
+@_typing.final
+class ConfigReport(_message.Message):
+    """After every Welcome, and whenever something of it changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    REMOTE_FIELD_NUMBER: _builtins.int
+    PUSH_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AT_NS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """SHA-256 of the file that runs, hexadecimal"""
+    remote: _builtins.str
+    """what the technician lets the hub do: off, keep-limits, all"""
+    push: _builtins.int
+    """number of the newest push that has come; 0: none"""
+    state: _builtins.str
+    """of that push: trial, confirmed, rolled-back, refused"""
+    reason: _builtins.str
+    """why it was refused or rolled back"""
+    at_ns: _builtins.int
+    """since when it is in that state, UTC"""
+    text: _builtins.bytes
+    """the file, deflated (RFC 1950), in answer to a ConfigAsk"""
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        remote: _builtins.str = ...,
+        push: _builtins.int = ...,
+        state: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        at_ns: _builtins.int = ...,
+        text: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_ns", b"at_ns", "digest", b"digest", "push", b"push", "reason", b"reason", "remote", b"remote", "state", b"state", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigReport: _TypeAlias = ConfigReport  # noqa: Y015

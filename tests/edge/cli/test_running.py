@@ -1,6 +1,7 @@
 """run and outbox as a technician and systemd use them."""
 
 import asyncio
+import contextlib
 import json
 import signal
 
@@ -103,3 +104,57 @@ async def test_a_failed_part_ends_the_process_with_an_error(tmp_path, capsys, mo
     said = capsys.readouterr().err
     assert "a mistake of ours" in said
     assert said.splitlines()[-1].startswith("citytwin-edge: a part of the agent failed")
+
+
+@contextlib.asynccontextmanager
+async def agent_of(tmp_path):
+    """Run an agent as a process, with one meter and a hub; yields (process, hub)."""
+    clock = SystemClock()
+    authority, hub = Authority(tmp_path / "authority", clock.now_ns()), SmallHub(clock)
+    async with tcp_server(device(1, [(0, [123, 0x4142, 0])])) as port:
+        async with hub.listening(authority) as address:
+            written(tmp_path, port)
+            identity_of(authority, "g", tmp_path / "state", address)
+            agent = await process("run", "--log", "json", folder=tmp_path)
+            try:
+                await hub.until(lambda: len(hub.samples) > 5)
+                yield agent, hub
+            finally:
+                agent.kill()
+                await agent.communicate()
+
+
+async def test_reload_lets_the_running_agent_take_the_file(tmp_path, capsys):
+    async with agent_of(tmp_path) as (_agent, hub):
+        path = tmp_path / "edge.toml"
+        path.write_text(path.read_text().replace('name = "flow"', 'name = "stream"'))
+        assert await ran("reload", "--config", str(path)) == 0
+        said = capsys.readouterr().out
+        assert said.startswith(f"{path}: applied; devices: 0 new, 1 built anew")
+        await hub.until(lambda: any(p.name == "stream" for p in hub.points.values()))
+        await hub.until(lambda: len(hub.of("g/meter/stream")) > 2)
+        # What is wrong does not even reach the agent; what only the agent can refuse comes back.
+        path.write_text(path.read_text().replace("scale = 0.1", "scale = 0"))
+        assert await ran("reload", "--config", str(path)) == 1
+        assert f"{path}:17: " in capsys.readouterr().err
+        path.write_text(path.read_text().replace("scale = 0", "scale = 0.1").replace(
+            'name = "g"', 'name = "h"'))  # fmt: skip
+        assert await ran("reload", "--config", str(path)) == 1
+        said = capsys.readouterr().err
+        assert 'refused, the old one goes on: edge.toml:2: table "gateway"' in said
+        assert "restart it" in said
+
+
+async def test_reload_needs_an_agent_that_runs_and_answers(tmp_path, capsys):
+    path = written(tmp_path)
+    (tmp_path / "state").mkdir()
+    assert await ran("reload", "--config", path) == 1
+    assert "no agent runs with" in capsys.readouterr().err
+    # The lock of an agent that was killed does not count, whoever has its number now.
+    (tmp_path / "state" / "agent.lock").write_text("1")
+    assert await ran("reload", "--config", path) == 1
+    async with agent_of(tmp_path) as (agent, _hub):
+        agent.send_signal(signal.SIGSTOP)
+        path = str(tmp_path / "edge.toml")
+        assert await ran("reload", "--wait", "0.2", "--config", path) == running.UNANSWERED
+        assert "gave no answer within 0.2 s" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from citytwin.errors import MalformedError
-from citytwin_edge.kernels.state import load, rounds, save
+from citytwin_edge.kernels.state import carried, load, rounds, save
 
 
 def columns(count: int = 3) -> dict[str, Any]:
@@ -75,3 +75,31 @@ def test_rounds_have_every_sample_once_in_the_order_of_its_point(point: list[int
             assert seen.get(point[row], -1) < row
             seen[point[row]] = row
     assert len(made) == max((point.count(one) for one in point), default=0)
+
+
+def test_the_state_of_points_goes_to_other_rows() -> None:
+    old, new = save("k", 2, columns(3)), save("k", 2, {k: v + 10 for k, v in columns(4).items()})
+    rows = np.array([[0, 3], [2, 0]])
+    mine = columns(4)
+    load(carried(old, new, rows), "k", 2, mine)
+    assert mine["value"].tolist() == [2.0, 11.0, 12.0, 0.0]
+    assert mine["time"].tolist() == [2, 11, 12, 0]
+    none = np.zeros((0, 2), np.intp)
+    assert carried(old, new, none) == new
+
+
+@pytest.mark.parametrize(
+    ("old", "rows"),
+    [
+        (save("other", 2, columns()), [[0, 0]]),
+        (save("k", 1, columns()), [[0, 0]]),
+        (save("k", 2, {"value": np.zeros(3)}), [[0, 0]]),
+        (save("k", 2, columns() | {"time": np.zeros(3)}), [[0, 0]]),
+        (save("k", 2, columns()), [[3, 0]]),
+        (save("k", 2, columns()), [[0, 3]]),
+        (b"\xc1" * 10, [[0, 0]]),
+    ],
+)
+def test_state_that_does_not_fit_is_not_carried(old: bytes, rows: list[list[int]]) -> None:
+    with pytest.raises(MalformedError):
+        carried(old, save("k", 2, columns()), np.array(rows))

@@ -39,6 +39,7 @@ async def test_a_point_is_shown_whole(running, city):
         "writable": None,
         "feeds": "",
         "attribute": "",
+        "gone": False,
     }
 
 

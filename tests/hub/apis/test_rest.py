@@ -6,6 +6,24 @@ import pytest
 from citytwin_hub.access import Role
 
 
+async def test_points_that_are_gone_are_listed_apart(running):
+    registry = running.hub.registry
+    level = registry.points[int(running.rows[0])]
+    async with running.client() as web:
+        assert (await web.get("points", params={"gone": True})).json()["points"] == []
+        before = (await web.get("points")).json()["points"]
+        registry.rows([level], gone={0})
+        (shown,) = (await web.get("points", params={"gone": True})).json()["points"]
+        assert (shown["id"], shown["gone"]) == (level.id, True)
+        assert [p for p in before if p["id"] != level.id] == (await web.get("points")).json()[
+            "points"
+        ]
+        assert (await web.get("latest")).json()["values"] == []
+        history = {"rows": shown["row"], "start_ms": 0, "end_ms": 9_000_000_000_000}
+        assert (await web.get("history", params=history)).json()["samples"][0]["value"]
+        assert "citytwin_points 1" in (await web.get(f"{running.address}/metrics")).text
+
+
 async def test_points_latest_and_history(running):
     async with running.client(Role.VIEWER) as web:
         points = (await web.get("points", params={"q": "уров"})).json()

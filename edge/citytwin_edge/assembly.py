@@ -1,0 +1,185 @@
+"""Assembly: what a configuration comes to on this gateway: numbered points, kernels, pollers.
+
+One assembly follows another while the agent runs. The next one takes over every poller whose
+device is wired as before, with its connection, and the state of every kernel for the points whose
+numbers still mean the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+
+from citytwin.adapter import Adapter, Parts, Site
+from citytwin.batch import Batch, Float64, Int32
+from citytwin_edge import health
+from citytwin_edge.clocktrust import ClockTrust
+from citytwin_edge.gateway import Device, GatewayConfig, GatewayPoint
+from citytwin_edge.kernels import build
+from citytwin_edge.numbering import Numbering
+from citytwin_edge.pipeline import Parcel, Pipeline
+from citytwin_edge.poller import Poller
+
+_STATE_OF: Final[Mapping[str, Callable[[GatewayPoint], Any]]] = {
+    "rules": lambda one: one.point.normal is None,
+    "counter": lambda one: one.rules.counter,
+    "deadband": lambda one: (one.rules.deadband, one.rules.silence_s_max),
+    "swinging-door": lambda one: (one.rules.swinging_door, one.rules.silence_s_max),
+}
+"""By kernel, what its state of a point stands on beside what the point measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class _NotingSite(Site):
+    """A site that notes which shared lines a device asks for."""
+
+    used: set[Hashable] = field(default_factory=set)
+
+    def line(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        self.used.add(key)
+        return Site.line(self, key, make)
+
+
+class Workshop:
+    """What every assembly of one agent is built with."""
+
+    def __init__(
+        self, numbering: Numbering, trust: ClockTrust, take: Callable[[Batch], None]
+    ) -> None:
+        """Number by ``numbering``, stamp by ``trust``, give samples to ``take``."""
+        self.numbering, self.trust, self.take = numbering, trust, take
+
+
+class Assembly:
+    """What one configuration comes to; see the module.
+
+    Attributes:
+        config: the configuration.
+        pollers: by the names of their devices.
+        fresh: those that did not run before.
+        numbers: of every point by id.
+        own: int32, shape (n,): the number of every point, in no order.
+        latest: float64, by number: the latest value that was not bad, else NaN.
+        pipeline, health: of these points.
+    """
+
+    def __init__(
+        self, config: GatewayConfig, shop: Workshop, before: Assembly | None = None
+    ) -> None:
+        """Build what differs from the assembly before; touches no network.
+
+        Raises:
+            CityTwinError: something does not fit, or the disk refuses; what was before goes on.
+        """
+        self.config, self._shop = config, shop
+        kept = {} if before is None else self._unchanged(before)
+        self._uses: dict[str, frozenset[Hashable]] = {}
+        self._shared: dict[Hashable, Any] = {}
+        if before is not None:
+            self._uses = {name: before._uses[name] for name in kept}
+            # A line that only changed devices use is made anew: it may have changed, too.
+            keys = {key for used in self._uses.values() for key in used}
+            self._shared = {key: before._shared[key] for key in keys}
+        adapters: dict[str, Adapter] = {}
+        try:
+            for device in config.devices:
+                if device.name not in kept:
+                    adapters[device.name] = self._adapter(device)
+            self._number_points()
+            self.pollers = {**kept, **self._new_pollers(adapters)}
+        except BaseException:
+            _abandon(adapters.values())
+            raise
+        self.fresh = {name: self.pollers[name] for name in adapters}
+        if before is not None:
+            count = min(len(before.latest), len(self.latest))
+            self.latest[:count] = before.latest[:count]
+            self.health.go_on(before.health, kept)
+
+    def _unchanged(self, before: Assembly) -> dict[str, Poller]:
+        known = {device.name: device for device in before.config.devices}
+        return {
+            device.name: before.pollers[device.name]
+            for device in self.config.devices
+            if (old := known.get(device.name)) is not None
+            and (old == device or old.wiring == device.wiring)
+        }
+
+    def _adapter(self, device: Device) -> Adapter:
+        site = _NotingSite(self._shop.trust, self._shop.numbering.intern, self._shared)
+        adapter = device.build(site)
+        self._uses[device.name] = frozenset(site.used)
+        return adapter
+
+    def _number_points(self) -> None:
+        """Number the points and put the kernels between them."""
+        config, numbering = self.config, self._shop.numbering
+        kernels = build([(one.point, one.rules) for one in config.points])
+        derived = [point for kernel in kernels.values() for point in kernel.outputs]
+        names = [device.name for device in config.devices]
+        own = health.points(config.name, config.label, config.place, names)
+        points = [*(one.point for one in config.points), *derived, *own]
+        self.own = numbers = numbering.numbers(points)
+        self.numbers = {point.id: int(n) for point, n in zip(points, numbers, strict=True)}
+        self.latest: Float64 = np.full(numbering.size, np.nan)
+        self.health = health.Health(numbers[len(points) - len(own) :], self._shop.trust)
+        self.pipeline = Pipeline(kernels, points, numbers, size=numbering.size)
+
+    def _new_pollers(self, adapters: Mapping[str, Adapter]) -> dict[str, Poller]:
+        pollers = {}
+        first = 0
+        for device in self.config.devices:
+            mine: Int32 = self.own[first : first + len(device.points)]
+            first += len(device.points)
+            if device.name in adapters:
+                spec = device.spec(adapters[device.name], mine)
+                pollers[device.name] = Poller(spec, self._shop.trust, self._shop.take)
+        return pollers
+
+    def succeed(self, before: Assembly) -> Parcel:
+        """Take over the kernels' states, after the last tick of the assembly before.
+
+        Returns:
+            What its kernels still had to say of points that are no more what they were.
+        """
+        old = {one.point.id: one for one in before.config.points}
+        new = {one.point.id: one for one in self.config.points}
+
+        def stays(kernel: str, point: str) -> bool:
+            return (
+                _meaning(old[point]) == _meaning(new[point])
+                and kernel in _STATE_OF
+                and _STATE_OF[kernel](old[point]) == _STATE_OF[kernel](new[point])
+            )
+
+        return self.pipeline.succeed(before.pipeline, stays)
+
+    def described(self, before: Assembly) -> str:
+        """Return what has changed since the assembly before, in words."""
+        new = self.pollers.keys() - before.pollers.keys()
+        gone = before.pollers.keys() - self.pollers.keys()
+        counts = {
+            "new": len(new),
+            "built anew": len(self.fresh) - len(new),
+            "removed": len(gone),
+            "untouched": len(self.pollers) - len(self.fresh),
+        }
+        points = len(set(self.own.tolist()) - set(before.own.tolist()))
+        ended = len(set(before.own.tolist()) - set(self.own.tolist()))
+        devices = ", ".join(f"{count} {what}" for what, count in counts.items())
+        return f"devices: {devices}; points: {points} new, {ended} gone"
+
+
+def _meaning(one: GatewayPoint) -> tuple[Any, ...]:
+    """Return what values of a point must have in common to be compared with each other."""
+    return (one.point.unit, one.point.kind, one.scale, one.offset)
+
+
+def _abandon(adapters: Iterable[Adapter]) -> None:
+    """Let adapters that were never opened take back what their construction did."""
+    for adapter in adapters:
+        if isinstance(adapter, Parts):
+            adapter.part()
