@@ -68,7 +68,10 @@ id -u citytwin >/dev/null 2>&1 ||
 ! getent group bluetooth >/dev/null || usermod --append --groups bluetooth citytwin
 install -d -m 0750 -o citytwin -g citytwin "/var/lib/$name"
 install -d /etc/citytwin
-[ -e "/etc/citytwin/$part.toml" ] || install -m 0644 "$part.toml" "/etc/citytwin/$part.toml"
+# The agent puts a configuration that the hub pushes into this folder.
+[ "$part" != edge ] || chown citytwin:citytwin /etc/citytwin
+[ -e "/etc/citytwin/$part.toml" ] ||
+    install -m 0644 -o citytwin -g citytwin "$part.toml" "/etc/citytwin/$part.toml"
 install -m 0644 "$name.service" "/etc/systemd/system/$name.service"
 ln -sfn "$prefix/current/bin/$name" "/usr/local/bin/$name"
 if [ -d /run/systemd/system ]; then

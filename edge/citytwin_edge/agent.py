@@ -26,7 +26,6 @@ from citytwin_edge.admission import Admission
 from citytwin_edge.assembly import Assembly, Workshop
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.commander import Commander
-from citytwin_edge.config_store import ConfigStore
 from citytwin_edge.crew import Crew, part
 from citytwin_edge.enrol import AUTHORITY
 from citytwin_edge.failsafe import FailSafe
@@ -36,8 +35,9 @@ from citytwin_edge.numbering import Numbering
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
 from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
+from citytwin_edge.push_store import ConfigStore
 from citytwin_edge.reload import Reloader
-from citytwin_edge.remote_config import RemoteConfig
+from citytwin_edge.remote import RemoteConfig
 from citytwin_edge.signature import is_signed
 from citytwin_edge.uplink import Uplink
 from citytwin_protos.codec import outcome_to_bytes, pack

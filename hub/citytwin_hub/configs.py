@@ -19,7 +19,7 @@ from citytwin.errors import CityTwinError, StoreError, WireError
 from citytwin.identity import segment
 from citytwin_hub.access import Role, User
 from citytwin_hub.config_texts import checked, digest_of
-from citytwin_hub.config_versions import Push, Version, Versions
+from citytwin_hub.versions import Push, Version, Versions
 from citytwin_protos.config_order import (
     ConfigOrder,
     PushState,

@@ -4,6 +4,7 @@ import pytest
 
 from citytwin_hub import config_texts
 from citytwin_hub.config_texts import checked, digest_of, unified
+from citytwin_protos.config_order import CONFIG_BYTES_MAX
 
 GOOD = b'[gateway]\nname = "g"\n'
 
@@ -18,7 +19,7 @@ GOOD = b'[gateway]\nname = "g"\n'
         (b"[gateway\n", "is not TOML"),
         (b"a = " + b"[" * 100_000, "is not TOML"),
         (b"\xff", "is not UTF-8"),
-        (b" " * (config_texts.CONFIG_BYTES_MAX + 1), "has at most"),
+        (b" " * (CONFIG_BYTES_MAX + 1), "has at most"),
     ],
 )
 def test_what_is_checked(text, words):

@@ -16,9 +16,9 @@ from citytwin import Batch, SystemClock
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import Role
 from citytwin_hub.config import HubConfig
+from citytwin_hub.connections import Refusals
 from citytwin_hub.history.parquet import ParquetHistory
 from citytwin_hub.hub import Hub
-from citytwin_hub.ingest import Refusals
 from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.twin import Twin
 from tests.hub.running import Running, serving

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from citytwin import Batch
-from citytwin_hub.ingest import Counters
+from citytwin_hub.connections import Counters
 from citytwin_protos.token import read_token
 from tests.hub.running import MORE_POINTS
 

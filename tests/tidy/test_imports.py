@@ -41,6 +41,7 @@ SPEAKS_SQL = (
     EDGE + "commander",
     HUB + "registry",
     HUB + "commands",
+    HUB + "versions",
     HUB + "access",
     HUB + "alarms",
     HUB + "journal/",

@@ -54,7 +54,7 @@ def add_to(commands: Any) -> None:
 def run(options: Any) -> int:
     """Run the agent until it is told to stop."""
     from citytwin_edge import enrol
-    from citytwin_edge.config_store import state_of
+    from citytwin_edge.push_store import state_of
 
     # What gRPC says by itself is no line of our log; the uplink tells what is lost and why.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -73,8 +73,8 @@ def _run_alone(path: Path, lock: TextIO) -> int:
     from citytwin.clock import SystemClock
     from citytwin_edge import enrol
     from citytwin_edge.agent import Agent
-    from citytwin_edge.config_store import recovered
     from citytwin_edge.dial import Dialler
+    from citytwin_edge.push_store import recovered
 
     now_ns = SystemClock().now_ns()
     config = recovered(path, now_ns)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError
-from citytwin_hub.apis import configs, live, rest
+from citytwin_hub.apis import live, rest, versions
 from citytwin_hub.apis.city import City
 from citytwin_hub.commands import CommandRefused
 from citytwin_hub.configs import ConfigRefused
@@ -54,7 +54,7 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     app.state.city, app.state.clients = city, live.Clients()
     city.commands.watch(app.state.clients.command)
     app.include_router(rest.router)
-    app.include_router(configs.router)
+    app.include_router(versions.router)
     app.include_router(live.router)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.middleware("http")(_guard)

@@ -14,9 +14,13 @@ from openapi_spec_validator import validate
 from citytwin import Batch
 from citytwin_hub.access import Role
 from citytwin_hub.apis.app import BODY_BYTES_MAX, NO_PAGE, build_app
+from citytwin_hub.config_texts import digest_of
+from citytwin_protos.config_order import deflated
+from citytwin_protos.session import ConfigReported
 from tests.hub.running import MORE_POINTS
 from tests.hub.test_metrics import enrol
 
+CONFIG = "/gateways/{gateway}/config"
 ARCHITECTURE = Path(__file__).parents[3] / "docs" / "architecture.md"
 
 
@@ -63,7 +67,10 @@ async def test_every_answer_is_as_described(running):
     document, tried = await described(running), set()
     row, end_ms = int(running.rows[0]), now_ns // 10**6
     span = f"rows={row},{text}&start_ms={end_ms - 60_000}&end_ms={end_ms + 1}"
-    async with running.client() as web:
+    raw, config = b'[gateway]\nname = "g-1"\n', "gateways/g-1/config"
+    report = ConfigReported(digest_of(raw), "all", text=deflated(raw))
+    hub.configs.reported("g-1", report, now_ns)
+    async with running.client(Role.ADMIN) as web:
         made = await web.post("commands", json={"point": "g-1/d/pump", "value": 1})
         for method, path, route, status, body in [
             ("get", "me", "/me", 200, None),
@@ -83,6 +90,15 @@ async def test_every_answer_is_as_described(running):
             ("post", "commands", "/commands", 202, {"point": "g-1/d/pump", "value": 0}),
             ("get", "commands", "/commands", 200, None),
             ("get", f"commands/{made.json()['id']}", "/commands/{command_id}", 200, None),
+            ("post", config, CONFIG, 202, {"text": raw.decode() + "# 2\n"}),
+            ("post", config, CONFIG, 409, {"text": raw.decode()}),
+            ("get", config, CONFIG, 200, None),
+            ("get", f"{config}/versions", f"{CONFIG}/versions", 200, None),
+            ("get", f"{config}/text", f"{CONFIG}/text", 200, None),
+            ("get", f"{config}/diff?old=1&new=2", f"{CONFIG}/diff", 200, None),
+            ("post", f"{config}/cancel", f"{CONFIG}/cancel", 200, None),
+            ("post", f"{config}/rollback", f"{CONFIG}/rollback", 202, {"number": 1}),
+            ("post", f"{config}/accept", f"{CONFIG}/accept", 200, None),
             ("get", "city", "/city", 200, None),
             ("get", "commands/none", "/commands/{command_id}", 404, None),
             ("get", "latest?rows=999", "/latest", 404, None),

@@ -1,4 +1,4 @@
-"""Config versions: the configurations of gateways on disk, with every step of every push.
+"""Versions: the configurations of gateways on disk, with every step of every push.
 
 The file is for its owner alone (0600): configurations hold passwords and keys.
 """

@@ -1,4 +1,4 @@
-"""Config store: what a gateway remembers of the newest push, so that no crash leaves half of it.
+"""Push store: what a gateway remembers of the newest push, so that no crash leaves half of it.
 
 In ``config/`` of the state folder: ``push.json``, the newest push and how far it is; and
 ``previous.toml``, the configuration that it replaced. The configuration itself is always the file

@@ -1,4 +1,4 @@
-"""Remote config: takes a configuration that the hub pushes, on trial, and gives it back if need be.
+"""Remote: takes a configuration that the hub pushes, on trial, and gives it back if need be.
 
 docs/specs/config.md has the rules. A push is taken only when the hub's authority has signed it,
 when it is right as a whole, when it changes nothing that the technician has kept for himself, and
@@ -17,8 +17,8 @@ import structlog
 
 from citytwin.errors import CityTwinError, ConfigError, EnrolmentError, StoreError
 from citytwin_edge.config import load
-from citytwin_edge.config_store import ConfigStore, Push, State, ended
 from citytwin_edge.gateway import GatewayConfig, Remote, digest
+from citytwin_edge.push_store import ConfigStore, Push, State, ended
 from citytwin_edge.reload import Answer, Reloader, refuse_fixed
 from citytwin_edge.remote_limits import forbidden
 from citytwin_protos.config_order import (
@@ -203,7 +203,7 @@ class RemoteConfig:
             raise ConfigError(why)
 
     def _begin(self, push: Push, raw: bytes) -> None:
-        """Make every step durable before the next; see :mod:`citytwin_edge.config_store`."""
+        """Make every step durable before the next; see :mod:`citytwin_edge.push_store`."""
         now_ns = self._now_ns()
         self._store.keep_previous(self._current.raw)
         taking = msgspec.structs.replace(

@@ -5,8 +5,8 @@ import sqlite3
 import pytest
 
 from citytwin.errors import StoreError
-from citytwin_hub import config_versions as module
-from citytwin_hub.config_versions import Step, Version, Versions
+from citytwin_hub import versions as module
+from citytwin_hub.versions import Step, Version, Versions
 from citytwin_protos.session import ConfigReported
 
 

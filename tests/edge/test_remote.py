@@ -271,7 +271,7 @@ def test_what_cannot_be_built_there_is_taken_back(tmp_path, monkeypatch, authori
 
 def test_the_file_must_be_the_agents_to_change(tmp_path, monkeypatch, authority):
     from citytwin.errors import StoreError
-    from citytwin_edge.config_store import ConfigStore
+    from citytwin_edge.push_store import ConfigStore
 
     def put(_self, _raw):
         raise StoreError("/etc/citytwin/edge.toml cannot be replaced: Read-only file system")

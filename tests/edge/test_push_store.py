@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from citytwin.errors import ConfigError, StoreError
-from citytwin_edge.config_store import STARTS_MAX, ConfigStore, Push, ended, recovered
 from citytwin_edge.gateway import digest
+from citytwin_edge.push_store import STARTS_MAX, ConfigStore, Push, ended, recovered
 from tests.powercut import moments
 
 NOW, SECOND = 1_767_225_600 * 10**9, 10**9
@@ -110,8 +110,8 @@ def test_files_keep_their_rights_and_what_is_overwritten_is_kept(tmp_path):
 
 WRITER = """
 import sys, pathlib
-from tests.edge.test_config_store import NEW, OLD, PUSH
-from citytwin_edge.config_store import ConfigStore, ended
+from tests.edge.test_push_store import NEW, OLD, PUSH
+from citytwin_edge.push_store import ConfigStore, ended
 import msgspec
 folder = pathlib.Path(sys.argv[1])
 store = ConfigStore(folder / "edge.toml", folder / "state")
