@@ -70,6 +70,10 @@ class Sparkplug:
         """Listen no more; the last device to do so says farewell and closes the connection."""
         await self._line.forsake(self._listener)
 
+    def part(self) -> None:
+        """Ask for its node no more; see the contract."""
+        self._line.part(self._listener)
+
     async def listen(self) -> AsyncIterator[Batch]:
         """Yield what births, data and deaths say; DeviceSilent when the broker is lost."""
         self._line.attend(self._listener)

@@ -98,6 +98,23 @@ class HostLine(Line):
             self.host.ask_soon(self._devices[listener].key, self.now())
             self._news.set()
 
+    def part(self, listener: Listener) -> None:
+        """Forget a device that is configured no more."""
+        gone = self._devices.pop(listener)
+        if all((one.key, one.device) != (gone.key, gone.device) for one in self._devices.values()):
+            self.host.unwant(gone.key, gone.device)
+        super().part(listener)
+
+    def _hand_over(self, listener: Listener, successor: Listener) -> None:
+        """Let a successor hear from now on, and have what its predecessor has not listened to."""
+        successor.is_deaf = False
+        for heard in listener.leave():
+            assert isinstance(heard, Told), "a host line puts nothing else"
+            if marks := self._devices[successor].marks(heard.event):
+                successor.put(Told(heard.arrival, marks, heard.event))
+        self.host.ask_soon(self._devices[successor].key, self.now())
+        self._news.set()
+
     def now(self) -> Now:
         """Return this moment."""
         return Now(self._clock.now_ns(), self._clock.monotonic_ns())
@@ -157,7 +174,7 @@ class HostLine(Line):
             arrival = Arrival(topic, payload, self._clock.now_ns(), is_late=False)
             for listener, one in self._devices.items():
                 is_its = one.key == key and event.device in {None, one.device}
-                if is_its and (marks := one.marks(event)):
+                if is_its and not listener.is_deaf and (marks := one.marks(event)):
                     listener.put(Told(arrival, marks, event))
 
     async def command(self, settings: SparkplugDevice, metric: str, number: float) -> None:

@@ -119,6 +119,16 @@ class Host:
             self._asking[key] = _Asking(now.monotonic_ns + max(self._reorder_ns, SPACING_NS))
         self.nodes[key].wanted.add(device)
 
+    def unwant(self, key: Key, device: str) -> None:
+        """Hear no more of a device; of a node of which nothing is wanted any more neither."""
+        node = self.nodes.get(key)
+        if node is None:
+            return
+        node.wanted.discard(device)
+        if not node.wanted:
+            del self.nodes[key]
+            self._asking.pop(key, None)
+
     def connected(self, now: Now) -> None:
         """Forget what was before; nodes that do not bear by themselves are asked in a while."""
         self.outgoing.clear()

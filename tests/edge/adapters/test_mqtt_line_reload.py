@@ -5,8 +5,9 @@ import asyncio
 import aiomqtt
 
 from citytwin import Quality
-from tests.edge.mqtt_devices import PATIENCE_S, device, hearing, new_site, wait_for
+from tests.edge.mqtt_devices import PATIENCE_S, device, hearing, new_site
 from tests.servers import broker
+from tests.waiting import until
 
 KEPT = {"client_id": "gw-1", "session_s": 3600}
 COMMON = {"v": {"topic": "common/v"}}
@@ -40,7 +41,10 @@ async def test_one_that_joins_a_living_line_hears_what_was_kept_and_the_others_d
             await publish(client, ("d2/v", "4"), ("common/v", "5"))
             await ear.until(lambda ear: ear.values()[-1:] == [5.0])
         assert running.clients().count("gw-1") == 1, "one connection all the time"
-        await wait_for(lambda: "gw-1 d2/v" in running.log.read_text().partition("UNSUB")[2])
+        await until(
+            lambda: "gw-1 d2/v" in running.log.read_text().partition("UNSUB")[2],
+            "the broker to be told that d2 is gone",
+        )
 
 
 async def test_a_device_that_is_built_anew_takes_over_without_losing_a_message(tmp_path):
@@ -53,7 +57,7 @@ async def test_a_device_that_is_built_anew_takes_over_without_losing_a_message(t
             present = device(site, running.port, "d1", {"v": {"topic": "{device}/v"}}, **KEPT)
             messages = [(f"d{n % 2}/v", str(n // 2)) for n in range(2000)]
             async with hearing(present):
-                await wait_for(lambda: "d1/v (QoS" in running.log.read_text())
+                await until(lambda: "d1/v (QoS" in running.log.read_text(), "d1 to be asked for")
             publishing = asyncio.create_task(publish(client, *messages))
             while not publishing.done():
                 async with hearing(present) as (ear,):
@@ -71,7 +75,7 @@ async def test_a_device_that_is_built_anew_takes_over_without_losing_a_message(t
                     while len(heard) + len(ear.samples) < 1000:
                         await asyncio.sleep(0.02)
                 heard += ear.values()
-                await wait_for(lambda: not other._line._owing)  # every receipt is given
+                await until(lambda: not other._line._owing, "every receipt")
             await steady.until(lambda ear: len(ear.samples) == 1000)
         assert lives > 3
         assert heard == [float(n) for n in range(1000)]
@@ -87,5 +91,5 @@ async def test_one_that_is_given_up_before_it_listened_leaves_nothing(tmp_path):
             device(site, running.port, "d2", OWN, **KEPT).part()
             await publish(client, *(("common/v", str(n)) for n in range(20)))
             await ear.until(lambda ear: len(ear.samples) == 20)
-            await wait_for(lambda: not first._line._owing)
+            await until(lambda: not first._line._owing, "every receipt")
             assert len(first._line._listeners) == 1

@@ -15,6 +15,7 @@ import aiomqtt
 import pytest
 
 from citytwin import Quality
+from citytwin.adapter import Parts
 from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.mqtt_listener import QUEUE_MAX
 from tests.edge.mqtt_devices import hearing, new_site
@@ -122,6 +123,48 @@ async def test_several_devices_are_one_host(tmp_path):
         assert len([name for name in running.clients() if name.startswith("auto-")]) >= 1
         states = running.log.read_text().count("'spBv1.0/STATE/gw'")
     assert states >= 2
+
+
+# ---- a changed configuration
+
+
+async def test_a_device_whose_settings_change_misses_nothing(tmp_path):
+    async with mosquitto(tmp_path) as port, node(port) as ps:
+        site, more = new_site(), {"pump": POINTS["pump"], "level": POINTS["level"]}
+        ps.devices["plc"] = plc()
+        before = device(site, port, POINTS)
+        async with hearing(before, confirms=False) as (ear,):
+            await ear.until(lambda ear: ear.samples)
+            after = device(site, port, more)  # as its predecessor goes on
+            await ps.data(one(2.5), "plc", types=False)
+            await ear.until(lambda ear: ear.values()[-1] == 2.5)
+            assert not after._listener._queue, "deaf until its turn"
+            client = before._line.client
+            async with hearing(after, confirms=False) as (second,):
+                await second.until(lambda ear: len(ear.samples) >= 2)
+                await before.close()
+                before.part()
+                await ps.data(one(3.5), "plc", types=False)
+                await second.until(lambda ear: ear.values(1)[-1] == 3.5)
+                assert before._line.client is client, "one connection all the while"
+                assert isinstance(after, Parts)
+
+
+async def test_one_more_node_while_the_others_are_heard(tmp_path):
+    async with mosquitto(tmp_path) as port, node(port) as ps, node(port, name="ps-2") as other:
+        site = new_site()
+        ps.devices["plc"], other.devices["plc"] = plc(1.0), plc(2.0)
+        async with hearing(device(site, port, POINTS, name="a"), confirms=False) as (ear,):
+            await ear.until(lambda ear: ear.samples)
+            late = device(site, port, POINTS, name="b", node="ps-2")
+            async with hearing(late, confirms=False) as (second,):
+                await second.until(lambda ear: ear.samples)
+                assert second.values() == [2.0]
+            late.part()
+            assert ("plant", "ps-2") not in late._line.host.nodes
+            await ps.data(one(5.0), "plc", types=False)
+            await ear.until(lambda ear: ear.values()[-1] == 5.0)
+            assert not ear.errors
 
 
 # ---- many devices

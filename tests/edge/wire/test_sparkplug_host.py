@@ -188,6 +188,12 @@ def test_one_more_device_is_wanted():
     (asked,) = application.later(2)
     assert asked.topic == "spBv1.0/plant/NCMD/n2"
     assert application.host.nodes[KEY].is_alive
+    application.host.unwant(KEY, "d")
+    assert application.host.nodes[KEY].wanted == {""}
+    application.host.unwant(("plant", "n2"), "d")
+    application.host.unwant(("plant", "n3"), "d")
+    assert list(application.host.nodes) == [KEY]
+    assert application.later(60) == []
 
 
 # ---- what counts
