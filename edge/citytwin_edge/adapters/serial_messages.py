@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Collection, Sequence
@@ -20,6 +21,7 @@ from citytwin_edge.adapters.serial_settings import (
     TimeSettings,
     named,
 )
+from citytwin_edge.wire.fields import Field
 from citytwin_edge.wire.registers import Single
 from citytwin_edge.wire.texts import TextField
 
@@ -132,11 +134,11 @@ class Messages:
 
     def _condition(self, one: Condition) -> _Condition:
         if one.at is None:
-            place: TextField | Single = one.in_text(self._settings.separator)
+            place: TextField | Field = one.in_text(self._settings.separator)
         elif self._layout is None:
             raise ValueError("at is a place in a frame, but the device has none")
         else:
-            place = Single(one.in_bytes(self._settings.order))
+            place = one.in_bytes(self._settings.order)
         return _Condition(place, one.equals, one.not_equals)
 
     def concern(self, message: bytes) -> list[int]:
@@ -211,26 +213,29 @@ class Messages:
 class _Condition(NamedTuple):
     """What must be at a place for a value to count."""
 
-    place: TextField | Single
+    place: TextField | Field
     equals: tuple[str | int, ...]
     not_equals: tuple[str | int, ...]
 
     def void(self, message: bytes, text: str) -> str:
         """Return in words why a value does not count; empty when it does."""
-        seen: str | float
-        try:
-            if isinstance(self.place, TextField):
+        seen: str | int = ""
+        if isinstance(self.place, TextField):
+            with contextlib.suppress(DeviceMalformed):
                 seen = self.place.find(text)
-            elif self.place.field.type == "string":
-                seen = self.place.cut(message).decode("latin-1")
-            else:
-                seen = self.place.decode(self.place.cut(message))[0]
-        except DeviceMalformed:
-            seen = ""
+        elif len(message) >= self.place.end:
+            raw = message[self.place.address : self.place.end]
+            seen = raw.decode("latin-1") if self.place.type == "string" else _whole(self.place, raw)
         if seen in self.equals or (self.not_equals and seen not in self.not_equals):
             return ""
         wanted = " or ".join(repr(one) for one in self.equals) or "something else"
         return f"no value: there is {seen!r}, not {wanted}"
+
+
+def _whole(field: Field, raw: bytes) -> int:
+    """Return a whole number."""
+    ordered = bytes(raw[place] for place in field.byte_order())
+    return int.from_bytes(ordered, "big", signed=field.type.startswith("int"))
 
 
 def _void(conditions: Sequence[_Condition], message: bytes, text: str) -> str:

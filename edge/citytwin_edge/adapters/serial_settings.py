@@ -119,6 +119,8 @@ class Condition(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fields=
         """Refuse what cannot hold (ValueError)."""
         super().__post_init__()
         wanted: type = str if self.at is None or self.type == "string" else int
+        if (self.type or "uint8").startswith(("float", "bcd")):
+            raise ValueError("a condition is about a text, or a whole number in bytes")
         if bool(self.equals) == bool(self.not_equals):
             raise ValueError("a condition has either equals or not_equals")
         if not all(isinstance(one, wanted) for one in (*self.equals, *self.not_equals)):

@@ -207,10 +207,27 @@ def test_a_value_counts_only_when_bytes_say_so():
         assert (seen, quality == Quality.GOOD) == (value, value is not None)
     some = messages([point], frame={"length": 5})
     (why,) = some.read(b"\xaa\x00\x00ok", [0], NOW)
-    assert why.note == "no value: there is 0.0, not something else"
+    assert why.note == "no value: there is 0, not something else"
 
 
 CLOCK = {"column": 2, "only_when": [{"column": 3, "equals": ["A"]}]}
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ({"type": "int8"}, -2), ({"type": "uint16", "order": "DCBA"}, 0x01FE),
+        ({"type": "int32", "order": "CDAB"}, 0x0203FE01), ({"type": "bool"}, 0xFE),
+    ],
+)  # fmt: skip
+def test_whole_numbers_of_a_condition(place, number):
+    point = {"at": 0, "only_when": [{"at": 1, **place, "equals": [number]}]}
+    told = said([point], b"\x07\xfe\x01\x02\x03", frame={"length": 5})
+    assert told == [(0, 7.0, Quality.GOOD)]
+    told = said([point], b"\x07\x00\x01\x02\x03", frame={"length": 5})
+    assert told == [(0, None, Quality.BAD_NOT_A_NUMBER)]
+    shorter = messages([point], frame={"start": "A", "end": "B"})
+    assert shorter.read(b"\x07", [0], NOW)[0].note.startswith("no value: there is ''")
 
 
 def test_a_time_is_believed_only_when_and_a_clock_is_compared():

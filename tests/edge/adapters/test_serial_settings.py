@@ -109,6 +109,7 @@ def test_devices_that_cannot_work(fields, words):
         ({"column": 1, "only_when": [{"column": 2}]}, "has either equals or not_equals"),
         ({"column": 1, "only_when": [{"equals": ["A"], "not_equals": ["B"]}]}, "has either"),
         ({"at": 1, "only_when": [{"at": 2, "equals": ["A"]}]}, "have whole numbers here"),
+        ({"at": 1, "only_when": [{"at": 2, "type": "float32", "equals": [1]}]}, "a whole number"),
         ({"at": 1, "only_when": [{"column": 2, "equals": [1]}]}, "have texts here"),
         ({"clock": True, "column": 1}, "clock has no place of its own"),
         ({"clock": True, "command": "{value}"}, "clock has no place of its own"),
