@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from citytwin.adapter import Adapter, Parts, Site
+from citytwin.adapter import Adapter, Parts, Site, Tapped
 from citytwin.batch import Batch, Float64, Int32
 from citytwin_edge import health
 from citytwin_edge.clocktrust import ClockTrust
@@ -44,13 +44,18 @@ class _NotingSite(Site):
 
 
 class Workshop:
-    """What every assembly of one agent is built with."""
+    """What every assembly of one agent is built with.
+
+    Attributes:
+        taps: who looks at the devices' lines; the same for those that are built later.
+    """
 
     def __init__(
         self, numbering: Numbering, trust: ClockTrust, take: Callable[[Batch], None]
     ) -> None:
         """Number by ``numbering``, stamp by ``trust``, give samples to ``take``."""
         self.numbering, self.trust, self.take = numbering, trust, take
+        self.taps: list[Callable[[Tapped], None]] = []
 
 
 class Assembly:
@@ -109,7 +114,8 @@ class Assembly:
         }
 
     def _adapter(self, device: Device) -> Adapter:
-        site = _NotingSite(self._shop.trust, self._shop.numbering.intern, self._shared)
+        shop = self._shop
+        site = _NotingSite(shop.trust, shop.numbering.intern, self._shared, shop.taps)
         adapter = device.build(site)
         self._uses[device.name] = frozenset(site.used)
         return adapter

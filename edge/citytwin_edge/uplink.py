@@ -58,11 +58,11 @@ class Configures(Protocol):
         """Return what the hub is told of the configuration that runs."""
         ...
 
-    def asked(self, asked: ConfigAsked) -> ConfigReported:
+    def asked(self, asked: ConfigAsked, /) -> ConfigReported:
         """Return the same, with its text if the hub may have it."""
         ...
 
-    def pushed(self, push: ConfigPushed) -> None:
+    def pushed(self, push: ConfigPushed, /) -> None:
         """Take what the hub pushes, without waiting."""
         ...
 

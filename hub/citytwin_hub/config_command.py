@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from citytwin.errors import CityTwinError
 from citytwin_hub import tables
-
-if TYPE_CHECKING:
-    from citytwin_hub.client import HubClient
 
 ACTIONS: Final = (
     "status", "show", "push", "history", "diff", "rollback", "cancel", "accept",
@@ -32,6 +29,18 @@ STATUS_COLUMNS: Final = (
 HISTORY_COLUMNS: Final = ("number", "at_ms", "by", "state", "why", "digest")
 
 
+class Asks(Protocol):
+    """Who asks the hub: :class:`citytwin_hub.client.HubClient`."""
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the answer of a GET."""
+        ...
+
+    def post(self, path: str, body: Any) -> Any:
+        """Return the answer of a POST."""
+        ...
+
+
 class NotConfirmed(CityTwinError):
     """A push that was waited for came to another end."""
 
@@ -50,7 +59,7 @@ def add_to(command: Any) -> None:
     )
 
 
-def answer(options: Any, client: HubClient) -> Any:
+def answer(options: Any, client: Asks) -> Any:
     """Do what is asked; return the hub's answer.
 
     Raises:

@@ -1,5 +1,7 @@
 """Assemblies: what is taken over from the one before, and what is made anew."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,14 @@ def shop(tmp_path):
     return Workshop(Numbering(outbox.connect()), ClockTrust(SystemClock()), lambda _batch: None)
 
 
+def line_of(poller: Any) -> Any:
+    return poller.spec.adapter._line
+
+
+def site_of(poller: Any) -> Any:
+    return poller.spec.adapter._site
+
+
 def made(config, shop, before=None):
     return Assembly(config, shop, before)
 
@@ -41,14 +51,15 @@ def test_a_line_that_unchanged_devices_use_is_shared_with_those_built_anew(tmp_p
     first = made(of(a=1, c=3.0), shop)
     second = made(of(a=3, c=4.0), shop, first)
     lines = [
-        {name: poller.spec.adapter._line for name, poller in one.pollers.items()}
-        for one in (first, second)
+        {name: line_of(poller) for name, poller in one.pollers.items()} for one in (first, second)
     ]
     assert list(second.fresh) == ["a", "c"]
     assert second.pollers["b"] is first.pollers["b"]
     assert lines[0]["a"] is lines[1]["a"] is lines[1]["b"], "unit 2 goes on using it"
     assert lines[0]["c"] is not lines[1]["c"], "its own settings have changed"
     assert lines[1]["c"].endpoint.connect_timeout_s == 4.0
+    sites = [site_of(poller) for poller in second.pollers.values()]
+    assert all(site.taps is shop.taps for site in sites), "who looks at lines sees the new ones"
 
 
 def test_what_a_kernel_holds_of_a_point_that_leaves_is_given(tmp_path, monkeypatch, shop):

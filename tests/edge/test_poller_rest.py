@@ -64,6 +64,7 @@ def test_one_that_never_answers_is_not_waited_for_longer_than_the_limit(monkeypa
 
     async def never(_n):
         await asyncio.get_running_loop().create_future()
+        return adapter.batch()
 
     adapter.script = never
     assert rested(adapter, 1.0) == ([], 4.0)

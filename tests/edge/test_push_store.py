@@ -56,6 +56,7 @@ def test_a_start_goes_on_with_what_a_stop_has_cut_short(
         {"reason": "the hub is gone"} if state in {"rolling-back", "rolled-back", "refused"} else {}
     )
     store = store_of(tmp_path, state, file, **given)
+    push = PUSH
     for _ in range(2):  # and a second start changes nothing more
         config = recovered(store.path, NOW + after_s * SECOND)
         assert (config.raw, store.path.read_bytes()) == (left, left)

@@ -50,6 +50,7 @@ class Pushed(Gateway):
             )
         )  # fmt: skip
         signature = (by or self.authority).signature(signed_bytes(order))
+        assert self.hub.session is not None
         assert self.hub.session.push_config(order, signature)
         self.hub._poke()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from random import Random
@@ -34,6 +34,8 @@ from citytwin_edge.wire.payload import PayloadField
 PROBE_S: Final = 10.0
 RAW_BYTES_MAX: Final = 200
 EXCERPT_CHARS_MAX: Final = 60
+HANDFUL_S: Final = 0.05
+"""The shortest time between two batches of one device."""
 PROBED_MAX: Final = 1000
 """Messages that a probe takes in; what it seeks is among them, or is not sent."""
 _log = structlog.get_logger(__name__)
@@ -83,13 +85,20 @@ class Mqtt:
         self._reader.begin()
         self._line.attend(self._listener)
         try:
+            loop = asyncio.get_running_loop()
+            told_at = -math.inf
             while (heard := await self._listener.get()) is not None:
+                # A device that speaks without a pause is told of in handfuls: what a batch costs
+                # on its way through the gateway is paid once for all its messages.
+                await asyncio.sleep(max(0.0, told_at + HANDFUL_S - loop.time()))
+                handful = [heard, *self._listener.waiting()]
                 lost = self._listener.lost()
-                batch = Batch.concat([self._missing(lost), self._batch(heard)])
-                if len(batch):
+                for batch in _apart([self._missing(lost), *map(self._batch, handful)]):
                     yield batch
-                # Asked for the next: the gateway has taken this one.
-                self._listener.taken(heard.arrival)
+                    told_at = loop.time()
+                # Asked for the next: the gateway has taken these.
+                for one in handful:
+                    self._listener.taken(one.arrival)
         finally:
             await self._line.forsake(self._listener)
 
@@ -254,6 +263,21 @@ class Mqtt:
             row[:4] for row in self._reader.rows(points, arrival, is_offline=bool(self._offline))
         ]
         return Batch.of(*zip(*rows, strict=True)) if rows else Batch.empty()
+
+
+def _apart(batches: Sequence[Batch]) -> Iterator[Batch]:
+    """Yield batches as few, but what says that the device is gone by itself."""
+    together: list[Batch] = []
+    for one in filter(len, batches):
+        if not (one.quality == Quality.BAD_SILENT).any():
+            together.append(one)
+            continue
+        if together:
+            yield Batch.concat(together)
+        together = []
+        yield one
+    if together:
+        yield Batch.concat(together)
 
 
 def _excerpt(raw: bytes) -> str:

@@ -92,6 +92,13 @@ class Listener:
         self._bytes -= len(heard.arrival.payload)
         return heard
 
+    def waiting(self) -> list[Heard]:
+        """Return all that waits, without waiting for more."""
+        heard = list(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        return heard
+
     def put(self, heard: Heard) -> None:
         """Take a message; when too many wait, the oldest go."""
         self._queue.append(heard)

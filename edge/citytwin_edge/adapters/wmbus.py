@@ -51,6 +51,10 @@ class Wmbus:
         """Listen no more; the last meter to do so closes the receiver's port."""
         await self._source.close()
 
+    def part(self) -> None:
+        """Leave nothing behind at the broker; see the contract."""
+        self._source.part()
+
     async def listen(self) -> AsyncIterator[Batch]:
         """Yield what each telegram of the meter says of its points.
 

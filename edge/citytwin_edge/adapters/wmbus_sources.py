@@ -37,6 +37,10 @@ class Source(Protocol):
         """Say that it does so no more."""
         ...
 
+    def part(self) -> None:
+        """Say that the device is configured no more; after the last ``close``."""
+        ...
+
     def telegrams(self) -> AsyncGenerator[Arrived, None]:
         """Yield telegrams until closed.
 
@@ -67,6 +71,9 @@ class PortSource:
     async def close(self) -> None:
         """Leave the port; the last meter to do so closes it."""
         await self._port.leave(self._party)
+
+    def part(self) -> None:
+        """Nothing is left behind on a port."""
 
     async def telegrams(self) -> AsyncGenerator[Arrived, None]:
         """Yield telegrams; see :class:`Source`."""
@@ -114,6 +121,10 @@ class BrokerSource:
     async def close(self) -> None:
         """Listen no more; the last device to do so closes the connection."""
         await self._line.forsake(self._listener)
+
+    def part(self) -> None:
+        """Ask for its topic no more."""
+        self._line.part(self._listener)
 
     async def telegrams(self) -> AsyncGenerator[Arrived, None]:
         """Yield telegrams; see :class:`Source`."""

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from citytwin_edge.wire.texts import Numeral, TextField
 
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 RECORDS_MAX: Final = 1000
+_PLAIN: Final = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _NAMES: Final = {bool: "a truth", list: "a list", dict: "an object", type(None): "null"}
 
 
@@ -34,7 +36,12 @@ class Path:
 
     def __init__(self, text: str) -> None:
         """Compile (ValueError)."""
-        self._path = _compiled(text)
+        self._path, self._text = _compiled(text), text
+        # Of most devices a path is names alone: they are looked up in a tenth of the time.
+        self._names = text.split(".")[1:] if _PLAIN.fullmatch(text) else None
+
+    def __str__(self) -> str:
+        return self._text
 
     def first(self, document: Any) -> Any:
         """Return what is there.
@@ -43,7 +50,14 @@ class Path:
             Absent: nothing is.
             DeviceMalformed: it cannot be followed.
         """
-        return _first(self._path, document)
+        if self._names is None:
+            return _first(self._path, document)
+        found = document
+        for name in self._names:
+            if not isinstance(found, dict) or name not in found:
+                return _first(self._path, document)  # says what is wrong
+            found = found[name]
+        return found
 
     def all(self, document: Any) -> list[Any]:
         """Return everything that is there; of lists each item (DeviceMalformed)."""
@@ -154,12 +168,15 @@ class PayloadField:
         """
         if time_path and not path:
             raise ValueError("time goes with path: only JSON has both a value and its time")
-        self._path, self._time = _compiled(path), _compiled(time_path)
+        self._path = Path(path) if path else None
+        self._time = Path(time_path) if time_path else None
         self._stamp = stamp or Stamp()
         if not self._stamp.has_date:  # a message may be old: retained, or kept by the broker
             raise ValueError(f"format {self._stamp.format!r} of a message must have a date")
         self._place, self._numeral = place or TextField(), numeral or Numeral()
         self._inside, self._is_text = inside or Inside(), is_text
+        # No word is a number: then a number of JSON need not be written out to be looked up.
+        self._is_plain = not is_text and not self._numeral.has_numbers
         self._is_in_bytes = field is not None or self._inside.place is not None
         self._single = None if field is None else Single(field)
 
@@ -175,14 +192,14 @@ class PayloadField:
         """
         seen: Any = payload.checked
         if self._path is not None:
-            seen = _first(self._path, payload.document)
+            seen = self._path.first(payload.document)
         elif not self._is_in_bytes:
             seen = _text(seen)
         value = self._in_bytes(seen) if self._is_in_bytes else self._value(seen)
         if self._time is None:
             return value, None
         try:
-            time = _first(self._time, payload.document)
+            time = self._time.first(payload.document)
         except Absent:
             if not self._stamp.may_lack:
                 raise DeviceMalformed(f"the payload has no time at {self._time}") from None
@@ -192,6 +209,8 @@ class PayloadField:
         return value, self._time_ns(time)
 
     def _value(self, seen: Any) -> float | str:
+        if type(seen) is float and self._is_plain:
+            return self._numeral.judged(seen)
         if seen is None:
             return math.nan
         text = _as_text("the value", seen)

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from citytwin import Kind, Quality
+from citytwin import Batch, Kind, Quality
 from citytwin.adapter import Confirms, Listens, Probes, Writes
 from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent, StoreFull
 from citytwin.testing import check_adapter
@@ -295,3 +295,38 @@ async def test_closing_ends_a_listener_that_waits(tmp_path):
         async with asyncio.timeout(10):
             assert await listening is None
         assert adapter._line.client is None
+
+
+async def test_a_device_that_speaks_without_a_pause_is_told_of_in_handfuls(tmp_path):
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        adapter = device(new_site(), port, "d", {"v": {"topic": "d/v"}})
+        batches = []
+
+        async def listen():
+            async for batch in adapter.listen():
+                batches.append(batch)
+
+        listening = asyncio.create_task(listen())
+        await until(lambda: adapter._line.client is not None, "the broker to be there")
+        for number in range(300):
+            await client.publish("d/v", str(number), qos=1)
+        await until(lambda: sum(map(len, batches)) == 300, "every message to be told")
+        values = [value for batch in batches for value in batch.value.tolist()]
+        assert values == list(range(300)), "each once, in order"
+        stamps = [time for batch in batches for time in batch.time_ns.tolist()]
+        assert stamps == sorted(stamps)
+        assert len(set(stamps)) > len(batches), "each has the time at which it came"
+        await adapter.close()
+        await listening
+
+
+def test_that_a_device_is_gone_is_told_by_itself():
+    def said(*qualities):
+        return Batch.of(range(len(qualities)), 5, [math.nan] * len(qualities), qualities)
+
+    good, gone, lost = said(Quality.GOOD), said(Quality.BAD_SILENT), said(Quality.BAD_OVERFLOW)
+    told = list(mqtt._apart([lost, good, good, gone, Batch.empty(), good]))
+    assert [batch.quality.tolist() for batch in told] == [
+        [Quality.BAD_OVERFLOW, Quality.GOOD, Quality.GOOD], [Quality.BAD_SILENT], [Quality.GOOD],
+    ]  # fmt: skip
+    assert list(mqtt._apart([Batch.empty()])) == []

@@ -97,7 +97,7 @@ async def test_a_device_that_is_not_attended_to_costs_the_others_nothing(tmp_pat
             assert (await begun).value.tolist() == [1.0]
             batch = await anext(listening)
         assert [Quality(int(code)) for code in batch.quality] == [
-            Quality.BAD_OVERFLOW, Quality.GOOD,
+            Quality.BAD_OVERFLOW, *[Quality.GOOD] * QUEUE_MAX,
         ]  # fmt: skip
         assert batch.value[1] == extra + 2, "the oldest went"
         assert batch.time_ns[0] <= batch.time_ns[1]

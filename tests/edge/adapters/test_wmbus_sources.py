@@ -96,6 +96,10 @@ async def test_a_broker_brings_digits_lines_and_json(tmp_path):
         assert [one.received.frame for one in await tasks[1]] == [FORMAT_B]
         await plain.close()
         await inside.close()
+        plain.part()
+        assert list(plain._line._filters) == ["wmbus/json"], "the other is still there"
+        inside.part()
+        assert not plain._line._filters
 
 
 async def test_a_retained_telegram_may_be_old(tmp_path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.fields import Field, Table
-from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX, Inside, Payload, PayloadField
+from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX, Inside, Path, Payload, PayloadField
 from citytwin_edge.wire.stamps import Stamp
 from citytwin_edge.wire.texts import Numeral, TextField
 
@@ -331,3 +331,31 @@ def test_hex_and_base64_are_two_ways_of_saying_bytes(data):
         field = in_bytes("uint8", 0, encoding, path="$.d")
         if data:
             assert decoded(field, json.dumps({"d": text}).encode()) == (float(data[0]), None)
+
+
+@pytest.mark.parametrize("text", ["$.a", "$.a.b", "$.a.b.c_1"])
+@pytest.mark.parametrize(
+    "document",
+    [{"a": 1}, {"a": {"b": 2.5}}, {"a": {"b": {"c_1": None}}}, {"a": [1]}, [1], 5, {}, {"a": "x"}],
+)
+def test_names_alone_are_looked_up_as_any_path_is(text, document):
+    """The second path means the same, and is not of names alone."""
+    quick, slow = Path(text), Path(text.replace("$.a", "$['a']"))
+    assert quick._names is not None
+    assert slow._names is None
+    try:
+        expected = slow.first(document)
+    except DeviceMalformed as error:
+        with pytest.raises(type(error)):
+            quick.first(document)
+    else:
+        assert quick.first(document) == expected
+
+
+def test_a_number_that_is_a_word_is_one_however_it_is_written():
+    field = PayloadField("$.v", numeral=Numeral(words={"1.5": 7.0}))
+    assert field.decode(Payload(b'{"v": 1.5}'))[0] == 7.0
+    assert field.decode(Payload(b'{"v": "1.5"}'))[0] == 7.0
+    plain = PayloadField("$.v", numeral=Numeral(sentinel=(-999.5,)))
+    assert math.isnan(float(plain.decode(Payload(b'{"v": -999.5}'))[0]))
+    assert plain.decode(Payload(b'{"v": 0.1}'))[0] == 0.1
