@@ -8,6 +8,8 @@ python docs/make_docs.py STEP ...     some of them
 from __future__ import annotations
 
 import argparse
+import asyncio
+import itertools
 import os
 import queue
 import re
@@ -21,6 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -129,9 +132,99 @@ def screens() -> None:
         browser.close()
 
 
+GATEWAY_VIEWS: dict[str, tuple[str, Literal["light", "dark"]]] = {
+    "kk": ("#", "dark"),
+    "ru": ("#device=pump-1", "light"),
+    "en": ("#doctor", "light"),
+}
+"""Which part of a gateway's own page is shown in which language."""
+GATEWAY_DEVICES = """
+[page]
+listen = "127.0.0.1:{page}"
+[[device]]
+name = "pump-1"
+adapter = "modbus"
+host = "127.0.0.1"
+port = {port}
+label = {{ kk = "1-сорғы", ru = "Насос 1", en = "Pump 1" }}
+[[device.point]]
+name = "flow"
+unit = "m3/h"
+table = "holding"
+address = 0
+scale = 0.1
+label = {{ kk = "Шығын", ru = "Расход", en = "Flow" }}
+[[device.point]]
+name = "speed"
+unit = "/min"
+table = "holding"
+address = 1
+writable = [0, 1500]
+label = {{ kk = "Айналу жиілігі", ru = "Частота вращения", en = "Speed" }}
+[[device]]
+name = "meter-2"
+adapter = "modbus"
+host = "127.0.0.1"
+port = 9
+label = {{ kk = "Есептегіш", ru = "Счётчик", en = "Meter" }}
+[[device.point]]
+name = "volume"
+unit = "m3"
+kind = "counter"
+table = "holding"
+address = 0
+"""
+
+
+def gateway() -> None:
+    """Take pictures of a gateway's own page as a telephone shows it."""
+    asyncio.run(take_gateway_pictures())
+
+
+async def take_gateway_pictures() -> None:
+    """Run an agent with devices that answer and one that does not, and look at its page."""
+    from playwright.async_api import async_playwright
+
+    from tests.edge.console.console_scenes import running
+    from tests.edge.modbus_devices import device, tcp_server
+    from tests.servers import free_port
+
+    flows = itertools.cycle([*range(780, 860, 7), *range(860, 780, -5)])
+
+    async def flow(
+        _function: int, start: int, _address: int, _count: int, now: list[int], written: Any
+    ) -> None:
+        """Let the flow of the pump change with each reading."""
+        if start == 0 and written is None:
+            now[0] = next(flows)
+
+    page_port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        async with tcp_server(device(1, [(0, [812, 1480])], action=flow)) as port:
+            devices = GATEWAY_DEVICES.format(page=page_port, port=port)
+            async with running(Path(folder), devices), async_playwright() as play:
+                browser = await play.chromium.launch(
+                    executable_path=browser_path(),
+                    args=["--no-sandbox", "--disable-quic", "--disable-background-networking"],
+                )
+                for language, (view, scheme) in GATEWAY_VIEWS.items():
+                    page = await browser.new_page(
+                        locale=language,
+                        viewport={"width": 390, "height": 844},
+                        color_scheme=scheme,
+                        device_scale_factor=2,
+                    )
+                    await page.goto(f"http://127.0.0.1:{page_port}/{view}", timeout=PICTURE_MS_MAX)
+                    await page.wait_for_selector(".card .mark, .point", timeout=PICTURE_MS_MAX)
+                    await page.wait_for_timeout(SETTLE_MS)
+                    await page.screenshot(path=DOCS / f"pictures/gateway-{language}.png")
+                await browser.close()
+
+
 STEPS = (
     Step("examples", (), examples),
     Step("screens", tuple(f"pictures/page-{language}.png" for language in LANGUAGES), screens),
+    Step("gateway", tuple(f"pictures/gateway-{language}.png" for language in LANGUAGES), gateway),
 )
 
 

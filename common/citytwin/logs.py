@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
-def configure(form: Literal["text", "json"], level: str = "info") -> None:
-    """Send every log line to standard error in one form; called once, by a command.
+def configure(
+    form: Literal["text", "json"],
+    level: str = "info",
+    keep: Callable[[Mapping[str, Any]], None] | None = None,
+) -> None:
+    """Send every log line to standard error in one form; called by a command.
 
     Libraries that use Python's own logging speak in the same form, of warnings and worse.
+    ``keep`` is given the fields of each line, too, in whatever thread it is logged.
     """
     stamp: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.EventRenamer("event"),
     ]
+    if keep is not None:
+        stamp.append(_kept_by(keep))
     render: list[Processor] = (
         [
             structlog.processors.format_exc_info,
@@ -39,6 +46,15 @@ def configure(form: Literal["text", "json"], level: str = "info") -> None:
     root = logging.getLogger()
     others = [handler for handler in root.handlers if not isinstance(handler, _Handler)]
     root.handlers = [*others, _Handler(stamp, render)]
+
+
+def _kept_by(keep: Callable[[Mapping[str, Any]], None]) -> Processor:
+    def kept(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
+        fields = {key: value for key, value in event.items() if not key.startswith("_")}
+        keep(structlog.processors.format_exc_info(logger, name, fields))
+        return event
+
+    return kept
 
 
 class _Handler(logging.Handler):

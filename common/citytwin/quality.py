@@ -68,6 +68,13 @@ class Quality(IntEnum):
         name = self.name.lower()
         return name.partition("_")[2] or name
 
+    @property
+    def words(self) -> str:
+        """What people read: ``good``, ``bad: not a number``."""
+        if self == Quality.GOOD:
+            return "good"
+        return f"{self.severity.name.lower()}: {self.reason.replace('_', ' ')}"
+
 
 KNOWN: Final[npt.NDArray[np.bool_]] = np.isin(np.arange(256), [int(q) for q in Quality])
 """Shape (256,): True where the byte is a quality code of this version."""

@@ -47,7 +47,7 @@ class Reason:
         parts = _FIELD.split(self.en)
         return re.compile(
             "".join(
-                f"(?P<{part}>.+)" if index % 2 else re.escape(part)
+                f"(?P<{part}>.+?)" if index % 2 else re.escape(part)
                 for index, part in enumerate(parts)
             ),
             re.DOTALL,

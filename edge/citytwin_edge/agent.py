@@ -16,23 +16,25 @@ from typing import Final, TypeVar
 import numpy as np
 import structlog
 
+from citytwin.adapter import Site
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.clock import Clock
 from citytwin.command import Outcome
 from citytwin.errors import StoreError
-from citytwin.point import Kind
-from citytwin.quality import Quality, Severity, severity
+from citytwin.point import Kind, Point
+from citytwin.quality import Quality
 from citytwin_edge.admission import Admission
 from citytwin_edge.assembly import Assembly, Workshop
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.commander import Commander
+from citytwin_edge.console.latest import Latest
 from citytwin_edge.crew import Crew, part
 from citytwin_edge.enrol import AUTHORITY
 from citytwin_edge.failsafe import FailSafe
 from citytwin_edge.gateway import GatewayConfig
 from citytwin_edge.keeper import Keeper
 from citytwin_edge.numbering import Numbering
-from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+from citytwin_edge.outbox import Entry, EntryKind, NewEntry, Outbox, OutboxStats
 from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
 from citytwin_edge.push_store import ConfigStore
@@ -80,6 +82,8 @@ class Agent:
         self.now = Assembly(config, self._shop)
         self.now.pipeline.restore(self.outbox.snapshots())
         self.numbering.use(self.now.own)
+        self.latest = Latest(self.numbering.size)
+        self.site = Site(self.trust, self.numbering.intern, taps=self._shop.taps)
         self.admission = Admission(self.trust)
         self.keeper = Keeper(self.outbox, self._disk)
         self.commander = Commander(
@@ -142,6 +146,24 @@ class Agent:
         """How many samples were lost since the start: neither disk nor memory had room."""
         return self.keeper.dropped_samples + self.pipeline.dropped + self.admission.dropped
 
+    def points(self) -> list[tuple[int, Point]]:
+        """Return every point with its number: measured, derived, and the agent's own."""
+        found = ((number, self.numbering.point(number)) for number in self.now.numbers.values())
+        return [(number, point) for number, point in found if point is not None]
+
+    def text(self, number: int) -> str:
+        """Return the text that a number stands for; empty where none does."""
+        return self.numbering.text(number)
+
+    async def outbox_stats(self) -> tuple[OutboxStats, Entry | None]:
+        """Return what is in the outbox, and its oldest entry.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        stats = await self._disk(self.outbox.stats)
+        return stats, next(iter(await self._disk(self.outbox.pending, 0, 1)), None)
+
     def stop(self) -> None:
         """End ``run``: keep what was read, then return."""
         self._stopping.set()
@@ -202,6 +224,7 @@ class Agent:
         entries, confirmations = self._harvest()
         entries += _entries(now.succeed(before))
         self.now = now
+        self.latest.make_room(self.numbering.size)
         self.numbering.use(now.own)
         entries += self._farewell()
         points = {one.point.id: one.point for one in config.points}
@@ -220,8 +243,7 @@ class Agent:
         return now.described(before)
 
     def _take(self, batch: Batch) -> None:
-        good = severity(batch.quality) != Severity.BAD
-        self.now.latest[batch.point] = np.where(good, batch.value, np.nan)
+        self.latest.take(batch)
         self.pipeline.take(self.admission.admit(batch))
 
     async def _flush_for_ever(self) -> None:
@@ -251,7 +273,9 @@ class Agent:
         """Return what was read since the last time, and whom to tell when it is kept."""
         self.pipeline.take(self.admission.released())
         asked = [poller.confirmation() for poller in self.pollers.values()]
-        return _entries(self.pipeline.tick()), [one for one in asked if one is not None]
+        parcel = self.pipeline.tick()
+        self.latest.take_derived(parcel.telemetry)
+        return _entries(parcel), [one for one in asked if one is not None]
 
     def _farewell(self) -> list[NewEntry]:
         """Return a last sample of every point that is no more: it does not stay as it was."""
@@ -308,8 +332,7 @@ class Agent:
         return (await self._disk(self.outbox.stats)).last_number
 
     def _latest_good(self, point_id: str) -> float | None:
-        value = float(self.now.latest[self.now.numbers[point_id]])
-        return value if np.isfinite(value) else None
+        return self.latest.good(self.now.numbers[point_id])
 
     async def _disk(self, call: Callable[..., T], *arguments: object) -> T:
         loop = asyncio.get_running_loop()

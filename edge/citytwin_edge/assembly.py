@@ -11,10 +11,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
-
 from citytwin.adapter import Adapter, Parts, Site, Tapped
-from citytwin.batch import Batch, Float64, Int32
+from citytwin.batch import Batch, Int32
 from citytwin_edge import health
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.gateway import Device, GatewayConfig, GatewayPoint
@@ -67,7 +65,6 @@ class Assembly:
         fresh: those that did not run before.
         numbers: of every point by id.
         own: int32, shape (n,): the number of every point, in no order.
-        latest: float64, by number: the latest value that was not bad, else NaN.
         pipeline, health: of these points.
     """
 
@@ -100,8 +97,6 @@ class Assembly:
             raise
         self.fresh = {name: self.pollers[name] for name in adapters}
         if before is not None:
-            count = min(len(before.latest), len(self.latest))
-            self.latest[:count] = before.latest[:count]
             self.health.go_on(before.health, kept)
 
     def _unchanged(self, before: Assembly) -> dict[str, Poller]:
@@ -130,7 +125,6 @@ class Assembly:
         points = [*(one.point for one in config.points), *derived, *own]
         self.own = numbers = numbering.numbers(points)
         self.numbers = {point.id: int(n) for point, n in zip(points, numbers, strict=True)}
-        self.latest: Float64 = np.full(numbering.size, np.nan)
         self.health = health.Health(numbers[len(points) - len(own) :], self._shop.trust)
         self.pipeline = Pipeline(kernels, points, numbers, size=numbering.size)
 

@@ -25,7 +25,7 @@ from citytwin.command import (
     OutcomeState,
     Readback,
 )
-from citytwin.errors import DeviceError, DeviceRefused, StoreError
+from citytwin.errors import DeviceError, DeviceRefused, StoreError, StoreFull
 from citytwin.point import Point, Span
 
 QUEUE_MAX: Final = 100
@@ -79,6 +79,7 @@ class Commander:
         self._now_ns, self._latest, self._interlocks = now_ns, latest, interlocks
         self._intervals_ns = intervals_ns or {}
         self._queue: asyncio.Queue[Command] = asyncio.Queue(maxsize=QUEUE_MAX)
+        self._asked: dict[str, asyncio.Future[Outcome]] = {}
         self._path = path
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
@@ -114,6 +115,23 @@ class Commander:
             return False
         return True
 
+    async def ask(self, command: Command) -> Outcome:
+        """Have a command of somebody at this gateway carried out in its turn; return the outcome.
+
+        It is journalled, limited and told of like one of the hub's.
+
+        Raises:
+            StoreFull: too many wait already.
+        """
+        asked: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._asked[command.id] = asked
+        try:
+            if not self.offer(command):
+                raise StoreFull(f"{QUEUE_MAX} commands wait already; try again later")
+            return await asked
+        finally:
+            del self._asked[command.id]
+
     async def run(self) -> None:
         """Report what a crash left begun, then carry out commands, one after the other."""
         try:
@@ -143,6 +161,7 @@ class Commander:
             return
         if known is not None:
             _log.info("command.repeated", command=command.id, state=known.state.value)
+            self._answer(known)
             await self._tell(known)
             return
         if refusal is not None:
@@ -276,7 +295,14 @@ class Commander:
         except StoreError as error:
             _log.error("command.not_journalled", command=number, reason=str(error))
         _log.info("command." + state.value, command=number, reason=reason)
+        self._answer(outcome)
         await self._tell(outcome)
+
+    def _answer(self, outcome: Outcome) -> None:
+        """Tell who asked for it here, if somebody did and still waits."""
+        asked = self._asked.get(outcome.command)
+        if asked is not None and not asked.done():
+            asked.set_result(outcome)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

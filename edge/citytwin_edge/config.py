@@ -17,6 +17,7 @@ from citytwin.errors import ConfigError, IdentityError
 from citytwin.point import Label, Place, Span
 from citytwin_edge.catalogue.shelf import Shelf, shelf_for
 from citytwin_edge.commander import Interlock
+from citytwin_edge.console.page.settings import PageSection
 from citytwin_edge.device_tables import POINTS_MAX, Owner, device_of, segment_at, tables
 from citytwin_edge.gateway import (
     MIB,
@@ -88,7 +89,7 @@ def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConf
     """
     document = Document(path, raw)
     data = document.data
-    known = ("gateway", "outbox", "device", "interlock")
+    known = ("gateway", "outbox", "page", "device", "interlock")
     for name in data:
         if name not in known:
             raise document.error(f"is not known here; allowed are {', '.join(known)}", (name,))
@@ -97,6 +98,7 @@ def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConf
     gateway = document.convert(GatewaySection, data["gateway"], ("gateway",))
     segment_at(document, gateway.name, "gateway", ("gateway", "name"))
     outbox = document.convert(OutboxSection, data.get("outbox", {}), ("outbox",))
+    page = document.convert(PageSection, data.get("page", {}), ("page",))
     devices = _devices(document, gateway, shelf)
     return GatewayConfig(
         path=path,
@@ -107,6 +109,7 @@ def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConf
         place=gateway.place,
         outbox_bytes_max=int(outbox.size_mb_max * MIB),
         flush_ns=nanoseconds(outbox.flush_ms / 1000),
+        page=page.address(),
         devices=devices,
         interlocks=_interlocks(document, gateway.name, devices),
         raw=document.raw,

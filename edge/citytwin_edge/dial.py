@@ -13,12 +13,52 @@ from pathlib import Path
 from typing import Final
 
 from citytwin.errors import CityTwinError, EnrolmentError, LineClosed
+from citytwin.reasons import Reason
 from citytwin_edge.enrol import CERTIFICATE, KEY, Identity
 from citytwin_edge.gateway import split_address
 from citytwin_protos.transport import SERVER_NAME, Line, open_exchange
 
 CONNECT_S_MAX: Final = 10.0
 DIAGNOSIS_S_MAX: Final = 5.0
+
+SILENT: Final = Reason(
+    "{where} does not answer: it is off, or something is in between",
+    "{where} жауап бермейді: өшірулі немесе арада кедергі бар",
+    "{where} не отвечает: выключен, или что-то мешает на пути",
+)
+OTHER_HUB: Final = Reason(
+    "{where} is not the hub that this gateway was enrolled at ({why}); check the address, or enrol "
+    "again",
+    "{where} — бұл шлюз қосылған хаб емес ({why}); мекенжайды тексеріңіз немесе қайта қосыңыз",
+    "{where} — не тот хаб, к которому подключён шлюз ({why}); проверьте адрес или подключите снова",
+)
+NO_TLS: Final = Reason(
+    "{where} speaks no TLS; is this the port of the hub's link?",
+    "{where} TLS хаттамасын білмейді; бұл хабтың байланыс порты ма?",
+    "{where} не говорит по TLS; это порт связи хаба?",
+)
+NO_NAME: Final = Reason(
+    "the name {host} is not known; is the name service in reach?",
+    "{host} атауы белгісіз; атаулар қызметі қолжетімді ме?",
+    "имя {host} неизвестно; доступна ли служба имён?",
+)
+NOBODY: Final = Reason(
+    "nothing listens at {where}; is the hub running there?",
+    "{where} мекенжайында ешкім тыңдамайды; хаб сонда іске қосылған ба?",
+    "по адресу {where} никто не слушает; запущен ли там хаб?",
+)
+NO_WAY: Final = Reason(
+    "{where} cannot be reached: {why}",
+    "{where} мекенжайына жету мүмкін емес: {why}",
+    "{where} недоступен: {why}",
+)
+UNWANTED: Final = Reason(
+    "{where} refuses this gateway's certificate: it is of another hub, or has expired; enrol again",
+    "{where} бұл шлюздің сертификатын қабылдамайды: ол басқа хабтікі немесе мерзімі біткен; қайта "
+    "қосыңыз",
+    "{where} не принимает сертификат шлюза: он от другого хаба или истёк; подключите снова",
+)
+REASONS: Final = (SILENT, OTHER_HUB, NO_TLS, NO_NAME, NOBODY, NO_WAY, UNWANTED)
 
 
 class Dialler:
@@ -58,37 +98,32 @@ class Dialler:
                 timeout_s=self._timeout_s,
             )
         except LineClosed as error:
-            found = await self._diagnosed()
+            found = await self.diagnosed()
             raise (error if found is None else found) from None
 
-    async def _diagnosed(self) -> CityTwinError | None:
-        """Return why there is no line; None when the handshake is in order now."""
+    async def diagnosed(self) -> CityTwinError | None:
+        """Shake hands once; return why there is no line, None when all is in order.
+
+        LineClosed: later it may be; EnrolmentError: one side refuses the other's certificate.
+        """
         host, port = split_address(self.address, 0)
         where = self.address
         try:
             async with asyncio.timeout(DIAGNOSIS_S_MAX):
                 heard = await self._shaken_hands(host, port)
         except TimeoutError:
-            return LineClosed(f"{where} does not answer: it is off, or something is in between")
+            return LineClosed(SILENT.said(where=where))
         except ssl.SSLCertVerificationError as error:
-            return EnrolmentError(
-                f"{where} is not the hub that this gateway was enrolled at "
-                f"({error.verify_message}); check the address, or enrol again"
-            )
+            return EnrolmentError(OTHER_HUB.said(where=where, why=error.verify_message))
         except ssl.SSLError:
-            return LineClosed(f"{where} speaks no TLS; is this the port of the hub's link?")
+            return LineClosed(NO_TLS.said(where=where))
         except socket.gaierror:
-            return LineClosed(f"the name {host} is not known; is the name service in reach?")
+            return LineClosed(NO_NAME.said(host=host))
         except ConnectionRefusedError:
-            return LineClosed(f"nothing listens at {where}; is the hub running there?")
+            return LineClosed(NOBODY.said(where=where))
         except OSError as error:
-            return LineClosed(f"{where} cannot be reached: {error.strerror or error}")
-        if heard:
-            return None
-        return EnrolmentError(
-            f"{where} refuses this gateway's certificate: it is of another hub, or has expired; "
-            "enrol again"
-        )
+            return LineClosed(NO_WAY.said(where=where, why=error.strerror or error))
+        return None if heard else EnrolmentError(UNWANTED.said(where=where))
 
     async def _shaken_hands(self, host: str, port: int) -> bool:
         """Shake hands by TLS; return whether the hub said anything after it."""

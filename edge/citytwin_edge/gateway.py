@@ -166,6 +166,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
         label, place: for people and maps; devices without a place of their own stand there too.
         outbox_bytes_max: limit of the outbox.
         flush_ns: how often samples are put into the outbox and sent.
+        page: host and port where the gateway serves its own page; empty: nowhere.
         devices: in the file's order; their points together are the gateway's.
         interlocks: what must hold for a point to be written.
         raw: the file as it was read.
@@ -182,6 +183,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     place: Place | None
     outbox_bytes_max: int
     flush_ns: int
+    page: str = ""
     devices: tuple[Device, ...] = ()
     interlocks: tuple[Interlock, ...] = ()
     raw: bytes = b""

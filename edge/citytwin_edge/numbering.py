@@ -168,6 +168,10 @@ class Numbering:
         """Return a point by its number."""
         return self._points.get(number)
 
+    def text(self, number: int) -> str:
+        """Return a text by its number; empty when there is none."""
+        return next((text for text, found in self._texts.items() if found == number), "")
+
     def texts_after(self, number: int) -> dict[int, str]:
         """Return the texts with a number above this one, by number; costs nothing without any."""
         if number >= self._last_text:

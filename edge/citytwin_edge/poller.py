@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,7 @@ SLOT_TOLERANCE: Final = 1e-3
 STALE_CHECK_S_MIN: Final = 0.01
 
 _log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,7 +214,7 @@ class Poller:
                 async with asyncio.timeout(self.spec.timeout_ns / SECOND_NS):
                     await self._ensure_open()
                     batch = self._scaling.apply(await self._read(adapter))
-                self.stats.latency_ns = self._clock.monotonic_ns() - begun_ns
+                self.stats.took(self._clock.monotonic_ns() - begun_ns)
         except (Exception, asyncio.CancelledError) as error:
             _pass_on_cancellation(error)
             return self._failed(error)
@@ -241,9 +242,13 @@ class Poller:
 
     def _answered(self) -> None:
         self.stats.answered += 1
+        self.stats.answered_ns = self._clock.now_ns()
         if self.stats.in_row:
             _log.info("device answers again", device=self.spec.name, after=self.stats.in_row)
             self.stats.in_row = 0
+            self.stats.since_ns = self.stats.answered_ns
+        elif not self.stats.since_ns:
+            self.stats.since_ns = self.stats.answered_ns
 
     def _complained(self, reason: str) -> None:
         """Count what a listener said of itself: that it is gone, or that it had to leave out."""
@@ -251,6 +256,7 @@ class Poller:
         self.stats.in_row += 1
         self.stats.error = f"says itself: {reason}"
         if self.stats.in_row == 1:
+            self.stats.since_ns = self._clock.now_ns()
             _log.warning("device failed", device=self.spec.name, reason=reason)
 
     def _failed(self, error: BaseException) -> float:
@@ -259,6 +265,8 @@ class Poller:
         stats = self.stats
         stats.failures[reason] += 1
         stats.in_row += 1
+        if stats.in_row == 1:
+            stats.since_ns = self._clock.now_ns()
         stats.error = str(error) or ("no answer in time" if reason == "silent" else repr(error))
         if reason == "fault":
             _log.error("adapter failed", device=self.spec.name, exc_info=error)
@@ -342,6 +350,17 @@ class Poller:
     def confirmation(self) -> Callable[[], None] | None:
         """Return what is called when all that was emitted so far is durable; None: nobody waits."""
         return self._adapter.confirmation() if isinstance(self._adapter, Confirms) else None
+
+    async def lend(self, use: Callable[[Adapter], Awaitable[T]], timeout_s: float) -> T:
+        """Let somebody use the adapter, opened, between two polls; return what comes of it.
+
+        Raises:
+            TimeoutError: it took longer than ``timeout_s``, waiting for a poll's end included.
+            DeviceError: the device cannot be reached.
+        """
+        async with asyncio.timeout(timeout_s), self._lock:
+            await self._ensure_open()
+            return await use(self._adapter)
 
     async def write(self, number: int, value: float) -> None:
         """Set a point and read the device at once, so that the read-back does not wait.

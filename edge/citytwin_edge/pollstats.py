@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from citytwin.batch import Batch
+from citytwin.batch import SECOND_NS, Batch
 from citytwin.errors import DeviceError, DeviceMalformed, DeviceRefused, WireError
 from citytwin.quality import Quality
+
+LATENCIES_MAX: Final = 128
+"""So many of the newest polls say how long a device takes: half a kilobyte for each device."""
 
 
 @dataclass(slots=True)
@@ -25,6 +30,8 @@ class PollStats:
         in_row: failures since the last answer.
         latency_ns: how long the last answered poll took.
         error: the last failure, in words.
+        answered_ns: when it answered last, UTC nanoseconds; 0: never.
+        since_ns: since when it answers, or fails to, UTC nanoseconds; 0: neither has happened.
     """
 
     polls: int = 0
@@ -35,6 +42,27 @@ class PollStats:
     in_row: int = 0
     latency_ns: int = 0
     error: str = ""
+    answered_ns: int = 0
+    since_ns: int = 0
+    _latencies_s: array[float] = field(default_factory=lambda: array("f"))
+    _timed: int = 0
+
+    def took(self, latency_ns: int) -> None:
+        """An answered poll took so long."""
+        self.latency_ns = latency_ns
+        latency_s = latency_ns / SECOND_NS
+        if len(self._latencies_s) < LATENCIES_MAX:
+            self._latencies_s.append(latency_s)
+        else:
+            self._latencies_s[self._timed % LATENCIES_MAX] = latency_s
+        self._timed += 1
+
+    def latency_s(self, part: float) -> float | None:
+        """Return how long this part of the newest polls took at most; None before the first."""
+        if not self._latencies_s:
+            return None
+        ordered = sorted(self._latencies_s)
+        return ordered[max(math.ceil(part * len(ordered)) - 1, 0)]
 
     @property
     def success(self) -> float:

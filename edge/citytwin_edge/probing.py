@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from citytwin.point import Kind
 from citytwin.quality import Quality
 from citytwin.units import unit
 from citytwin_edge.gateway import Device
+from citytwin_edge.poller import Poller
 from citytwin_edge.scaling import Scaling
 
 DEVICE_S_MAX: Final = 30.0
@@ -27,15 +28,52 @@ AT_ONCE_MAX: Final = 8
 CLOSE_S_MAX: Final = 1.0
 
 Row = dict[str, Any]
+Heard = Callable[[Sequence[int], float], Awaitable[Mapping[int, tuple[float, int, str]]]]
+"""(numbers, seconds) -> (value, quality, text) by number: see :func:`probe_running`."""
 
 
 async def probe_all(devices: Sequence[Device], site: Site) -> list[Row]:
     """Return one row for every point, in the file's order; several devices are asked at once."""
+    return await _at_once(devices, lambda device: probe_device(device, site))
+
+
+async def probe_running(
+    devices: Sequence[Device], pollers: Mapping[str, Poller], heard: Heard
+) -> list[Row]:
+    """Return the same of devices that a running agent has: on their lines, between its polls.
+
+    Args:
+        devices: which.
+        pollers: of all devices, by name.
+        heard: waits for samples of a device that only listens, and cannot be heard twice; returns
+            the newest of each point that has spoken, by the poller's numbers.
+    """
+
+    async def one(device: Device) -> list[Row]:
+        poller = pollers[device.name]
+        timeout_s = DEVICE_S_MAX + POINT_S_MAX * len(device.points)
+        try:
+            if isinstance(poller.spec.adapter, Probes | Reads):
+                count = len(device.points)
+                probed = await poller.lend(lambda adapter: probe(adapter, count), timeout_s)
+            else:
+                numbers = poller.spec.numbers.tolist()
+                return rows_of_heard(device, numbers, await heard(numbers, LISTEN_S_MAX))
+        except (CityTwinError, OSError) as error:  # TimeoutError is one
+            return _rows(device, (), str(error) or f"no answer within {timeout_s:g} s")
+        return _rows(device, probed, "nothing was heard of it")
+
+    return await _at_once(devices, one)
+
+
+async def _at_once(
+    devices: Sequence[Device], probe_one: Callable[[Device], Awaitable[list[Row]]]
+) -> list[Row]:
     turns = asyncio.Semaphore(AT_ONCE_MAX)
 
     async def one(device: Device) -> list[Row]:
         async with turns:
-            return await probe_device(device, site)
+            return await probe_one(device)
 
     return [row for rows in await asyncio.gather(*map(one, devices)) for row in rows]
 
@@ -122,20 +160,40 @@ def _rows(device: Device, probed: Sequence[Probed], missing: str) -> list[Row]:
     ]
 
 
+def rows_of_heard(
+    device: Device, numbers: Sequence[int], heard: Mapping[int, tuple[float, int, str]]
+) -> list[Row]:
+    """Return rows of what a running agent has heard: (value, quality, text) by its numbers.
+
+    They are in the points' units already; bytes are not shown.
+    """
+    silent = (math.nan, int(Quality.BAD_SILENT), "")
+    rows = []
+    for index, number in enumerate(numbers):
+        value, quality, text = heard.get(number, silent)
+        note = text if number in heard else f"nothing was heard of it within {LISTEN_S_MAX:g} s"
+        one = Probed(index, b"", value, quality, 0, note)
+        rows.append(_row(device, one, value, Quality(quality)))
+    return rows
+
+
+def shown(value: float) -> float | None:
+    """Return a value as people read it: nine digits, nothing where it is none."""
+    return float(f"{value:.9g}") if math.isfinite(value) else None
+
+
 def _row(device: Device, one: Probed, value: float, quality: Quality) -> Row:
     point = device.points[one.point].point
-    reason = quality.reason.replace("_", " ")
-    level = quality.severity.name.lower()
-    shown: float | str | None = None if math.isnan(value) else float(f"{value:.9g}")
-    if point.kind == Kind.TEXT and shown is not None:
-        shown = one.note  # the number that stands for a text tells nobody anything
+    seen: float | str | None = shown(value)
+    if point.kind == Kind.TEXT and seen is not None:
+        seen = one.note  # the number that stands for a text tells nobody anything
     return {
         "device": device.name,
         "point": point.name,
         "raw": one.raw.hex(" "),
-        "value": shown,
+        "value": seen,
         "unit": unit(point.unit).symbol,
-        "quality": level if quality == Quality.GOOD else f"{level}: {reason}",
+        "quality": quality.words,
         "ms": round(one.elapsed_ns / 1e6, 1),
         "note": one.note,
     }

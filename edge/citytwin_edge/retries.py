@@ -33,6 +33,12 @@ class Retries:
         self._said = ("", "")
         self.failures = 0
 
+    @property
+    def trouble(self) -> str:
+        """What is wrong now, in a sentence; empty when the hub takes what we send."""
+        event, reason = self._said
+        return reason or event
+
     def succeeded(self) -> None:
         """The hub takes what we send."""
         if self._said != ("", ""):

@@ -75,6 +75,7 @@ class Uplink:
         connects: how often it has.
         sent_bytes: frames sent, without what the line puts around them.
         configures: takes what the hub pushes; None where nobody does.
+        acknowledged_ns: when the hub last said that it has something, UTC nanoseconds; 0: never.
     """
 
     def __init__(
@@ -117,6 +118,12 @@ class Uplink:
         self.connected = False
         self.connects = 0
         self.sent_bytes = 0
+        self.acknowledged_ns = 0
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is delivered now, in a sentence; empty when it is."""
+        return self._retries.trouble
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -225,6 +232,7 @@ class Uplink:
     async def _handle(self, session: GatewaySession, event: object) -> None:
         if isinstance(event, Acknowledged):
             self._retries.succeeded()
+            self.acknowledged_ns = self._trust.now_ns()
             self._acknowledge(event.through)
         elif isinstance(event, Welcomed):
             self._welcomed(session, event)

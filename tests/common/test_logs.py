@@ -72,3 +72,24 @@ def test_libraries_speak_in_the_same_form_and_once(capsys, form):
     else:
         assert err.count("Task was destroyed: x") == 1
         assert "OSError: broken" in err
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_whoever_keeps_lines_gets_their_fields(capsys, form):
+    kept = []
+    configure(form, "info", kept.append)
+    log = structlog.get_logger()
+    log.debug("not this")
+    log.warning("device failed", device="d", reason="silent")
+    try:
+        raise ValueError("no such thing")
+    except ValueError as error:
+        log.error("adapter failed", exc_info=error)
+    logging.getLogger("library").warning("from %s", "elsewhere")
+    first, second, third = kept
+    assert (first["event"], first["device"], first["level"]) == ("device failed", "d", "warning")
+    assert first["timestamp"]
+    assert "ValueError: no such thing" in second["exception"]
+    assert third["event"] == "from elsewhere"
+    assert not any(name.startswith("_") for line in kept for name in line)
+    assert "device failed" in capsys.readouterr().err, "it is still logged"

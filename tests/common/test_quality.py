@@ -27,3 +27,15 @@ def test_worse_keeps_the_first_on_a_tie():
     second = np.array([0x41, 0x81, 0x41, 0x44], np.uint8)
     assert worse(first, second).tolist() == [0x41, 0x81, 0x81, 0x43]
     assert severity(first).tolist() == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("quality", "words"),
+    [
+        (Quality.GOOD, "good"),
+        (Quality.UNCERTAIN_RANGE, "uncertain: range"),
+        (Quality.BAD_NOT_A_NUMBER, "bad: not a number"),
+    ],
+)
+def test_words_for_people(quality, words):
+    assert quality.words == words

@@ -43,6 +43,7 @@ THIRD_PARTY = {
     "cryptography",
     "dbus-fast",  # bleak
     "grpcio",
+    "h11",
     "msgspec",
     "numpy",
     "paho-mqtt",  # aiomqtt

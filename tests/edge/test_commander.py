@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from citytwin import Command, OutcomeState, Point, Readback, Span
-from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
+from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent, StoreFull
 from citytwin_edge.commander import Commander, Interlock
 
 NOW = 1_767_225_600 * 10**9
@@ -203,3 +203,40 @@ async def test_what_was_set_last_is_known_and_failsafe_is_part_of_it(tmp_path):
     assert gateway.written[-1] == ("g/d/pump", 0.0)
     assert Gateway(tmp_path).commander.last_set("g/d/pump") == 0.0
     assert len(gateway.told) == 2, "nobody asked for it, so nobody is told"
+
+
+async def test_who_asks_here_is_told_the_outcome_as_the_hub_is(tmp_path):
+    gateway = Gateway(tmp_path)
+    running = asyncio.ensure_future(gateway.commander.run())
+    done, refused = await asyncio.gather(
+        gateway.commander.ask(order(1)), gateway.commander.ask(order(2, value=11.0))
+    )
+    assert (done.state, refused.state) == (OutcomeState.EXECUTED, OutcomeState.REFUSED)
+    again = await gateway.commander.ask(order(1))
+    assert again == done
+    assert gateway.written == [("g/d/pump", 5.0)]
+    assert gateway.told == [done, refused, again]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_asks_too_much_is_told_at_once(tmp_path):
+    gateway = Gateway(tmp_path)
+    while gateway.commander.offer(order(9)):
+        pass
+    with pytest.raises(StoreFull, match="try again later"):
+        await gateway.commander.ask(order(1))
+    assert gateway.commander._asked == {}
+
+
+async def test_who_no_longer_waits_hinders_nobody(tmp_path):
+    gateway = Gateway(tmp_path)
+    asking = asyncio.ensure_future(gateway.commander.ask(order(1)))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    running = asyncio.ensure_future(gateway.commander.run())
+    assert (await gateway.commander.ask(order(2))).state == OutcomeState.EXECUTED
+    assert len(gateway.told) == 2, "what was ordered is done"
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

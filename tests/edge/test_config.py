@@ -150,7 +150,7 @@ def test_the_smallest_file(tmp_path):
 FLOW = 'device "ps-03", point "flow", '
 BAD = [
     # the file as a whole
-    ("[gateway]\n", "[gatewai]\n", 1, "is not known here; allowed are gateway, outbox, device"),
+    ("[gateway]\n", "[gatewai]\n", 1, "is not known here; allowed are gateway, outbox, page, device"),
     ("[outbox]", "[[outbox]]", 8, "expected a table"),
     ('name = "medeu-1"', 'name = "Medeu 1"', 2,
      "gateway 'Medeu 1' is not a name: use lower-case Latin letters"),
@@ -180,7 +180,7 @@ BAD = [
     ("unit = 3", "unit = 256", 16,
      'device "ps-03", field "unit": expected a whole number from 0 to 255, got 256'),
     ('host = "10.0.0.7"\nunit = 3', "unit = 3", 12,
-     'device "ps-03": transport "tcp" needs host'),
+     'device "ps-03": needs host, a name or address, or serial'),
     ("unit = 4", "unit = 3", 44, 'unit 3 at 10.0.0.7:502 is device "ps-03" on line 12 already'),
     ("unit = 4", 'unit = 4\ntransport = "rtu-over-tcp"', 44,
      "one line has one set of settings"),

@@ -101,3 +101,12 @@ async def test_a_hub_that_says_nothing(authority, tmp_path, monkeypatch):
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         said = await reason(address, identity, tmp_path, LineClosed)
     assert said == f"{address} does not answer: it is off, or something is in between"
+
+
+async def test_a_diagnosis_says_that_all_is_in_order_or_what_is_not(authority, tmp_path):
+    identity = identity_of(authority, "g", tmp_path / "state")
+    async with SmallHub(SystemClock()).listening(authority) as address:
+        assert await Dialler(address, identity, tmp_path / "state").diagnosed() is None
+    error = await Dialler(address, identity, tmp_path / "state").diagnosed()
+    assert isinstance(error, LineClosed)
+    assert str(error) == dial.NOBODY.said(where=address)

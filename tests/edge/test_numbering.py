@@ -94,3 +94,10 @@ def test_texts_have_limits(tmp_path, monkeypatch):
     assert names.intern("x" * 1000) == names.intern("x" * 256)
     with pytest.raises(StoreFull):
         names.intern("c")
+
+
+def test_a_text_is_found_by_its_number(tmp_path):
+    names = opened(tmp_path)
+    number = names.intern("қосулы")
+    assert names.text(number) == "қосулы"
+    assert names.text(number + 1) == ""

@@ -272,3 +272,27 @@ class TestSpec:
     def test_an_adapter_that_can_do_nothing(self) -> None:
         with pytest.raises(TypeError, match="neither reads nor listens"):
             Poller(spec_of(Fake()), SystemClock(), lambda _: None)
+
+
+def test_since_when_a_device_answers_or_does_not_is_known() -> None:
+    adapter = FakePolled()
+
+    async def script(read: int) -> Batch:
+        if 3 <= read <= 4:
+            raise DeviceSilent("no answer")
+        return adapter.batch()
+
+    adapter.script = script
+    seen: list[tuple[float, int]] = []
+
+    async def beside(poller: Poller) -> None:
+        for at_s in (1.5, 3.5, 15.0):
+            await asyncio.sleep(at_s - asyncio.get_running_loop().time())
+            start_ns = poller._clock.now_ns() - poller._clock.monotonic_ns()
+            seen.append(((poller.stats.since_ns - start_ns) / SECOND_NS, poller.stats.in_row))
+
+    poller, _ = play(adapter, 16, beside)
+    assert [in_row for _, in_row in seen] == [0, 1, 0]
+    assert [since_s for since_s, _ in seen] == pytest.approx([0.0, 2.0, 8.0])
+    assert poller.stats.latency_s(0.5) == 0.0
+    assert poller.stats.error == "no answer"

@@ -25,7 +25,14 @@ from tests.edge.modbus_devices import (
     new_site,
     tcp_server,
 )
-from tests.edge.poller_fakes import Fake, FakeListening, FakePolled, run_for, spec_of
+from tests.edge.poller_fakes import (
+    Fake,
+    FakeListening,
+    FakePolled,
+    play,
+    run_for,
+    spec_of,
+)
 
 
 class TestWriting:
@@ -131,3 +138,48 @@ async def test_a_command_reaches_a_real_device_and_is_read_back() -> None:
                 pass
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+def test_whoever_borrows_the_adapter_has_it_between_two_polls() -> None:
+    adapter, seen = FakePolled(), []
+
+    async def beside(poller: Poller) -> None:
+        await asyncio.sleep(2.5)
+
+        async def use(lent: Any) -> str:
+            assert lent is adapter
+            assert adapter.inside == 0, "calls to one adapter never overlap"
+            adapter.inside += 1
+            await asyncio.sleep(3)
+            adapter.inside -= 1
+            return "done"
+
+        seen.append(await poller.lend(use, 5.0))
+
+        async def hang(_lent: Any) -> None:
+            await asyncio.sleep(100)
+
+        with pytest.raises(TimeoutError):
+            await poller.lend(hang, 1.0)
+
+    poller, _ = play(adapter, 20, beside)
+    assert seen == ["done"]
+    assert adapter.at("open") == [0.0], "it was open already"
+    assert poller.stats.skipped == 1, "of the slots that passed the first was only late"
+    assert poller.stats.failures.total() == 0
+
+
+def test_a_silent_device_is_opened_for_whoever_borrows_it() -> None:
+    class Shut(FakePolled):
+        async def open(self) -> None:
+            await super().open()
+            raise DeviceSilent("it is off")
+
+    async def beside(poller: Poller) -> None:
+        async def use(_lent: Any) -> None:
+            raise AssertionError("it is not there")
+
+        with pytest.raises(DeviceSilent, match="it is off"):
+            await poller.lend(use, 5.0)
+
+    play(Shut(), 3, beside)

@@ -7,7 +7,7 @@ import pytest
 from citytwin.batch import Batch
 from citytwin.errors import DeviceMalformed, DeviceRefused, DeviceSilent, MalformedError
 from citytwin.quality import Quality
-from citytwin_edge.pollstats import PollStats, complaint, reason_of
+from citytwin_edge.pollstats import LATENCIES_MAX, PollStats, complaint, reason_of
 
 
 def test_success_is_the_part_of_polls_that_were_answered() -> None:
@@ -47,3 +47,16 @@ def test_every_failure_has_a_quality_and_a_name(
 def test_what_a_listener_says_of_itself(codes: list[Quality], expected: str) -> None:
     count = len(codes)
     assert complaint(Batch.of(range(count), [1] * count, [0.0] * count, codes)) == expected
+
+
+def test_latencies_are_those_of_the_newest_polls() -> None:
+    stats = PollStats()
+    assert stats.latency_s(0.99) is None
+    for milliseconds in range(1, 101):
+        stats.took(milliseconds * 1_000_000)
+    found = [stats.latency_s(part) for part in (0.0, 0.5, 0.99, 1.0)]
+    assert found == pytest.approx([0.001, 0.05, 0.099, 0.1])
+    for _ in range(LATENCIES_MAX):
+        stats.took(7_000_000)
+    assert stats.latency_s(1.0) == pytest.approx(0.007), "older ones are forgotten"
+    assert stats.latency_ns == 7_000_000

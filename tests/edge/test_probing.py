@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from citytwin.testing import VirtualClock
 from citytwin_edge import probing
 from citytwin_edge.gateway import Device, GatewayPoint, Pace
 from citytwin_edge.kernels.settings import PointRules
-from citytwin_edge.probing import probe, probe_all, probe_device
+from citytwin_edge.probing import probe, probe_all, probe_device, probe_running
 
 NAN = math.nan
 SITE = Site(VirtualClock(), lambda _text: 0)
@@ -163,3 +164,60 @@ async def test_devices_are_asked_at_once_and_told_in_order(monkeypatch):
     rows = await probe_all(devices, SITE)
     assert [row["value"] for row in rows[::2]] == list(range(20))
     assert 1 < most <= probing.AT_ONCE_MAX
+
+
+def lent(adapter, error: BaseException | None = None) -> Any:
+    """A poller that lends its adapter, or does not."""
+    return Lent(adapter, error)
+
+
+class Lent:
+    """A poller as far as a probe knows it."""
+
+    def __init__(self, adapter, error=None):
+        numbers = np.array([100, 101], np.int32)
+        self.spec = SimpleNamespace(adapter=adapter, numbers=numbers)
+        self.error = error
+
+    async def lend(self, use, _timeout_s):
+        if self.error is not None:
+            raise self.error
+        return await use(self.spec.adapter)
+
+
+async def nobody(_numbers, _within_s):
+    return {}
+
+
+async def test_a_running_agents_adapter_is_borrowed_and_left_open():
+    adapter = Probing()
+    device = device_of(adapter)
+    rows = await probe_running([device], {device.name: lent(adapter)}, nobody)
+    assert [(row["raw"], row["value"], row["note"]) for row in rows] == [
+        ("00 7b", 13.3, ""), ("", None, "crc"),
+    ]  # fmt: skip
+    assert adapter.closed == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "note"), [(DeviceError("it is off"), "it is off"), (TimeoutError(), "no answer with")]
+)
+async def test_a_running_agents_device_that_cannot_be_had(error, note):
+    device = device_of(Probing())
+    rows = await probe_running([device], {device.name: lent(Probing(), error)}, nobody)
+    assert [row["quality"] for row in rows] == ["bad: silent"] * 2
+    assert rows[0]["note"].startswith(note)
+
+
+async def test_who_only_speaks_is_not_heard_twice_but_waited_for():
+    async def heard(numbers, within_s):
+        assert (numbers, within_s) == ([100, 101], probing.LISTEN_S_MAX)
+        return {100: (7.5, 0, "")}
+
+    device = device_of(Speaking())
+    rows = await probe_running([device], {device.name: lent(Speaking())}, heard)
+    assert [(row["value"], row["quality"]) for row in rows] == [
+        (7.5, "good"),
+        (None, "bad: silent"),
+    ]
+    assert rows[1]["note"] == "nothing was heard of it within 10 s"

@@ -62,3 +62,14 @@ def test_a_refusal_says_why(detail):
     with capture_logs() as logs:
         Retries(Random(1)).refused("duplicate", detail)
     assert (logs[0]["reason"], logs[0]["detail"]) == ("duplicate", detail)
+
+
+def test_what_is_wrong_now_is_known_until_it_is_not():
+    retries = Retries(Random(1))
+    assert retries.trouble == ""
+    retries.failed("uplink.lost", "")
+    assert retries.trouble == "uplink.lost"
+    retries.refused("revoked", "by the operator")
+    assert retries.trouble == "by the operator"
+    retries.succeeded()
+    assert retries.trouble == ""

@@ -266,3 +266,21 @@ def test_more_changes_than_fit_a_session_make_a_new_one(tmp_path, monkeypatch):
     small = Limits(announce_points_max=9)
     monkeypatch.setattr("citytwin_edge.uplink.GatewaySession", lambda: GatewaySession(small))
     played(tmp_path, scene, hub_limits=small)
+
+
+def test_when_the_hub_acknowledged_last_is_known_and_what_is_wrong_now(tmp_path):
+    async def scene(gateway):
+        uplink = gateway.uplink
+        gateway.hub.down = True
+        async with gateway.running():
+            await asyncio.sleep(10)
+            assert uplink.acknowledged_ns == 0
+            assert "hub is down" in uplink.trouble
+            gateway.hub.down = False
+            await asyncio.sleep(60)
+            gateway.put(1)
+            await asyncio.sleep(1)
+            assert gateway.clock.now_ns() - uplink.acknowledged_ns < 2 * SECOND
+            assert uplink.trouble == ""
+
+    played(tmp_path, scene)

@@ -10,9 +10,31 @@ from typing import Final
 
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
-from citytwin_edge.cli import commissioning, devices, handover, hub, profiles, running
+from citytwin_edge.cli import (
+    commissioning,
+    devices,
+    examining,
+    handover,
+    hub,
+    looking,
+    page,
+    profiles,
+    running,
+    watching,
+)
 
-GROUPS: Final = (running, commissioning, devices, handover, profiles, hub)
+GROUPS: Final = (
+    running,
+    commissioning,
+    devices,
+    handover,
+    profiles,
+    hub,
+    looking,
+    watching,
+    examining,
+    page,
+)
 """Modules of this folder; each adds its commands with ``add_to``."""
 INTERRUPTED: Final = 130
 
@@ -31,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except (CityTwinError, OSError) as error:
         print(f"citytwin-edge: {error}", file=sys.stderr)
-        return 1
+        return int(getattr(error, "exit_code", 1))
     return code
 
 

@@ -20,7 +20,7 @@ def add_to(commands: Any) -> None:
     common.common(command, check)
     words = "read every point once and show it; needs no hub"
     command = commands.add_parser("probe", help=words, description=words)
-    command.add_argument("--device", action="append", default=[], metavar="NAME", help="only this")
+    common.devices(command)
     command.add_argument("--json", action="store_true")
     common.common(command, probe)
 
@@ -54,10 +54,22 @@ def check(options: Any) -> int:
 
 
 def probe(options: Any) -> int:
-    """Read every point of the chosen devices once."""
+    """Read every point of the chosen devices once: by the agent where one runs, else here."""
+    from citytwin_edge.console import client
     from citytwin_edge.probing import probe_all
 
-    devices = common.chosen(common.load(options), options.device)
-    rows = asyncio.run(probe_all(devices, common.site()))
+    config = common.load(options)
+    devices = common.chosen(config, options.device)
+
+    async def probed() -> list[dict[str, Any]]:
+        try:
+            # A running agent has the ports open; it asks on them, between its polls.
+            found = await client.ask(config.state, "probe", devices=options.device)
+        except client.NoAgent:
+            return await probe_all(devices, common.site())
+        rows: list[dict[str, Any]] = found["rows"]
+        return rows
+
+    rows = asyncio.run(probed())
     output.show(rows, as_json=options.json)
     return SILENT if any(row["quality"].startswith("bad") for row in rows) else 0

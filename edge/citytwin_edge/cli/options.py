@@ -22,6 +22,11 @@ def common(command: ArgumentParser, do: Callable[[Any], int], *, config: bool = 
     command.set_defaults(do=do)
 
 
+def devices(command: ArgumentParser) -> None:
+    """Give a command the option that chooses devices."""
+    command.add_argument("--device", action="append", default=[], metavar="NAME", help="only this")
+
+
 def config_path(options: Any) -> Path:
     """Return the configuration file that a command shall use."""
     if options.config is None:
@@ -39,6 +44,22 @@ def load(options: Any) -> GatewayConfig:
     from citytwin_edge import config
 
     return config.load(config_path(options))
+
+
+def state_folder(options: Any) -> Path:
+    """Return the state folder that a configuration names, whatever else may be wrong in it.
+
+    Raises:
+        ConfigError: it cannot be read at all.
+    """
+    from citytwin.config import Document
+    from citytwin_edge.config import GatewaySection
+
+    path = config_path(options)
+    section = Document(path).data.get("gateway")
+    named = section.get("state") if isinstance(section, dict) else None
+    folder = named if isinstance(named, str) else GatewaySection("").state
+    return (path.parent / folder).resolve()
 
 
 def chosen(config: GatewayConfig, names: list[str]) -> list[Device]:

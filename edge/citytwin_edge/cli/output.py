@@ -17,8 +17,8 @@ RAW_CHARS_MAX: Final = 47
 _COLOURS: Final = {"green": "32", "yellow": "33", "red": "1;31", "dim": "2", "bold": "1"}
 _MEANING: Final = {
     "good": "green", "ok": "green", "passed": "green",
-    "uncertain": "yellow", "warning": "yellow", "implausible": "yellow",
-    "bad": "red", "error": "red", "failed": "red",
+    "uncertain": "yellow", "warning": "yellow", "implausible": "yellow", "waiting": "yellow",
+    "bad": "red", "error": "red", "failed": "red", "failing": "red", "critical": "red",
 }  # fmt: skip
 """Colours of cells in the columns below, by their first word."""
 _JUDGED: Final = ("quality", "state", "result")

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 from citytwin.errors import CityTwinError
 from citytwin_edge.cli import options as common
@@ -64,19 +64,24 @@ def run(options: Any) -> int:
         enrol.load(state, common.load(options).name)  # says what is to be done
     # Before anything is put right there: another agent may be in the midst of it.
     with locked(state) as lock:
-        return _run_alone(path, lock)
+        return _run_alone(path, lock, options.log)
 
 
-def _run_alone(path: Path, lock: TextIO) -> int:
+def _run_alone(path: Path, lock: TextIO, form: Literal["text", "json"]) -> int:
     from random import Random
 
+    from citytwin import logs
     from citytwin.clock import SystemClock
     from citytwin_edge import enrol
     from citytwin_edge.agent import Agent
+    from citytwin_edge.console.console import console_of
+    from citytwin_edge.console.lastlines import LastLines
     from citytwin_edge.dial import Dialler
     from citytwin_edge.push_store import recovered
 
     now_ns = SystemClock().now_ns()
+    last_lines = LastLines()
+    logs.configure(form, "info", last_lines.keep)
     config = recovered(path, now_ns)
     identity = enrol.load(config.state, config.name)
     days = identity.days_left(now_ns)
@@ -102,8 +107,9 @@ def _run_alone(path: Path, lock: TextIO) -> int:
         # Not before: a signal that nobody takes would end the agent.
         lock.write(str(os.getpid()))
         lock.flush()
-        _settle()
-        await agent.run()
+        async with console_of(agent, last_lines):
+            _settle()
+            await agent.run()
 
     try:
         asyncio.run(serve())

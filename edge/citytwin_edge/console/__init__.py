@@ -1,0 +1,1 @@
+"""The gateway's console: what a person beside a running agent sees, asks and does."""
