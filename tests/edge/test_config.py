@@ -150,7 +150,7 @@ def test_the_smallest_file(tmp_path):
 FLOW = 'device "ps-03", point "flow", '
 BAD = [
     # the file as a whole
-    ("[gateway]\n", "[gatewai]\n", 1, "is not known here; allowed are gateway, outbox, page, device"),
+    ("[gateway]\n", "[gatewai]\n", 1, "is not known here; allowed are gateway, outbox, page"),
     ("[outbox]", "[[outbox]]", 8, "expected a table"),
     ('name = "medeu-1"', 'name = "Medeu 1"', 2,
      "gateway 'Medeu 1' is not a name: use lower-case Latin letters"),

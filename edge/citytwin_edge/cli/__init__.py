@@ -21,6 +21,7 @@ from citytwin_edge.cli import (
     profiles,
     running,
     watching,
+    writing,
 )
 
 GROUPS: Final = (
@@ -34,6 +35,7 @@ GROUPS: Final = (
     watching,
     examining,
     page,
+    writing,
 )
 """Modules of this folder; each adds its commands with ``add_to``."""
 INTERRUPTED: Final = 130

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from citytwin_edge.cli import options as common
 from citytwin_edge.cli import output
+
+if TYPE_CHECKING:
+    from citytwin_edge.gateway import Device, GatewayConfig
 
 SILENT: Final = 2
 """Exit code of ``probe`` when a point could not be read."""
@@ -55,21 +59,22 @@ def check(options: Any) -> int:
 
 def probe(options: Any) -> int:
     """Read every point of the chosen devices once: by the agent where one runs, else here."""
+    config = common.load(options)
+    rows = asyncio.run(rows_of(config, common.chosen(config, options.device)))
+    output.show(rows, as_json=options.json)
+    return SILENT if any(row["quality"].startswith("bad") for row in rows) else 0
+
+
+async def rows_of(config: GatewayConfig, devices: Sequence[Device]) -> list[dict[str, Any]]:
+    """Return one row for every point of these devices, read now."""
     from citytwin_edge.console import client
     from citytwin_edge.probing import probe_all
 
-    config = common.load(options)
-    devices = common.chosen(config, options.device)
-
-    async def probed() -> list[dict[str, Any]]:
-        try:
-            # A running agent has the ports open; it asks on them, between its polls.
-            found = await client.ask(config.state, "probe", devices=options.device)
-        except client.NoAgent:
-            return await probe_all(devices, common.site())
-        rows: list[dict[str, Any]] = found["rows"]
-        return rows
-
-    rows = asyncio.run(probed())
-    output.show(rows, as_json=options.json)
-    return SILENT if any(row["quality"].startswith("bad") for row in rows) else 0
+    try:
+        # A running agent has the ports open; it asks on them, between its polls.
+        names = [device.name for device in devices]
+        found = await client.ask(config.state, "probe", devices=names)
+    except client.NoAgent:
+        return await probe_all(devices, common.site())
+    rows: list[dict[str, Any]] = found["rows"]
+    return rows

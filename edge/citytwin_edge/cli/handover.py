@@ -49,10 +49,18 @@ def add_to(commands: Any) -> None:
 def capture(options: Any) -> int:
     """Keep what goes over the line of one device."""
     from citytwin_edge.commissioning import capturing
+    from citytwin_edge.console import client
 
     config = common.load(options)
     (device,) = common.chosen(config, [options.device])
-    captured = asyncio.run(capturing.capture(device, common.site()))
+
+    async def seen() -> Capture:
+        try:
+            return await capturing.capture_running(config.state, device)
+        except client.NoAgent:
+            return await capturing.capture(device, common.site())
+
+    captured = asyncio.run(seen())
     if not options.json:
         output.show(captured.rows, as_json=False)
     display = values.only(values.fields_of(options.read)) or _display(captured)
@@ -123,11 +131,11 @@ def commission(options: Any) -> int:
 async def _judged(config: GatewayConfig) -> list[dict[str, Any]]:
     """Return what each device says, and whether it can be."""
     from citytwin_edge.catalogue.shelf import shelf_for
+    from citytwin_edge.cli.devices import rows_of
     from citytwin_edge.commissioning.plausible import judge
-    from citytwin_edge.probing import probe_all
 
-    site, shelf = common.site(), shelf_for(config.path)
-    every = await probe_all(config.devices, site)
+    shelf = shelf_for(config.path)
+    every = await rows_of(config, config.devices)
     devices = []
     for device in config.devices:
         mine = [row for row in every if row["device"] == device.name]

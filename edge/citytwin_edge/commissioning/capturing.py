@@ -6,8 +6,11 @@ capture that proves nothing is never taken for one that does.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from citytwin.adapter import Direction, Exchange, Site, Tapped
@@ -15,10 +18,12 @@ from citytwin.errors import DeviceError
 from citytwin.quality import Severity
 from citytwin_edge.catalogue.golden import Reading, decoded
 from citytwin_edge.commissioning.adding import value_text
+from citytwin_edge.console import client
 from citytwin_edge.gateway import Device
 from citytwin_edge.probing import Row, probe_device
 
 FRAMES_MAX: Final = 10_000
+SETTLE_S: Final = 0.5
 DISPLAY_PART: Final = 0.01
 """Part of a value by which a display may differ: it rounds, and shows another moment."""
 
@@ -59,11 +64,43 @@ async def capture(device: Device, site: Site) -> Capture:
         rows = await probe_device(device, site)
     finally:
         site.taps.remove(take)
+    return _kept(device, rows, seen)
+
+
+async def capture_running(state: Path, device: Device) -> Capture:
+    """Do the same through the agent that runs with a state folder and has the device open.
+
+    Its own polls are on the line, too, and among what is kept.
+
+    Raises:
+        NoAgent: none runs.
+        ConsoleError: it cannot be asked.
+        DeviceError, ConfigError: as ``capture``.
+    """
+    seen: list[Tapped] = []
+
+    async def listen(frames: AsyncIterator[Any]) -> None:
+        async for item in frames:
+            for one in item["frames"][: FRAMES_MAX - len(seen)]:
+                seen.append(Tapped(**{**one, "data": bytes.fromhex(one["data"])}))
+
+    async with aclosing(client.items(state, "frames", devices=[device.name])) as frames:
+        await anext(frames)  # from here on nothing is missed
+        listening = asyncio.create_task(listen(frames))
+        try:
+            rows = (await client.ask(state, "probe", devices=[device.name]))["rows"]
+            # What was answered last is on its way here.
+            await asyncio.wait([listening], timeout=SETTLE_S)
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+    return _kept(device, rows, seen)
+
+
+def _kept(device: Device, rows: list[Row], seen: Sequence[Tapped]) -> Capture:
     exchanges = paired(seen)
     if not exchanges:
-        raise DeviceError(
-            f"device {device.name}: nothing was heard of it; there is nothing to keep"
-        )
+        raise DeviceError(f"device {device.name}: nothing was heard of it; nothing to keep")
     return Capture(rows, exchanges, decoded(device, exchanges))
 
 

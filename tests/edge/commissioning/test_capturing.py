@@ -7,11 +7,20 @@ from citytwin.errors import DeviceError
 from citytwin_edge.catalogue.golden import check
 from citytwin_edge.catalogue.profile import load as load_profile
 from citytwin_edge.catalogue.shelf import Shelf
-from citytwin_edge.commissioning.capturing import agree, capture, case_text, differences, paired
+from citytwin_edge.commissioning.capturing import (
+    agree,
+    capture,
+    capture_running,
+    case_text,
+    differences,
+    paired,
+)
+from citytwin_edge.config import load as load_gateway
 from citytwin_edge.device_tables import Owner
 from tests.edge.commissioning.sdm120 import meter
 from tests.edge.commissioning.test_plausible import configured
-from tests.edge.modbus_devices import new_site
+from tests.edge.console import console_scenes as scenes
+from tests.edge.modbus_devices import device, new_site, tcp_server
 
 
 def seen(*parts):
@@ -76,3 +85,13 @@ async def test_a_silent_device_leaves_nothing_to_keep(tmp_path):
 )  # fmt: skip
 def test_a_display_rounds(value, shown, same):
     assert agree(value, shown) is same
+
+
+async def test_a_capture_through_a_running_agent_has_the_bytes_of_its_line(tmp_path):
+    async with tcp_server(device(1, [(0, [100, 7])])) as port:
+        async with scenes.running(tmp_path, scenes.tcp("d", port)) as gateway:
+            (one,) = load_gateway(gateway.folder / "edge.toml").devices
+            captured = await capture_running(gateway.state, one)
+    assert {row["point"]: row["value"] for row in captured.rows} == {"flow": 10.0, "level": 7.0}
+    assert captured.readings["flow"].value == 10.0
+    assert all(exchange.request for exchange in captured.exchanges)

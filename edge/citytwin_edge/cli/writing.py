@@ -1,0 +1,61 @@
+"""The command that acts: write."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from typing import Any, Final
+
+from citytwin.errors import CityTwinError
+from citytwin_edge.cli import options as common
+from citytwin_edge.cli import output
+
+NOT_DONE: Final = 2
+"""Exit code of ``write`` when the device did not take the value, or it was not read back."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands of this module."""
+    words = "set a writable point, within its limits, and read it back"
+    command = commands.add_parser("write", help=words, description=words)
+    command.add_argument("point", help="device/point")
+    command.add_argument("value", type=float, help="in the point's unit")
+    command.add_argument("--yes", action="store_true", help="do not ask")
+    command.add_argument("--json", action="store_true")
+    common.common(command, write)
+
+
+def write(options: Any) -> int:
+    """Set a point: by the commander of the agent where one runs, else here."""
+    from citytwin.units import unit
+    from citytwin_edge.commissioning import writing
+    from citytwin_edge.console import client
+
+    config = common.load(options)
+    device, index = writing.found(config, options.point)
+    point = device.points[index].point
+    writing.check(device, index, options.value)
+    said = f"{point.id} = {options.value:g} {unit(point.unit).symbol}".rstrip()
+    if not options.yes and not _agreed(f"set {said}"):
+        raise CityTwinError(f"{said} was not set: say yes, or give --yes")
+
+    async def done() -> dict[str, Any]:
+        try:
+            about = {"point": point.id, "value": options.value, "by": getpass.getuser()}
+            answer: dict[str, Any] = await client.ask(config.state, "write", **about)
+        except client.NoAgent:
+            return await writing.write(config, device, index, options.value)
+        return answer
+
+    result = asyncio.run(done())
+    names = ("point", "before", "value", "state", "read", "confirmed", "reason")
+    output.show([{name: result[name] for name in names}], as_json=options.json)
+    return 0 if result["confirmed"] else NOT_DONE
+
+
+def _agreed(what: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    print(f"{what}: yes or no [no]: ", end="", flush=True)
+    return sys.stdin.readline().strip().casefold() in {"y", "yes", "д", "да", "иә"}
