@@ -1,4 +1,4 @@
-"""Bench: a device on a test bench, and what fields do to its line: silence, disturbance, unplugging.
+"""Bench: a device, and what fields do to its line: silence, disturbance, unplugging.
 
 ``check_adapter`` asks of an adapter what its bench can do to it. Whose device speaks TCP or on a
 serial line takes a bench from here and says only how the device speaks::
@@ -299,7 +299,7 @@ class PtyBench(_StreamBench):
         master, slave = self._ends = os.openpty()
         tty.setraw(slave)
         os.set_blocking(master, False)
-        Path(self.path).symlink_to(os.ttyname(slave))
+        os.symlink(os.ttyname(slave), self.path)  # noqa: PTH211  # asynchronous code has no Path
         reader = asyncio.StreamReader()
         asyncio.get_running_loop().add_reader(master, self._read, master, reader)
 

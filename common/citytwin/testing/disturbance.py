@@ -11,7 +11,7 @@ from citytwin.adapter import Exchange, Probed
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.clock import SystemClock
 from citytwin.errors import DeviceError
-from citytwin.quality import Severity
+from citytwin.quality import SEVERITY_SHIFT, Severity
 from citytwin.testing.bench import Mutates
 from citytwin.testing.mutation import Mutator
 from citytwin.testing.report import BrokenPromise
@@ -70,7 +70,7 @@ class Truth:
         return value in self._seen.get(point, ())
 
     def can_be(self, point: int, value: float) -> bool:
-        """Tell whether a device of its type could say so: within its span, never NaN or infinite."""
+        """Tell whether a device of its type could say so: a number, and within its span."""
         low, high = self._possible.get(point, (-math.inf, math.inf))
         return math.isfinite(value) and low <= value <= high
 
@@ -104,8 +104,8 @@ class Judge:
             if self._invented > self.allowed():
                 raise BrokenPromise(
                     "mutation",
-                    f"point {point} became {value:g}, which the device never said, {frame}; that is "
-                    f"number {self._invented} in {self.frames} frames, and the checksum of "
+                    f"point {point} became {value:g}, which the device never said, {frame}; "
+                    f"that is number {self._invented} in {self.frames} frames, and the checksum of "
                     f"{self._bits} bits lets at most {self.allowed()} pass by chance",
                 )
 
@@ -122,7 +122,7 @@ def check_recorded(recorded: Recorded, possible: Mapping[int, Span], frames: int
         if _claims(one):
             truth.learn(one.point, one.value)
     if not truth.points:
-        raise BrokenPromise("mutation", "the recorded frames, undisturbed, say nothing of any point")
+        raise BrokenPromise("mutation", "recorded frames, undisturbed, say nothing of any point")
     judge, mutator = Judge(truth, recorded.checksum_bits), Mutator(seed)
     exchanges = list(recorded.exchanges)
     for number in range(frames):
@@ -142,14 +142,12 @@ def check_recorded(recorded: Recorded, possible: Mapping[int, Span], frames: int
     return frames
 
 
-def _decoded(
-    recorded: Recorded, exchanges: Sequence[Exchange], frame: str
-) -> Sequence[Probed]:
+def _decoded(recorded: Recorded, exchanges: Sequence[Exchange], frame: str) -> Sequence[Probed]:
     try:
         return recorded.decode(exchanges)
     except DeviceError:
         raise
-    except Exception as error:  # noqa: BLE001  # of other people's code
+    except Exception as error:  # of other people's code
         raise BrokenPromise(
             "mutation", f"decode() raised {type(error).__name__}: {error}; only a DeviceError is "
             f"allowed, {frame}",
@@ -157,7 +155,7 @@ def _decoded(
 
 
 def _claims(one: Probed) -> bool:
-    return one.quality >> 6 != Severity.BAD
+    return one.quality >> SEVERITY_SHIFT != Severity.BAD
 
 
 async def check_wire(

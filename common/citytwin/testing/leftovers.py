@@ -29,16 +29,16 @@ class Leftovers:
         self._tasks, self._threads, self._files = _tasks(), _threads(), _files()
 
     async def forgive(self) -> None:
-        """Count files and threads anew: what a library opens once and keeps is no leftover.
+        """Count anew: what a library begins or opens once and keeps is no leftover.
 
         A busy thread of the loop's pool is none of a library's.
         """
         begun = self._threads
-        alike, now = 0, (_threads(), _files())
+        alike, now = 0, (_threads(), _files(), _tasks())
         for _ in range(int(_SETTLE_S / _LOOK_S)):
-            now = _threads(), _files()
-            alike = alike + 1 if now == (self._threads, self._files) else 0
-            self._threads, self._files = now
+            now = _threads(), _files(), _tasks()
+            alike = alike + 1 if now == (self._threads, self._files, self._tasks) else 0
+            self._threads, self._files, self._tasks = now
             if alike >= _ALIKE:
                 break
             await asyncio.sleep(_LOOK_S)

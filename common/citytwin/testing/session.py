@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 
 from citytwin.adapter import Adapter, Binding, Listens, Reads
-from citytwin.batch import Batch
+from citytwin.batch import SECOND_NS, Batch
 from citytwin.clock import SystemClock
 from citytwin.errors import DeviceError, DeviceSilent
 from citytwin.quality import KNOWN, Severity, severity
@@ -49,7 +49,7 @@ def outcome(promise: str, task: asyncio.Task[T], what: str) -> T:
         return task.result()
     except (DeviceError, BrokenPromise):
         raise
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # of other people's code
+    except (Exception, asyncio.CancelledError) as error:  # of other people's code
         raise BrokenPromise(
             promise, f"{what} raised {type(error).__name__}: {error}; only a DeviceError is allowed"
         ) from error
@@ -68,6 +68,7 @@ class Session:
         self.adapter = adapter
         self.reads = adapter if isinstance(adapter, Reads) else None
         self.is_open = False
+        self.awaited = frozenset(range(len(bindings)))
         self._names = [binding.point.name for binding in bindings]
         self._timeout_s = timeout_s
         self._last_ns: dict[int, int] = {}
@@ -153,34 +154,27 @@ class Session:
 
         Raises:
             DeviceError: as the adapter's.
-            BrokenPromise: a point is missing, or a sample is none.
+            BrokenPromise: a sample is none, or one that reads leaves a point out.
         """
-        if self.reads is not None:
-            return await self.read()
-        batch = await self.gather()
-        silent = set(range(len(self._names))) - set(batch.point.tolist())
-        if silent:
-            raise BrokenPromise(
-                "complete", f"within {self._timeout_s:g} s nothing was heard of {self._list(silent)}"
-            )
-        return batch
+        return await (self.gather(self.awaited) if self.reads is None else self.read())
 
-    async def gather(self) -> Batch:
-        """Return what is heard until every point has spoken, or the time is over."""
-        clock, batches, missing = SystemClock(), [], set(range(len(self._names)))
+    async def gather(self, points: Collection[int], *, only_good: bool = False) -> Batch:
+        """Return what is heard until these points have spoken, or the time is over."""
+        clock, batches, missing = SystemClock(), [], set(points)
         loop = asyncio.get_running_loop()
-        end = loop.time() + self._timeout_s
-        begun_ns = clock.monotonic_ns()
-        while missing and loop.time() < end:
+        end, begun_ns = loop.time() + self._timeout_s, clock.monotonic_ns()
+        # By a real clock, too: a virtual one stands still while much is heard.
+        while missing and clock.monotonic_ns() - begun_ns < 2 * self._timeout_s * SECOND_NS:
             batch = await self.hear(end - loop.time())
             if batch is None:
                 break
             batches.append(batch)
-            missing -= set(batch.point.tolist())
-            # A virtual clock stands still while much is heard.
-            if clock.monotonic_ns() - begun_ns > 10 * self._timeout_s * 1e9:
-                break
+            missing -= set((good(batch) if only_good else batch).point.tolist())
         return Batch.concat(batches)
+
+    def names(self, points: Iterable[int]) -> str:
+        """Return the names of points, for people."""
+        return ", ".join(self._names[point] for point in sorted(points))
 
     # ---- judgement
 
@@ -211,27 +205,24 @@ class Session:
         ):
             if not good_ones.all():
                 wrong = {int(batch.point[row]) for row in np.flatnonzero(~good_ones)}
-                raise BrokenPromise("samples", f"{text}: {self._list(wrong)}")
+                raise BrokenPromise("samples", f"{text}: {self.names(wrong)}")
         for point, time_ns in zip(batch.point.tolist(), batch.time_ns.tolist(), strict=True):
             before = self._last_ns.get(point, time_ns)
             if time_ns < before:
                 raise BrokenPromise(
                     "stamps",
-                    f"{self._names[point]} was stamped {(before - time_ns) / 1e9:g} s before its "
-                    "last sample",
+                    f"{self._names[point]} was stamped {(before - time_ns) / SECOND_NS:g} s before "
+                    "its last sample",
                 )
             self._last_ns[point] = time_ns
 
     def _judge_points(self, batch: Batch, expected: Iterable[int]) -> None:
         delivered, declared = batch.point.tolist(), list(expected)
         missing, more = set(declared) - set(delivered), set(delivered) - set(declared)
-        _need("complete", not missing, f"{self._list(missing)} is missing: if it cannot be read, "
+        _need("complete", not missing, f"{self.names(missing)} is missing: if it cannot be read, "
               "it is NaN with a bad quality")  # fmt: skip
-        _need("complete", not more, f"{self._list(more)} was not asked for")
+        _need("complete", not more, f"{self.names(more)} was not asked for")
         _need("complete", len(delivered) == len(declared), "a point is there twice")
-
-    def _list(self, points: Iterable[int]) -> str:
-        return ", ".join(self._names[point] for point in sorted(points))
 
 
 def _need(promise: str, holds: bool, text: str) -> None:

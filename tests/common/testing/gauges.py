@@ -83,7 +83,7 @@ class Gauge:
         return data
 
     def values(self, data: bytes) -> list[float]:
-        text, _, checksum = data.rpartition(b"*")
+        text, _, _ = data.rpartition(b"*")
         if data != text + b"*%08x\n" % zlib.crc32(text):
             raise DeviceMalformed("the checksum is wrong")
         said = dict(part.partition("=")[::2] for part in text.decode().split(";"))

@@ -1,4 +1,4 @@
-"""The check passes who keeps every promise, and names the promise that each broken adapter breaks."""
+"""The check passes who keeps every promise, and names the one that each broken adapter breaks."""
 
 from __future__ import annotations
 
@@ -349,7 +349,7 @@ POLLED = [
     (ZeroWhenMalformed, "mutation", "became 0, which the device never said"),
     (StumblesOverMutations, "mutation", "IndexError"),
     (ProbesHalf, "probe", "every point"),
-    (ProbesWithoutBytes, "probe", "no raw bytes"),
+    (ProbesWithoutBytes, "probe", "no raw bytes that carried them"),
 ]
 
 LEAKED: list = []
@@ -503,9 +503,7 @@ async def test_recorded_frames_are_mutated_without_a_line():
     site = new_site()
     recorded = Recorded(decode, [Exchange(b"?\n", framed("level=1.0;temp=2.0"))], 32)
     async with Device().polled() as bench:
-        report = await check_adapter(
-            lambda: Polled(bench.port, site), BINDINGS, recorded=recorded
-        )
+        report = await check_adapter(lambda: Polled(bench.port, site), BINDINGS, recorded=recorded)
         assert report.findings["mutation"] == (State.PROVEN, "10000 recorded")
         with pytest.raises(BrokenPromise, match="became 0, which the device never said"):
             await check_adapter(

@@ -235,7 +235,7 @@ async def test_conformance(tmp_path, monkeypatch, name):
             await check_adapter(of.build, of.bindings)
         return
     async with instrument(port) as one:
-        one.say(*[piece for n in range(400) for piece in
+        one.say(*[piece for n in range(1000) for piece in
                   (of.sent(of.exchanges[n % len(of.exchanges)]), 0.02)])  # fmt: skip
         await check_adapter(of.build, of.bindings)
 
