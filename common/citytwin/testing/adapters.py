@@ -395,7 +395,7 @@ class _Check:
                 self.report.found("writes", State.NOT_APPLICABLE, "nothing can be written")
                 return
             for point, value in writes.items():
-                before = good(await session.deliver())
+                before = good(await self._readback(session))
                 was = before.value[before.point == point]
                 if not len(was):
                     raise BrokenPromise("writes", f"point {point} has no value to begin with")
@@ -411,12 +411,18 @@ class _Check:
         loop = asyncio.get_running_loop()
         end, seen = loop.time() + self._timeout_s, float("nan")
         while loop.time() < end:
-            batch = good(await session.deliver())
+            batch = good(await self._readback(session))
             for seen in batch.value[batch.point == point].tolist():
                 if abs(seen - value) <= 1e-6 * abs(value):
                     return
             await asyncio.sleep(_PAUSE_S)
         raise BrokenPromise("writes", f"point {point} was set to {value:g} and says {seen:g}")
+
+    async def _readback(self, session: Session) -> Batch:
+        try:
+            return await session.deliver()
+        except DeviceError as error:
+            raise BrokenPromise("writes", f"beside writing the adapter raised {error!r}") from error
 
     # ---- gold
 
