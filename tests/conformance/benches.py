@@ -1,4 +1,4 @@
-"""Benches for tests: whatever has a way to be plugged in, hushed and taken away; recorded frames."""
+"""Benches for tests: what can be plugged in, hushed and taken away; recorded frames."""
 
 from __future__ import annotations
 

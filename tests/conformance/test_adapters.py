@@ -49,7 +49,7 @@ from tests.edge import ble_devices, sparkplug_nodes
 from tests.edge.adapters.test_dlms import POINTS as DLMS_POINTS
 from tests.edge.adapters.test_iec62056 import E350, ENERGY, VOLTAGE
 from tests.edge.adapters.test_p1 import POINTS as P1_POINTS
-from tests.edge.adapters.test_wmbus import CLOCK, FORMAT_A, GAS, VOLUME, receiver_that_speaks
+from tests.edge.adapters.test_wmbus import CLOCK, GAS, VOLUME, receiver_that_speaks
 from tests.edge.adapters.test_wmbus import build as wmbus_built
 from tests.edge.mbus_meters import Meter, bus
 from tests.edge.mbus_meters import build as mbus_built
@@ -60,6 +60,7 @@ from tests.edge.mqtt_devices import bound
 from tests.edge.mqtt_devices import device as mqtt_device
 from tests.edge.serial_instruments import bindings_of, build
 from tests.edge.wire import meter_recordings as telegrams
+from tests.edge.wire.test_wmbus_frames import FORMAT_A
 from tests.servers import free_port, mosquitto
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
@@ -77,7 +78,6 @@ def virtual(scene, patience_s=0.002) -> Report:
 
 def is_gold(report: Report, **notes: str) -> None:
     """Say what is not proven, else that figures are as expected."""
-    print(report)
     assert report.level == GOLD, str(report)
     for name, note in notes.items():
         assert note in report.findings[name].note
@@ -410,10 +410,11 @@ async def test_ble(tmp_path, monkeypatch):
             async with running(speak()):
                 yield air
 
+    bindings = ble_devices.bound("tag", ble_devices.POINTS)
     async with Plugged(plug, hush) as bench:
         report = await check_adapter(
-            lambda: ble_devices.ruuvi(site), ble_devices.bound("tag", ble_devices.POINTS), bench=bench,
-            site=site, writes={}, recorded=recorded("ruuvi/ruuvitag"), timeout_s=15.0,
+            lambda: ble_devices.ruuvi(site), bindings, bench=bench, site=site,
+            writes={}, recorded=recorded("ruuvi/ruuvitag"), timeout_s=15.0,
         )  # fmt: skip
     is_gold(report, mutation="10000 recorded")
 
@@ -431,5 +432,6 @@ async def test_replay(tmp_path):
 
 
 def test_none_is_left_out():
-    tested = {name.removeprefix("test_").partition("_")[0] for name in globals() if "test_" in name}
+    tests = [name for name in globals() if name.startswith("test_")]
+    tested = {name.split("_")[1] for name in tests}
     assert tested >= set(plugins.installed())

@@ -3,48 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from citytwin.adapter import (
     Adapter,
     Binding,
-    Direction,
-    Listens,
-    Picks,
-    Probes,
-    Reads,
     Site,
-    Tapped,
     Writes,
 )
 from citytwin.batch import Batch
 from citytwin.errors import DeviceError
-from citytwin.quality import SEVERITY_SHIFT, Severity
+from citytwin.testing.basics import PAUSE_S, Basics
 from citytwin.testing.bench import Bench, Mutates, Silences, Unplugs
 from citytwin.testing.disturbance import (
     FRAMES,
     FRAMES_S_MAX,
     Recorded,
     Span,
-    Truth,
     check_recorded,
     check_wire,
 )
-from citytwin.testing.leftovers import Leftovers
 from citytwin.testing.report import BrokenPromise, Report, State
-from citytwin.testing.session import CLOSE_S_MAX, Session, good, within
+from citytwin.testing.session import Session, good, within
 
 RECOVER_S_MAX: Final = 30.0
 """So long after a device is back it may take until it is read again."""
 LISTEN_S: Final = 1.0
 """So long a silent device is listened to."""
-READINGS: Final = 3
-_PAUSE_S: Final = 0.05
-_STEPS: Final = (0, 1, 2, 3, 5, 8)
-"""After so many rounds of the loop a call is cancelled: at each of its awaits, if it has few."""
-_MOMENTS_S: Final = (0.001, 0.005, 0.02)
 
 
 async def check_adapter(  # noqa: PLR0913  # each of them asks for more, none is needed
@@ -99,224 +86,40 @@ async def check_adapter(  # noqa: PLR0913  # each of them asks for more, none is
     return check.report
 
 
-class _Check:
+class _Check(Basics):
     """One run of the check; the order of its methods is that of check_adapter."""
-
-    def __init__(
-        self, build: Callable[[], Adapter], bindings: Sequence[Binding], timeout_s: float,
-        bench: Bench | None, possible: Mapping[int, Span],
-    ) -> None:  # fmt: skip
-        self.report = Report()
-        self._build, self._bindings = build, bindings
-        self._timeout_s, self._bench = timeout_s, bench
-        self._possible = possible
-        self._truth = Truth(possible)
-        self._sessions: list[Session] = []
-        self._awaited = frozenset(range(len(bindings)))
-
-    async def abandon(self) -> None:
-        """Close what a broken promise has left open, as well as that goes."""
-        for session in self._sessions:
-            if session.is_open:
-                with suppress(BrokenPromise):
-                    await session.close()
-
-    def _session(self) -> Session:
-        adapter = self._build()
-        if not isinstance(adapter, Adapter):
-            raise BrokenPromise("reopen", "an adapter has open() and close()")
-        if not isinstance(adapter, Reads | Listens):
-            raise BrokenPromise("samples", "an adapter reads or listens, or both")
-        session = Session(adapter, self._bindings, self._timeout_s)
-        session.awaited = self._awaited
-        self._sessions.append(session)
-        return session
-
-    # ---- bronze
-
-    async def answers(self, site: Site | None) -> None:
-        """Open, read, close, in any order."""
-        if self._bench is not None:
-            await self._bench.answering()
-        self._before = Leftovers()
-        seen: list[Tapped] = []
-        if site is not None:
-            site.taps.append(seen.append)
-        try:
-            await self._answers()
-        except DeviceError as error:
-            raise BrokenPromise(
-                "reopen", f"the device answers, the adapter raised {error!r}"
-            ) from error
-        finally:
-            if site is not None:
-                site.taps.remove(seen.append)
-        for name in ("samples", "stamps", "reopen"):
-            self.report.found(name, State.PROVEN)
-        if site is not None:
-            self._shown(seen)
-
-    async def _answers(self) -> None:
-        session = self._session()
-        for _ in range(2):  # before open it is harmless
-            await session.close()
-        for number in range(2):
-            for _ in range(2):
-                await session.open()
-            for _ in range(READINGS):
-                batch = await session.deliver()
-                self._truth.learn_all(batch)
-                if not len(self.report.batch):
-                    self._first(session, batch)
-            if isinstance(session.adapter, Picks):
-                await self._picks(session, session.adapter)
-            if number == 0:
-                await self._probe(session)
-            if session.reads is not None and isinstance(session.adapter, Listens):
-                await session.hear(self._timeout_s)
-            for _ in range(2):
-                await session.close()
-            if number == 0:
-                await self._before.forgive()
-
-    def _first(self, session: Session, batch: Batch) -> None:
-        """Take what came first; who listens may not hear of a point that nobody speaks of."""
-        self.report.batch = batch
-        heard = frozenset(batch.point.tolist())
-        missing = session.names(self._awaited - heard)
-        if not missing:
-            self.report.found("complete", State.PROVEN)
-            return
-        text = f"within {self._timeout_s:g} s nothing was heard of {missing}"
-        if self._bench is not None or not heard:
-            raise BrokenPromise("complete", text)
-        self.report.found("complete", State.NOT_PROVEN, text)
-        self._awaited = session.awaited = heard
-
-    async def _picks(self, session: Session, adapter: Picks) -> None:
-        for points in ([0], list(range(0, len(self._bindings), 2))):
-            batch = await within(
-                "complete", adapter.read_some(points), self._timeout_s, "read_some()"
-            )
-            session.judge(batch, points)
-
-    async def _probe(self, session: Session) -> None:
-        if not isinstance(session.adapter, Probes):
-            self.report.found("probe", State.NOT_PROVEN, "the adapter has no probe()")
-            return
-        count = len(self._bindings)
-        wait_s = self._timeout_s * max(1, count)
-        probed = await within("probe", session.adapter.probe(), wait_s, "probe()")
-        if sorted(one.point for one in probed) != list(range(count)):
-            raise BrokenPromise("probe", "probe() answers for every point, once")
-        values = [one for one in probed if one.quality >> SEVERITY_SHIFT != Severity.BAD]
-        # What a receiver measures itself, the strength of a signal, has none.
-        if values and not any(one.raw for one in values):
-            raise BrokenPromise("probe", "there are values, and no raw bytes that carried them")
-        self.report.found("probe", State.PROVEN)
-
-    def _shown(self, seen: Sequence[Tapped]) -> None:
-        ways = {one.direction for one in seen if one.data}
-        asks = isinstance(self._build(), Reads)
-        if Direction.RECEIVED in ways and (Direction.SENT in ways or not asks):
-            self.report.found("shown", State.PROVEN, f"{len(seen)} pieces")
-        else:
-            self.report.found("shown", State.NOT_PROVEN, "site.tap() was not given what was "
-                              "received" + (" and sent" if asks else ""))  # fmt: skip
-
-    async def cancel(self) -> None:
-        """Cancel at many moments; what follows must be as if nothing had been."""
-        async with self._session() as session:
-            if session.reads is not None:
-                reads = session.reads
-                for wait in (*_STEPS, *_MOMENTS_S):
-                    await self._cancelled(reads.read(), wait, "read()")
-                    await self._well("cancel", session, "after a cancelled read()")
-            if isinstance(session.adapter, Listens):
-                for wait_s in (0.0, *_MOMENTS_S):
-                    with suppress(DeviceError):
-                        await session.hear(wait_s)
-                    await session.deaf()
-                if session.reads is None:
-                    await self._well("cancel", session, "after listen() was cancelled")
-                await self._overtaken(session)
-        for wait in _STEPS:
-            session = self._session()
-            await self._cancelled(session.adapter.open(), wait, "open()")
-            await session.close()
-        self.report.found("cancel", State.PROVEN)
-
-    async def _cancelled(self, call: Coroutine[Any, Any, object], wait: float, what: str) -> None:
-        task = asyncio.ensure_future(call)
-        if isinstance(wait, int):
-            for _ in range(wait):
-                await asyncio.sleep(0)
-        else:
-            await asyncio.sleep(wait)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=CLOSE_S_MAX)
-            if not task.done():
-                raise BrokenPromise("cancel", f"{what} goes on a second after it was cancelled")
-            if not task.cancelled():
-                failure = task.exception()
-                if failure is None:
-                    raise BrokenPromise("cancel", f"{what} returned as if it were not cancelled")
-                raise BrokenPromise("cancel", f"{what}, cancelled, raised {failure!r}")
-        elif not task.cancelled():
-            with suppress(DeviceError):
-                task.result()
-
-    async def _overtaken(self, session: Session) -> None:
-        """Close while it listens: the wait must end, too."""
-        with suppress(DeviceError):
-            await session.hear(_PAUSE_S)
-        waiting = asyncio.ensure_future(_heard_of_end(session))
-        await asyncio.sleep(0)
-        await within("cancel", session.adapter.close(), CLOSE_S_MAX, "close() while it listens")
-        try:
-            await within("cancel", _done(waiting), self._timeout_s, "listen() after close()")
-        finally:
-            waiting.cancel()
-
-    async def nothing_left(self) -> None:
-        """See that nothing is left."""
-        found = await self._before.found()
-        if found:
-            raise BrokenPromise("leftovers", f"left after close(): {', '.join(found)}")
-        self.report.found("leftovers", State.PROVEN)
 
     # ---- silver
 
     async def silence(self) -> None:
         """Keep the device silent."""
-        bench = self._bench
+        bench = self.bench
         if not isinstance(bench, Silences):
             return
         try:
-            async with self._session() as session:
-                await self._well("silence", session, "before the silence")
+            async with self.session() as session:
+                await self.well("silence", session, "before the silence")
                 await bench.silent()
                 if session.reads is None:
                     await _drain(session)
                 await self._fails("silence", session, "the device is silent")
-            session = self._session()  # and one that never heard it
+            session = self.session()  # and one that never heard it
             with suppress(DeviceError):
                 await session.open()
             await self._fails("silence", session, "the device is silent")
             await session.close()
         finally:
             await bench.answering()
-        async with self._session() as session:
+        async with self.session() as session:
             await self._recovered("silence", session, "after a silence")
         self.report.found("silence", State.PROVEN)
 
     async def recovery(self) -> None:
         """Unplug the device and plug it in again, twice."""
-        bench = self._bench
+        bench = self.bench
         if not isinstance(bench, Unplugs):
             return
-        session = self._session()
+        session = self.session()
         try:
             for _ in range(2):
                 with suppress(DeviceError):
@@ -336,10 +139,10 @@ class _Check:
         try:
             if session.reads is not None:
                 batch: Batch | None = await within(
-                    promise, session.reads.read(), self._timeout_s, f"{when}: read()"
+                    promise, session.reads.read(), self.timeout_s, f"{when}: read()"
                 )
             else:
-                batch = await session.hear(min(LISTEN_S, self._timeout_s), promise)
+                batch = await session.hear(min(LISTEN_S, self.timeout_s), promise)
         except DeviceError:
             return
         if batch is not None and len(good(batch)):
@@ -354,8 +157,8 @@ class _Check:
         said: object = "nothing was heard"
         while loop.time() < end:
             try:
-                batch = await self._good(session, promise)
-                if self._truth.points <= set(good(batch).point.tolist()):
+                batch = await self.good_ones(session, promise)
+                if self.truth.points <= set(good(batch).point.tolist()):
                     return
             except DeviceError as error:
                 said = repr(error)
@@ -363,28 +166,14 @@ class _Check:
                 await session.close()
                 with suppress(DeviceError):
                     await session.open()
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         raise BrokenPromise(
             promise, f"{when}, {RECOVER_S_MAX:g} s later not every point is good: {said}"
         )
 
-    async def _well(self, promise: str, session: Session, when: str) -> None:
-        try:
-            batch = await self._good(session, promise)
-        except DeviceError as error:
-            raise BrokenPromise(promise, f"{when} the adapter raised {error!r}") from error
-        if not self._truth.points <= set(good(batch).point.tolist()):
-            raise BrokenPromise(promise, f"{when} not every point is good: {batch}")
-
-    async def _good(self, session: Session, promise: str) -> Batch:
-        """Read once, or hear until every point that can be good is."""
-        if session.reads is not None:
-            return await session.read(promise)
-        return await session.gather(self._truth.points, only_good=True)
-
     async def writes(self, writes: Mapping[int, float] | None) -> None:
         """Write, read back, and write what there was."""
-        async with self._session() as session:
+        async with self.session() as session:
             adapter = session.adapter
             if not isinstance(adapter, Writes):
                 self.report.found("writes", State.NOT_APPLICABLE, "the adapter has no write()")
@@ -405,17 +194,17 @@ class _Check:
 
     async def _written(self, session: Session, adapter: Writes, point: int, value: float) -> None:
         try:
-            await within("writes", adapter.write(point, value), self._timeout_s, "write()")
+            await within("writes", adapter.write(point, value), self.timeout_s, "write()")
         except DeviceError as error:
             raise BrokenPromise("writes", f"write({point}, {value:g}) raised {error!r}") from error
         loop = asyncio.get_running_loop()
-        end, seen = loop.time() + self._timeout_s, float("nan")
+        end, seen = loop.time() + self.timeout_s, float("nan")
         while loop.time() < end:
             batch = good(await self._readback(session))
             for seen in batch.value[batch.point == point].tolist():
                 if abs(seen - value) <= 1e-6 * abs(value):
                     return
-            await asyncio.sleep(_PAUSE_S)
+            await asyncio.sleep(PAUSE_S)
         raise BrokenPromise("writes", f"point {point} was set to {value:g} and says {seen:g}")
 
     async def _readback(self, session: Session) -> Batch:
@@ -432,13 +221,13 @@ class _Check:
         """Disturb frames, recorded ones and those on the line."""
         counts = {}
         if recorded is not None:
-            counts["recorded"] = check_recorded(recorded, self._possible, frames, seed)
-        bench = self._bench
-        if isinstance(bench, Mutates) and isinstance(bench, Bench):
+            counts["recorded"] = check_recorded(recorded, self.possible, frames, seed)
+        bench = self.bench
+        if isinstance(bench, Mutates):
             try:
-                async with self._session() as session:
+                async with self.session() as session:
                     counts["on the line"] = await check_wire(
-                        session, bench, self._truth, frames, seed, frames_s_max
+                        session, bench, self.truth, frames, seed, frames_s_max
                     )
                     await bench.answering()
                     await self._recovered("mutation", session, "after mutated frames")
@@ -455,17 +244,5 @@ async def _drain(session: Session) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + LISTEN_S
     with suppress(DeviceError):
-        while loop.time() < end and await session.hear(_PAUSE_S) is not None:
+        while loop.time() < end and await session.hear(PAUSE_S) is not None:
             pass
-
-
-async def _heard_of_end(session: Session) -> None:
-    """Listen until there is nothing more."""
-    with suppress(DeviceError):
-        while True:
-            await session.hear(_PAUSE_S)
-
-
-async def _done(task: asyncio.Task[None]) -> None:
-    await asyncio.wait([task])
-    task.result()

@@ -46,7 +46,7 @@ class Bench(Protocol):
 
 
 @runtime_checkable
-class Silences(Protocol):
+class Silences(Bench, Protocol):
     """Can keep a device silent."""
 
     async def silent(self) -> None:
@@ -55,7 +55,7 @@ class Silences(Protocol):
 
 
 @runtime_checkable
-class Unplugs(Protocol):
+class Unplugs(Bench, Protocol):
     """Can take a device away."""
 
     async def unplugged(self) -> None:
@@ -64,7 +64,7 @@ class Unplugs(Protocol):
 
 
 @runtime_checkable
-class Mutates(Protocol):
+class Mutates(Bench, Protocol):
     """Can disturb what a device says.
 
     Attributes:

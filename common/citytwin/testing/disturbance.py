@@ -86,7 +86,7 @@ class Judge:
 
     def allowed(self) -> int:
         """How many may slip through: chance lets one in 2^bits pass; four times that, and one."""
-        return 1 + 4 * self.frames // 2**self._bits
+        return 1 + (4 * self.frames >> self._bits)
 
     def take(self, point: int, value: float, frame: str) -> None:
         """Take a value that claims to be one.

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -82,7 +83,7 @@ def _threads() -> Counter[str]:
     )
 
 
-def _is_busy(thread: threading.Thread, frames: dict[int, object]) -> bool:
+def _is_busy(thread: threading.Thread, frames: Mapping[int, object]) -> bool:
     """Tell whether a worker of the loop's pool does something: it waits for work in ``_worker``."""
     frame = frames.get(thread.ident or 0)
     code = getattr(frame, "f_code", None)

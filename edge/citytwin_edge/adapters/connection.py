@@ -241,7 +241,9 @@ class Connection:
         """End the connection and wait until its end is free again, within a second."""
         link = self._link
         self.drop()
-        ends = [end for end in (self._late, link and link.closed) if end is not None]
+        ends = [] if link is None else [link.closed]
+        if self._late is not None:
+            ends.append(self._late)
         if ends:
             await asyncio.wait(ends, timeout=_CLOSE_S_MAX)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class Gauge:
 
     def __init__(self, port: int, site: Site) -> None:
         self.port, self.site = port, site
-        self.line = None
+        self.line: Any = None
 
     async def open(self):
         if self.line is None:
