@@ -1,14 +1,17 @@
-"""Benches for tests: what can be plugged in, hushed and taken away; recorded frames."""
+"""Benches for tests: what is plugged in, hushed and taken away; recorded frames; the verdict."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import aiomqtt
+
 from citytwin import Binding
-from citytwin.testing import Recorded
+from citytwin.testing import Level, Recorded, Report, VirtualClock
 from citytwin_edge.catalogue import golden
 from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.device_tables import Owner
@@ -68,3 +71,53 @@ def recorded(profile: str, checksum_bits: int = 0, case: int = 0) -> Recorded:
         [pair.exchange() for pair in cases[case].exchange],
         checksum_bits,
     )
+
+
+class Publisher:
+    """Publishes again and again what a device says, unless it is to be silent."""
+
+    def __init__(self, client: aiomqtt.Client, messages: dict[str, str]) -> None:
+        self.client, self.messages, self.is_silent = client, messages, False
+
+    async def run(self) -> None:
+        while True:
+            for topic, payload in self.messages.items():
+                if not self.is_silent:
+                    await self.client.publish(topic, payload)
+            await asyncio.sleep(0.05)
+
+    async def obey(self) -> None:
+        await self.client.subscribe("air/27/fan/set")
+        async for message in self.client.messages:
+            assert isinstance(message.payload, bytes)
+            self.messages["air/27/fan"] = message.payload.decode()
+
+
+@contextlib.asynccontextmanager
+async def running(*works):
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def hush(one: Any, is_silent: bool) -> None:
+    one.is_silent = is_silent
+
+
+def virtual(scene, patience_s=0.002) -> Report:
+    """Run a scene with ends in this process where waiting costs little time.
+
+    A pseudo terminal gives what was written a moment later, on a busy machine much later.
+    """
+    return VirtualClock(patience_s=patience_s).run(scene)
+
+
+def is_gold(report: Report, **notes: str) -> None:
+    """Say what is not proven, else that figures are as expected."""
+    assert report.level is Level.GOLD, str(report)
+    for name, note in notes.items():
+        assert note in report.findings[name].note

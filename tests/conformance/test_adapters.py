@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from typing import Any
 
 import aiomqtt
@@ -18,12 +19,12 @@ from pymodbus.framer import FramerType
 from citytwin import Binding, Point
 from citytwin.adapter import Exchange
 from citytwin.testing import (
+    Level,
     PtyBench,
     Recorded,
     Report,
     State,
     TcpBench,
-    VirtualClock,
     check_adapter,
     forwarded,
 )
@@ -44,7 +45,7 @@ from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice, Sparkplug
 from citytwin_edge.adapters.wmbus import WMBUS
 from citytwin_edge.adapters.wmbus_settings import WmbusDevice
 from citytwin_edge.wire.checksums import Checksum
-from tests.conformance.benches import Plugged, recorded
+from tests.conformance.benches import Plugged, Publisher, hush, is_gold, recorded, running, virtual
 from tests.edge import ble_devices, sparkplug_nodes
 from tests.edge.adapters.test_dlms import POINTS as DLMS_POINTS
 from tests.edge.adapters.test_iec62056 import E350, ENERGY, VOLTAGE
@@ -64,23 +65,6 @@ from tests.edge.wire.test_wmbus_frames import FORMAT_A
 from tests.servers import free_port, mosquitto
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
-
-GOLD, BRONZE = "gold", "bronze"
-
-
-def virtual(scene, patience_s=0.002) -> Report:
-    """Run a scene with ends in this process where waiting costs little time.
-
-    A pseudo terminal gives what was written a moment later, on a busy machine much later.
-    """
-    return VirtualClock(patience_s=patience_s).run(scene)
-
-
-def is_gold(report: Report, **notes: str) -> None:
-    """Say what is not proven, else that figures are as expected."""
-    assert report.level == GOLD, str(report)
-    for name, note in notes.items():
-        assert note in report.findings[name].note
 
 
 async def modbus(bench: Any, settings: dict[str, Any], site: Any, **more: Any) -> Report:
@@ -196,41 +180,6 @@ def test_serial_that_is_asked():
     is_gold(virtual(scene()), mutation="10000 on the line")
 
 
-class Publisher:
-    """Publishes again and again what a device says, unless it is to be silent."""
-
-    def __init__(self, client: aiomqtt.Client, messages: dict[str, str]) -> None:
-        self.client, self.messages, self.is_silent = client, messages, False
-
-    async def run(self) -> None:
-        while True:
-            for topic, payload in self.messages.items():
-                if not self.is_silent:
-                    await self.client.publish(topic, payload)
-            await asyncio.sleep(0.05)
-
-    async def obey(self) -> None:
-        await self.client.subscribe("air/27/fan/set")
-        async for message in self.client.messages:
-            assert isinstance(message.payload, bytes)
-            self.messages["air/27/fan"] = message.payload.decode()
-
-
-@contextlib.asynccontextmanager
-async def running(*works):
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def hush(one: Any, is_silent: bool) -> None:
-    one.is_silent = is_silent
-
-
 async def test_mqtt(tmp_path, monkeypatch):
     monkeypatch.setattr("citytwin_edge.adapters.mqtt.PROBE_S", 3.0)
     port, site = free_port(), new_site()
@@ -265,18 +214,11 @@ async def test_sparkplug(tmp_path):
     async def plug():
         async with mosquitto(tmp_path, port=port), sparkplug_nodes.node(port) as ps:
             ps.devices["plc"] = sparkplug_nodes.plc()
-            ps.is_silent, say = False, ps.say
-
-            async def said(*what, **how):
-                if not ps.is_silent:
-                    await say(*what, **how)
 
             async def speak():
                 while True:
                     await ps.bear()
                     await asyncio.sleep(0.1)
-
-            ps.say = said
 
             async with running(speak()):
                 yield ps
@@ -390,25 +332,29 @@ def test_dlms():
     is_gold(virtual(scene()), mutation="10000 on the line")
 
 
+class Advertiser:
+    """Advertises again and again what a tag measures, unless it is to be silent."""
+
+    def __init__(self, air: ble_devices.Bluetooth) -> None:
+        self.air, self.is_silent = air, False
+
+    async def run(self) -> None:
+        for number in itertools.count(1):
+            if not self.is_silent:
+                said = ble_devices.said(number % 0xFFFF)
+                await self.air.do("advertise", address=ble_devices.TAG, company=said)
+            await asyncio.sleep(0.02)
+
+
 async def test_ble(tmp_path, monkeypatch):
     site = ble_devices.new_site()
 
     @contextlib.asynccontextmanager
     async def plug():
         async with ble_devices.bluetooth(tmp_path, monkeypatch) as air:
-            air.is_silent = False
-
-            async def speak():
-                number = 0
-                while True:
-                    number = (number + 1) % 0xFFFF
-                    if not air.is_silent:
-                        said = ble_devices.said(number)
-                        await air.do("advertise", address=ble_devices.TAG, company=said)
-                    await asyncio.sleep(0.02)
-
-            async with running(speak()):
-                yield air
+            tag = Advertiser(air)
+            async with running(tag.run()):
+                yield tag
 
     bindings = ble_devices.bound("tag", ble_devices.POINTS)
     async with Plugged(plug, hush) as bench:
@@ -426,7 +372,7 @@ async def test_replay(tmp_path):
     bindings = [Binding(Point(id="g/d/level"), ReplayPoint())]
     settings = ReplayDevice(file=str(path), speed=100)
     report = await check_adapter(lambda: REPLAY.build(settings, bindings, site), bindings)
-    assert report.level == BRONZE, str(report)
+    assert report.level is Level.BRONZE, str(report)
     proven = [one.name for one in PROPERTIES if report.state(one.name) is State.PROVEN]
     assert proven == ["samples", "complete", "stamps", "reopen", "cancel", "leftovers"]
 

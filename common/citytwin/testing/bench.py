@@ -154,7 +154,7 @@ class _StreamBench:
         writer = asyncio.StreamWriter(line, protocol, reader, loop)
         task = loop.create_task(self._spoken(reader, writer, line))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._spoke)
         return task
 
     async def _spoken(
@@ -162,12 +162,15 @@ class _StreamBench:
     ) -> None:
         try:
             await self._device(reader, writer)
-        except (OSError, EOFError):
-            pass  # the adapter has hung up
-        except Exception as error:  # noqa: BLE001  # whatever it is, the test shall show it
-            self._failure = self._failure or error
         finally:
             line.abort()
+
+    def _spoke(self, task: asyncio.Task[None]) -> None:
+        """Keep the first failure of a device: whatever it is, the test shall show it."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if not isinstance(error, OSError | EOFError | None):  # else the adapter has hung up
+            self._failure = self._failure or error
 
 
 class _Line(asyncio.Transport):

@@ -56,8 +56,9 @@ class Leftovers:
         return self._now()
 
     def _now(self) -> list[str]:
-        found = [f"task {name}" for name in (_tasks() - self._tasks).elements()]
-        found += [f"thread {name}" for name in (_threads() - self._threads).elements()]
+        found = [f"task {name}" for name in sorted((_tasks() - self._tasks).elements())]
+        threads = _threads() - self._threads
+        found += [f"thread {name}" for name in sorted(threads.elements())]
         files = _files()
         more = files.total() - self._files.total()
         if more > 0:

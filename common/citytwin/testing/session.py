@@ -45,14 +45,14 @@ def outcome(promise: str, task: asyncio.Task[T], what: str) -> T:
     Raises:
         BrokenPromise: it raised what is no DeviceError.
     """
-    try:
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
+    if error is None:
         return task.result()
-    except (DeviceError, BrokenPromise):
-        raise
-    except (Exception, asyncio.CancelledError) as error:  # of other people's code
-        raise BrokenPromise(
-            promise, f"{what} raised {type(error).__name__}: {error}; only a DeviceError is allowed"
-        ) from error
+    if isinstance(error, DeviceError | BrokenPromise):
+        raise error
+    raise BrokenPromise(
+        promise, f"{what} raised {type(error).__name__}: {error}; only a DeviceError is allowed"
+    ) from error
 
 
 def good(batch: Batch) -> Batch:

@@ -18,6 +18,11 @@ REPLY_S = 0.2
 NAMES = ("level", "temp")
 
 
+def parsed(text: str) -> dict[str, str]:
+    """What ``level=2.5;temp=18.0`` says."""
+    return {name: value for name, _, value in (one.partition("=") for one in text.split(";"))}
+
+
 def framed(text: str) -> bytes:
     """A line with its checksum: ``level=2.5*9f…``."""
     return f"{text}*{zlib.crc32(text.encode()):08x}\n".encode()
@@ -87,7 +92,7 @@ class Gauge:
         text, _, _ = data.rpartition(b"*")
         if data != text + b"*%08x\n" % zlib.crc32(text):
             raise DeviceMalformed("the checksum is wrong")
-        said = dict(part.partition("=")[::2] for part in text.decode().split(";"))
+        said = parsed(text.decode())
         return [float(said[name]) for name in NAMES]
 
     def batch(self, values) -> Batch:

@@ -82,6 +82,7 @@ async def test_a_cancellation_that_comes_with_the_brokers_answer_counts(tmp_path
         listening = asyncio.ensure_future(anext(adapter.listen()))
         await asyncio.wait_for(asked.wait(), PATIENCE_S)
         keeping = adapter._line._task
+        assert keeping is not None
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         await adapter.close()
