@@ -56,6 +56,7 @@ class EdgeNode:
         self.metrics = [metric("Outputs/Pump", "BOOLEAN", False, alias=1)]
         self.devices: dict[str, list[Metric]] = {}
         self.seq, self.births = 0, 0
+        self.is_silent = False
         self.commands: list[tuple[str, bytes]] = []
 
     def topic(self, kind, device=""):
@@ -63,7 +64,9 @@ class EdgeNode:
         return "/".join(parts)
 
     async def say(self, kind, metrics=(), device="", **how):
-        """Publish the next message."""
+        """Publish the next message, unless the node is to be silent."""
+        if self.is_silent:
+            return
         said = payload(kind, self.seq, metrics, **how)
         self.seq = (self.seq + 1) % 256
         await self.client.publish(self.topic(kind, device), said, qos=0)

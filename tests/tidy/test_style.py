@@ -19,6 +19,7 @@ MAY_CATCH_ALL = (
     "edge/citytwin_edge/poller.py",
     "edge/citytwin_edge/pipeline.py",
     "common/citytwin/testing/clock.py",
+    "common/citytwin/testing/disturbance.py",
 )
 READS_THE_CLOCK = ("common/citytwin/clock.py",)
 SPEAKS_TO_THE_TERMINAL = ("cli.py", "__main__.py")

@@ -1,15 +1,12 @@
-"""Conformance checks, one per contract; AssertionError names the promise that is broken."""
+"""Conformance checks of kernels, models and stores; AssertionError names the broken promise."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import pickle
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from citytwin.adapter import Adapter, Binding, Listens, Probes, Reads
 from citytwin.batch import Batch
 from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Block, HistoryStore
@@ -18,75 +15,6 @@ from citytwin.model import Model
 from citytwin.quality import KNOWN, Severity, severity
 
 SECOND_NS = 1_000_000_000
-CLOSE_S_MAX = 1.0
-
-
-# ---- adapter
-async def check_adapter(
-    build: Callable[[], Adapter], bindings: Sequence[Binding], *, timeout_s: float = 5.0
-) -> Batch:
-    """Check an adapter against a device that answers; returns what it read or heard.
-
-    Args:
-        build: makes a fresh adapter of the same device each time.
-        bindings: the bindings that ``build`` uses.
-        timeout_s: how long one read, or the first sample heard, may take.
-    """
-    adapter = build()
-    assert isinstance(adapter, Adapter), "an adapter has open() and close()"
-    assert isinstance(adapter, Reads | Listens), "an adapter reads or listens, or both"
-    await asyncio.wait_for(adapter.close(), CLOSE_S_MAX)  # close before open is harmless
-    first = await _session(adapter, bindings, timeout_s)
-    second = await _session(adapter, bindings, timeout_s)  # and it can be opened again
-    assert set(first.point.tolist()) == set(second.point.tolist()) or isinstance(
-        adapter, Listens
-    ), "a reopened adapter reads the same points"
-    return first
-
-
-async def _session(adapter: Adapter, bindings: Sequence[Binding], timeout_s: float) -> Batch:
-    await asyncio.wait_for(adapter.open(), timeout_s)
-    try:
-        if isinstance(adapter, Reads):
-            batch = await asyncio.wait_for(adapter.read(), timeout_s)
-            assert set(batch.point.tolist()) == set(range(len(bindings))), (
-                "read() answers for every point, if need be with bad quality"
-            )
-            await _check_cancellation(adapter, timeout_s)
-        else:
-            assert isinstance(adapter, Listens)
-            batch = await asyncio.wait_for(anext(aiter(adapter.listen())), timeout_s)
-        _check_samples(batch, bindings)
-        if isinstance(adapter, Probes):
-            probed = await asyncio.wait_for(adapter.probe(), timeout_s * max(1, len(bindings)))
-            assert {one.point for one in probed} == set(range(len(bindings))), (
-                "probe() answers for every point"
-            )
-    finally:
-        await asyncio.wait_for(adapter.close(), CLOSE_S_MAX)
-    return batch
-
-
-async def _check_cancellation(adapter: Reads, timeout_s: float) -> None:
-    task = asyncio.ensure_future(adapter.read())
-    await asyncio.sleep(0)
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.wait_for(task, CLOSE_S_MAX)
-    again = await asyncio.wait_for(adapter.read(), timeout_s)
-    good = severity(again.quality) == Severity.GOOD
-    assert good.any(), "a cancelled read does not spoil the next one"
-
-
-def _check_samples(batch: Batch, bindings: Sequence[Binding]) -> None:
-    assert len(batch), "a device that answers gives samples"
-    assert batch.point.min() >= 0, "point numbers are indexes into the bindings"
-    assert batch.point.max() < len(bindings), "point numbers are indexes into the bindings"
-    assert KNOWN[batch.quality].all(), "qualities are codes of citytwin.quality"
-    assert not np.isinf(batch.value).any(), "an infinite value is not a measurement"
-    bad = severity(batch.quality) == Severity.BAD
-    assert not np.isnan(batch.value[~bad]).any(), "a value that is not a number is of bad quality"
-    assert (batch.time_ns > 0).all(), "every sample is stamped"
 
 
 # ---- kernel

@@ -27,11 +27,21 @@ class VirtualClock:
     3600
     """
 
-    def __init__(self, start_ns: int = START_NS, *, synchronised: bool = True) -> None:
-        """Start at ``start_ns`` (UTC) with a monotonic reading of 0."""
+    def __init__(
+        self, start_ns: int = START_NS, *, synchronised: bool = True, patience_s: float = 0.0
+    ) -> None:
+        """Start at ``start_ns`` (UTC) with a monotonic reading of 0.
+
+        Args:
+            start_ns: the time at the beginning.
+            synchronised: what :meth:`synchronised` answers.
+            patience_s: how long, in real seconds, a loop waits for what comes from outside it (a
+                serial line, another process) before it lets time pass.
+        """
         self._start_ns = start_ns
         self._elapsed_ns = 0
         self.is_synchronised = synchronised
+        self.patience_s = patience_s
 
     def now_ns(self) -> int:
         """Return UTC nanoseconds."""
@@ -126,6 +136,10 @@ class _VirtualSelector(selectors.BaseSelector):
                     "the virtual loop waits for ever: no timer is set, nothing comes from outside"
                 )
             return ready
+        if self._clock.patience_s:
+            ready = self._real.select(min(timeout, self._clock.patience_s))
+            if ready:
+                return ready
         # Rounded up, so that the timer that is waited for is due when the loop looks again.
         self._clock.advance(int(timeout * SECOND_NS) + 1)
         return []

@@ -23,8 +23,8 @@ async def check() -> None:
         Binding(Point(id="pump-house-7/tank/temp", unit="Cel"), GaugePoint(tag="temp")),
     ]
     site = Site(SystemClock(), intern=lambda _text: 0)
-    batch = await check_adapter(lambda: GAUGE.build(device, bindings, site), bindings)
-    assert batch.value.tolist() == [2.431, 18.5]
+    report = await check_adapter(lambda: GAUGE.build(device, bindings, site), bindings)
+    assert report.batch.value.tolist() == [2.431, 18.5]
     server.close()
 
 

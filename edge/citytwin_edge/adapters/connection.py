@@ -168,6 +168,7 @@ class Connection:
         self._take, self._lost, self._tap = take, lost, tap
         self._name = str(endpoint)
         self._link: _Link | None = None
+        self._late: asyncio.Future[Any] | None = None
         self._failures = 0
         self._failed_why = ""
         self._retry_at = 0.0
@@ -240,8 +241,11 @@ class Connection:
         """End the connection and wait until its end is free again, within a second."""
         link = self._link
         self.drop()
-        if link is not None:
-            await asyncio.wait([link.closed], timeout=_CLOSE_S_MAX)
+        ends = [] if link is None else [link.closed]
+        if self._late is not None:
+            ends.append(self._late)
+        if ends:
+            await asyncio.wait(ends, timeout=_CLOSE_S_MAX)
 
     def received(self, link: _Link, data: bytes) -> None:
         """Take bytes from a link (called by it)."""
@@ -270,13 +274,31 @@ class Connection:
         from serial_asyncio_fast import connection_for_serial
 
         loop = asyncio.get_running_loop()
+        if self._late is not None:
+            await asyncio.wait([self._late])
         # Opening may block: a driver sets the line first.
-        port = await loop.run_in_executor(None, _port, self.endpoint)
+        opening = loop.run_in_executor(None, _port, self.endpoint)
+        try:
+            port = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread goes on, and what it opens would stay locked until it is collected.
+            self._late = opening
+            opening.add_done_callback(self._let_go)
+            raise
         try:
             link.transport, _ = await connection_for_serial(loop, lambda: link, port)
+        except asyncio.CancelledError:
+            port.close()
+            raise
         except termios.error:
-            port.close()  # else it stays locked until it is collected
+            port.close()
             raise ValueError(f"the port cannot be set to {self.endpoint.settings()}") from None
+
+    def _let_go(self, opening: asyncio.Future[Any]) -> None:
+        """Close a port that nobody waits for any more."""
+        self._late = None
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().close()
 
 
 def _port(end: Endpoint) -> Any:

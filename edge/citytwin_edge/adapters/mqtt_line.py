@@ -268,6 +268,7 @@ class Line:
             if why:
                 refusals.append((one, why))
         await self._greet(client)
+        _end_if_cancelled()
         self.client, self._failures = client, 0
         self._unwanted.clear()
         for listener in self._listeners:
@@ -291,6 +292,7 @@ class Line:
                 if not lost.done():
                     before = self._kept_count
                     await client.unsubscribe(NOTHING)
+                    _end_if_cancelled()
                     self._is_catching_up = self._kept_count != before
             return await lost
         finally:
@@ -366,3 +368,14 @@ async def _undone(client: Client, entering: asyncio.Task[str]) -> str:
     if not await entering:
         await client.leave()
     return ""
+
+
+def _end_if_cancelled() -> None:
+    """Raise a cancellation that was swallowed.
+
+    What a library awaits with ``asyncio.wait_for`` swallows one that comes together with the
+    answer, before Python 3.12; whoever goes on then goes on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -1,71 +1,16 @@
 """The conformance checks pass what keeps its promises and name the promise that is broken."""
 
-import asyncio
 import struct
 
 import numpy as np
 import pytest
 
-from citytwin import Attribute, Batch, Binding, Point, SystemClock
-from citytwin.errors import DeviceSilent, MalformedError, StoreError
+from citytwin import Attribute, Batch, Point
+from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Aggregates
-from citytwin.testing import check_adapter, check_history, check_kernel, check_model
+from citytwin.testing import check_history, check_kernel, check_model
 
 NOW_NS = 1_767_225_600 * 10**9
-BINDINGS = [Binding(Point(id="g/d/a"), None), Binding(Point(id="g/d/b"), None)]
-
-
-class Meter:
-    """A device that always answers."""
-
-    def __init__(self, points=(0, 1), value=1.0):
-        self.points, self.value = points, value
-
-    async def open(self):
-        pass
-
-    async def close(self):
-        pass
-
-    async def read(self):
-        await asyncio.sleep(0)
-        return Batch.of(list(self.points), SystemClock().now_ns(), [self.value] * len(self.points))
-
-
-async def test_adapter_that_keeps_its_promises():
-    batch = await check_adapter(Meter, BINDINGS)
-    assert len(batch) == 2
-
-
-@pytest.mark.parametrize(
-    ("meter", "words"),
-    [
-        (lambda: Meter(points=(0,)), "every point"),
-        (lambda: Meter(points=(0, 1, 2)), "every point"),
-        (lambda: Meter(value=np.nan), "bad quality"),
-        (object, "open"),
-    ],
-)
-async def test_adapter_that_does_not(meter, words):
-    with pytest.raises(AssertionError, match=words):
-        await check_adapter(meter, BINDINGS)
-
-
-async def test_adapter_that_stays_broken_after_a_cancelled_read():
-    class Fragile(Meter):
-        broken = False
-
-        async def read(self):
-            if self.broken:
-                raise DeviceSilent("out of step")
-            try:
-                return await super().read()
-            except asyncio.CancelledError:
-                self.broken = True
-                raise
-
-    with pytest.raises(DeviceSilent):
-        await check_adapter(Fragile, BINDINGS)
 
 
 class Sum:

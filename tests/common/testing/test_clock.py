@@ -1,6 +1,7 @@
 """Virtual time: timers fire in order without waiting, and a deadlock is named."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -65,3 +66,23 @@ def test_waiting_for_nothing_is_an_error(monkeypatch):
 
     with pytest.raises(RuntimeError, match="waits for ever"):
         VirtualClock().run(main())
+
+
+def test_patience_lets_what_is_outside_come_first():
+    """A thread that needs a moment is waited for; without patience its time-out comes first."""
+
+    async def scene():
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+        timer = threading.Timer(0.05, loop.call_soon_threadsafe, [came.set])
+        timer.start()
+        try:
+            async with asyncio.timeout(3600):
+                await came.wait()
+        except TimeoutError:
+            return False
+        finally:
+            timer.join()
+        return True
+
+    assert VirtualClock(patience_s=30.0).run(scene())
+    assert not VirtualClock().run(scene())

@@ -241,7 +241,8 @@ async def test_it_keeps_the_contract(tmp_path, monkeypatch):
 
         speaking = asyncio.create_task(speak())
         try:
-            batch = await check_adapter(ruuvi, bound("tag", POINTS))
+            report = await check_adapter(ruuvi, bound("tag", POINTS))
+            batch = report.batch
         finally:
             speaking.cancel()
             await asyncio.gather(speaking, return_exceptions=True)

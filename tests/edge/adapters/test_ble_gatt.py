@@ -210,8 +210,8 @@ async def test_what_cannot_be_read_is_written_whole_or_not_at_all(tmp_path, monk
 async def test_it_keeps_the_contract(tmp_path, monkeypatch):
     async with bluetooth(tmp_path, monkeypatch, *SETUP) as air:
         checking = check_adapter(pump, bound("pump", POINTS), timeout_s=10.0)
-        batch = await beside(air, checking)
-    assert batch.value.tolist()[2:] == [10000.0, 1.0]
+        report = await beside(air, checking)
+    assert report.batch.value.tolist()[2:] == [10000.0, 1.0]
 
 
 # ---- notifications

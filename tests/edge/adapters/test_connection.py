@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 
 import pytest
 import serial
 
 from citytwin.adapter import Direction
 from citytwin.errors import DeviceSilent
+from citytwin_edge.adapters import connection
 from citytwin_edge.adapters.connection import Connection, Endpoint
 from tests.edge.modbus_devices import plug, pty_line
 from tests.servers import free_port
@@ -215,3 +217,30 @@ def test_what_two_devices_share():
     odd = Endpoint("line", serial="/dev/ttyS0", data_bits=7, flow_control="rts-cts", rs485=True)
     assert odd.settings().endswith("stop bits 1, data bits 7, flow control rts-cts, RS-485")
     assert Endpoint("line", serial="a", connect_timeout_s=1) == Endpoint("line", serial="a")
+
+
+async def test_an_opening_that_is_cancelled_leaves_no_port_locked(monkeypatch):
+    """The thread that opens it cannot be cancelled; what it opens is closed, and then opened."""
+    gate, opened = threading.Event(), connection._port
+
+    def slowly(end):
+        assert gate.wait(30)
+        return opened(end)
+
+    monkeypatch.setattr(connection, "_port", slowly)
+    with pty_line() as line:
+        ends = Ends(Endpoint("rtu", serial=line.ends[0]))
+        opening = asyncio.ensure_future(ends.connection.open())
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        asyncio.get_running_loop().call_later(0.05, gate.set)
+        await ends.connection.open()
+        assert ends.connection.is_open
+        await ends.connection.close()
+        opening = asyncio.ensure_future(ends.connection.open())
+        await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await ends.connection.close()  # waits for the thread
+        serial.Serial(line.ends[0], exclusive=True).close()

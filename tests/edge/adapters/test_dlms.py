@@ -74,7 +74,8 @@ async def test_the_conformance_suite_with_gurux_as_the_meter():
     site, bindings = new_site(), bindings_of(DlmsPoint, POINTS)
     settings = msgspec.convert({"listen": "tcp", "bind": "127.0.0.1", "port": port}, DlmsDevice)
     task = asyncio.ensure_future(push())
-    batch = await check_adapter(lambda: DLMS.build(settings, bindings, site), bindings)
+    report = await check_adapter(lambda: DLMS.build(settings, bindings, site), bindings)
+    batch = report.batch
     task.cancel()
     assert batch.value.tolist() == [1362.0, 250.0]
     assert DataType.STRUCTURE == 2

@@ -67,9 +67,10 @@ async def test_the_conformance_suite(tmp_path):
     async with iec_meter(path, E350, recorded.E350):
         site, bindings = new_site(), bindings_of(IecPoint, points)
         settings = msgspec.convert({"serial": str(path), **FAST}, IecDevice)
-        batch = await check_adapter(
+        report = await check_adapter(
             lambda: IEC62056.build(settings, bindings, site), bindings, timeout_s=10
         )
+        batch = report.batch
     assert columns(batch)[3] == (3, None, REFUSED)
 
 

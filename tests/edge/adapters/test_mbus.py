@@ -29,10 +29,11 @@ POINTS = [VOLUME, {"record": {"quantity": "energy"}, "unit": "kW.h"}, {"header":
 async def test_conformance(tmp_path):
     port = str(tmp_path / "port")
     async with bus(port, Meter("06855817", address=5)):
-        batch = await check_adapter(
+        report = await check_adapter(
             lambda: build(new_site(), POINTS, serial=port, address=5),
             bindings_of(POINTS, MbusPoint),
         )
+        batch = report.batch
     assert batch.quality.tolist() == [Quality.GOOD, Quality.BAD_REFUSED, Quality.GOOD]
 
 

@@ -80,9 +80,10 @@ async def test_every_table_is_read_and_the_contract_is_kept(transport: str, tmp_
             Binding(Point(id=f"gw/dev/p{i}"), msgspec.convert(point, ModbusPoint))
             for i, point in enumerate(points)
         ]
-        batch = await check_adapter(
+        report = await check_adapter(
             lambda: MODBUS.build(ModbusDevice(**there, unit=3), bindings, new_site()), bindings
         )
+        batch = report.batch
     assert batch.value.tolist() == [7, -2, 2.5, -1e10, 1, 0, 1]
     assert not batch.quality.any()
 

@@ -185,7 +185,8 @@ async def test_conformance(tmp_path):
         for topic, payload in (("27/state", STATE), ("27/mode", "auto"), ("27/fan", "1")):
             await client.publish(f"air/{topic}", payload, retain=True)
         adapter = air(port)
-        batch = await check_adapter(lambda: air(port), bound("air", POINTS))
+        report = await check_adapter(lambda: air(port), bound("air", POINTS))
+        batch = report.batch
         assert len(batch)
         for capability in (Listens, Writes, Probes, Confirms):
             assert isinstance(adapter, capability)

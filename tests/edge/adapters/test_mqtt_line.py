@@ -1,6 +1,7 @@
 """Lines to a real mosquitto: shared, lost and found, stalled, resumed; receipts and routes."""
 
 import asyncio
+import contextlib
 import json
 import signal
 from random import Random
@@ -62,6 +63,30 @@ async def test_the_last_device_to_go_ends_the_connection(tmp_path):
             lambda: "gw-1 disconnected" in running.log.read_text(), "a farewell to the broker"
         )
         assert running.clients() == ["gw-1"]
+
+
+async def test_a_cancellation_that_comes_with_the_brokers_answer_counts(tmp_path, monkeypatch):
+    """``asyncio.wait_for`` of Python 3.11 swallows it, and aiomqtt with it."""
+    asked, ask_for = asyncio.Event(), mqtt_line.Client.ask_for
+
+    async def swallowing(self, topic, qos):
+        await ask_for(self, topic, qos)
+        asked.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        return ""
+
+    monkeypatch.setattr(mqtt_line.Client, "ask_for", swallowing)
+    async with mosquitto(tmp_path) as port:
+        (adapter,) = devices(port, 1)
+        listening = asyncio.ensure_future(anext(adapter.listen()))
+        await asyncio.wait_for(asked.wait(), PATIENCE_S)
+        keeping = adapter._line._task
+        assert keeping is not None
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await adapter.close()
+        assert keeping.cancelled(), "the connection is kept for nobody"
 
 
 @pytest.mark.parametrize("version", ["3.1.1", "5"])

@@ -42,7 +42,8 @@ async def test_the_conformance_suite_over_tcp():
     site, bindings = new_site(), bindings_of(P1Point, POINTS)
     async with serving(speak) as port:
         settings = msgspec.convert({"host": "127.0.0.1", "port": port}, P1Device)
-        batch = await check_adapter(lambda: P1.build(settings, bindings, site), bindings)
+        report = await check_adapter(lambda: P1.build(settings, bindings, site), bindings)
+        batch = report.batch
     assert batch.value.tolist() == [4426.0, 0.107]
 
 

@@ -231,9 +231,10 @@ async def test_conformance_of_a_listener(tmp_path):
     async with instrument(port) as one:
         points = [ANGLE, SPEED]
         one.say(*[nmea(b"WIMWV,214.8,R,003.5,K,A"), 0.02] * 400)
-        batch = await check_adapter(
+        report = await check_adapter(
             lambda: build(new_site(), points, serial=port, **WIND), bindings_of(points)
         )
+        batch = report.batch
         assert batch.value.tolist()[:2] == [214.8, 3.5]
 
 

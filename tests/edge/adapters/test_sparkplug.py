@@ -324,9 +324,10 @@ async def test_commands_are_published(tmp_path):
 async def test_conformance(tmp_path):
     async with mosquitto(tmp_path) as port, node(port) as ps:
         ps.devices["plc"] = plc()
-        batch = await check_adapter(
+        report = await check_adapter(
             lambda: device(new_site(), port, POINTS), bound("ps", {"a": {"topic": "t"}}) * 3
         )
+        batch = report.batch
         assert len(batch)
         adapter = device(new_site(), port, POINTS)
         for capability in (Listens, Writes, Probes, Scans):

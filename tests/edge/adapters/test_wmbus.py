@@ -89,9 +89,10 @@ async def test_conformance(tmp_path):
     port = str(tmp_path / "port")
     points = [VOLUME, CLOCK, {"header": "status"}]
     async with receiver_that_speaks(port, FORMAT_A):
-        batch = await check_adapter(
+        report = await check_adapter(
             lambda: build(points, serial=port, **GAS), bindings_of(points, MbusPoint)
         )
+        batch = report.batch
     assert batch.value.tolist() == [28504.27, 1212277800, 0]
 
 
