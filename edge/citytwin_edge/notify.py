@@ -57,7 +57,9 @@ class Manager:
 
     @contextlib.asynccontextmanager
     async def told(self, ready: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-        """Tell it what happens in this block: that it runs as soon as ``ready`` has returned, then
+        """Tell it what happens in this block.
+
+        That it runs as soon as ``ready`` has returned, then
         that it goes on, and at the end that it stops.
         """
         if not self._address:
