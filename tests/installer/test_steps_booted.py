@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
 from citytwin import SystemClock
@@ -57,6 +56,7 @@ name = "line"
 adapter = "serial"
 serial = "/run/line"
 baud = 9600
+line = {{ terminator = '\\n' }}
 [[device.point]]
 name = "count"
 unit = "1"
@@ -78,7 +78,8 @@ DIES: bundles.Change = (
 )
 REFUSES: bundles.Change = (
     "    document = Document(path)\n",
-    '    document = Document(path)\n    raise document.error("is not known any more", ("device", 0))\n',
+    "    document = Document(path)\n"
+    '    raise document.error("is not known any more", ("device", 0))\n',
 )
 
 
@@ -138,7 +139,7 @@ class Gateway:
 
     def version(self) -> str:
         """The folder of the version in use."""
-        return os.readlink(self.machine.root / "opt/citytwin-edge/current")
+        return str((self.machine.root / "opt/citytwin-edge/current").readlink())
 
     def versions(self) -> int:
         folder = self.machine.root / "opt/citytwin-edge"
@@ -172,14 +173,14 @@ async def gateway(stick: Path, tmp_path: Path) -> AsyncIterator[Gateway]:
         shutil.rmtree(tmp_path / "machine", ignore_errors=True)
 
 
-def assert_nothing_lost(gateway: Gateway) -> None:
-    """Every entry that was ever kept has come once, and each line of the instrument at most once."""
-    _, _, last = gateway.numbers()
-    assert [number for number, _ in gateway.hub.entries] == list(range(1, last + 1))
-    values = gateway.hub.of("g/line/count").value.tolist()
-    counted = [value for value in values if value == value]  # noqa: PLR0124  # NaN: not read
-    assert counted == sorted(set(counted))
+def assert_nothing_lost_nor_repeated(gateway: Gateway) -> None:
+    """Every entry has come once, in order; each line of the instrument at most once."""
+    numbers = [number for number, _ in gateway.hub.entries]
+    assert numbers == list(range(1, numbers[-1] + 1))
+    values = gateway.hub.of("g/line/count").value
+    counted = values[np.isfinite(values)].tolist()
     assert len(counted) > 20
+    assert counted == sorted(set(counted))
 
 
 async def test_the_life_of_a_gateway(gateway: Gateway) -> None:
@@ -209,20 +210,11 @@ async def test_the_life_of_a_gateway(gateway: Gateway) -> None:
         await purge_refused(gateway)
         async with gateway.hub.listening(gateway.authority, gateway.port):
             await until(lambda: not gateway.numbers()[1], "everything to be delivered")
-            await gateway.systemctl("stop", UNIT)
-            await gateway.systemctl("start", UNIT)
-            await until(lambda: not gateway.numbers()[1], "the last to be delivered")
-            await gateway.systemctl("stop", UNIT)
-        rest = gateway.numbers()[1]
-        assert rest <= 2  # of its last tenth of a second
-        async with gateway.hub.listening(gateway.authority, gateway.port):
-            await gateway.systemctl("start", UNIT)
+            await gateway.systemctl("restart", UNIT)
             last = gateway.numbers()[2]
             await gateway.hub.until(lambda: gateway.hub.entries[-1][0] >= last)
             assert "is gone" in await gateway.installer(INSTALLED, "--uninstall", "--purge")
-    assert [number for number, _ in gateway.hub.entries] == list(
-        range(1, gateway.hub.entries[-1][0] + 1)
-    )
+    assert_nothing_lost_nor_repeated(gateway)
     assert sorted(machine.files() - before) == []
     assert machine.accounts() == accounts
     assert machine.shown(UNIT, "LoadState") == {"LoadState": "not-found"}
@@ -306,17 +298,10 @@ async def test_uninstalled_and_installed_again_it_goes_on(gateway: Gateway) -> N
         async with gateway.hub.listening(gateway.authority, gateway.port):
             await gateway.hub.until(lambda: len(gateway.hub.entries) > 60)
             await until(lambda: not gateway.numbers()[1], "everything to be delivered")
-            await gateway.systemctl("stop", UNIT)
-            await gateway.systemctl("start", UNIT)
+            await gateway.systemctl("restart", UNIT)
             last = gateway.numbers()[2]
             await gateway.hub.until(lambda: gateway.hub.entries[-1][0] >= last)
-    values = gateway.hub.of("g/line/count").value
-    counted: Any = values[values == values].tolist()  # noqa: PLR0124  # NaN: not read
-    assert len(counted) > 20
-    assert counted == sorted(set(counted))
-    assert [number for number, _ in gateway.hub.entries] == list(
-        range(1, gateway.hub.entries[-1][0] + 1)
-    )
+    assert_nothing_lost_nor_repeated(gateway)
 
 
 async def test_an_agent_that_hangs_is_started_again(gateway: Gateway) -> None:
@@ -345,7 +330,7 @@ from pathlib import Path
 def may(what, do):
     try:
         do()
-    except OSError as error:
+    except (OSError, IndexError) as error:
         print(what, type(error).__name__)
     else:
         print(what, "may")
@@ -364,7 +349,7 @@ may("state", lambda: Path("/var/lib/citytwin-edge/new").write_text(""))
 may("child", lambda: subprocess.run(["/bin/true"], check=True))
 state = ctypes.CDLL(None, use_errno=True).adjtimex((ctypes.c_char * 208)())
 print("clock", "may" if state >= 0 else os.strerror(ctypes.get_errno()))
-print("home", "may" if any(Path("/home").iterdir()) else "nothing there")
+may("home", lambda: os.listdir("/home")[0])
 may("etc", lambda: Path("/etc/new").write_text(""))
 may("programs", lambda: Path("/opt/new").write_text(""))
 may("packets", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close())
@@ -393,5 +378,4 @@ async def test_the_restrictions_leave_what_the_agent_needs(gateway: Gateway) -> 
     assert {name: said.get(name) for name in needed} == dict.fromkeys(needed, "may")
     refused = ("home", "etc", "programs", "packets", "namespace", "kernel")
     assert "may" not in {said.get(name, "may") for name in refused}, said
-    account = pwd.getpwnam("root")
-    assert (machine.root / "var/lib/citytwin-edge/new").stat().st_uid != account.pw_uid
+    assert (machine.root / "var/lib/citytwin-edge/new").stat().st_uid != 0
