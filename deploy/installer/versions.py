@@ -41,14 +41,17 @@ class Versions:
         self.home.mkdir(parents=True, exist_ok=True)
         folder = os.open(self.home, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
-        except BlockingIOError:
-            raise InstallError(f"another installer is at work in {self.home}") from None
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InstallError(f"another installer is at work in {self.home}") from None
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    self.home.rmdir()  # if nothing came into being
         finally:
             os.close(folder)
-            with contextlib.suppress(OSError):
-                self.home.rmdir()  # if nothing came into being
 
     def named(self, link: str) -> Path | None:
         """Return the folder at which a link points; None where there is none."""
