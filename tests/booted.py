@@ -74,7 +74,8 @@ class Machine:
             self._process = await asyncio.create_subprocess_exec(
                 "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
                 # Otherwise no program there may even ask for the state of the clock.
-                "--capability=CAP_SYS_TIME", "--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+                "--capability=CAP_SYS_TIME", "--console=pipe", "--link-journal=no",
+                "--resolv-conf=off", "--timezone=off",
                 f"--directory={self.root}", "--bind-ro=/usr",
                 f"--bind={self.root}/usr-local:/usr/local", f"--bind-ro={self._stick}:/mnt",
                 "systemd.unit=multi-user.target", "systemd.default_timeout_start_sec=60",

@@ -1,4 +1,4 @@
-"""The account, with programs that only say what they would do; test_steps_booted.py has real ones."""
+"""The account, with programs that only say what they do; test_steps_booted.py has real ones."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def test_ours_and_a_vendors_are_installed_beside_the_list(folder: Path) -> None:
 
 @pytest.mark.parametrize("machine", [("amd64", "3.13"), ("armv7", "3.11")])
 def test_what_does_not_fit_is_said(folder: Path, machine: tuple[str, str]) -> None:
-    with pytest.raises(InstallError, match="the bundle is for amd64 with Python 3.11, arm64 with"):
+    with pytest.raises(
+        InstallError, match=r"the bundle is for amd64 with Python 3\.11, arm64 with"
+    ):
         Bundle(folder).check(machine)
 
 

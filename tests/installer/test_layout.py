@@ -10,7 +10,8 @@ from installer.layout import Layout
 def test_a_service_lies_where_debian_expects_it() -> None:
     edge = Layout("edge")
     assert edge.is_service
-    assert [str(place) for place in (edge.home, edge.config, edge.outbox, edge.unit, edge.command)] == [
+    places = (edge.home, edge.config, edge.outbox, edge.unit, edge.command)
+    assert [str(place) for place in places] == [
         "/opt/citytwin-edge", "/etc/citytwin/edge.toml", "/var/lib/citytwin-edge/outbox.db",
         "/etc/systemd/system/citytwin-edge.service", "/usr/local/bin/citytwin-edge",
     ]  # fmt: skip

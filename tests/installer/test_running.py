@@ -25,14 +25,14 @@ def test_one_that_hangs_is_given_up() -> None:
 
 def test_one_that_fails_is_quoted() -> None:
     assert call("false").returncode == 1
-    with pytest.raises(InstallError, match="sh -c .*: it is broken"):
+    with pytest.raises(InstallError, match=r"sh -c .*: it is broken"):
         must("sh", "-c", "echo it is broken >&2; exit 3")
     with pytest.raises(InstallError, match="false: 1"):
         must("false")
 
 
 def test_one_that_is_not_there_or_not_ours_to_run(tmp_path: Path) -> None:
-    with pytest.raises(InstallError, match="cannot be run: .*No such file"):
+    with pytest.raises(InstallError, match=r"cannot be run: .*No such file"):
         call(tmp_path / "nothing")
     (tmp_path / "text").touch()
     assert call(tmp_path / "text").returncode == NOT_STARTED

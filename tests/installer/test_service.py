@@ -1,4 +1,4 @@
-"""The service, with a systemctl that says what the test wants; test_steps_booted.py has a real one."""
+"""The service, with a systemctl that is told what to say; test_steps_booted.py has a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The steps where there is no systemd; test_steps_booted.py has them on a machine with a real one."""
+"""The steps where there is no systemd; test_steps_booted.py has a machine with a real one."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_one_that_does_not_run_is_taken_back(
     assert (machine.current(), machine.layout.unit.read_text()[0]) == ("1", "1")
     assert [folder.name[0] for folder in machine.versions.all()] == ["1"]
     monkeypatch.setattr(machine.steps.service, "run", fails_with(["the disk is full"]))
-    with pytest.raises(InstallError, match="version 1-.* does not run: the disk is full"):
+    with pytest.raises(InstallError, match=r"version 1-.* does not run: the disk is full"):
         machine.steps.install(Bundle(machine.folder / "1"), "python")
     assert machine.current() == "1"
 
@@ -254,6 +254,6 @@ def test_an_interrupted_trial_is_taken_back(machine: Machine, monkeypatch: Any) 
         return ""
 
     monkeypatch.setattr(machine.steps.service, "run", run)
-    with pytest.raises(InstallError, match="it was interrupted\nversion 1-.* runs again"):
+    with pytest.raises(InstallError, match=r"it was interrupted\nversion 1-.* runs again"):
         machine.steps.install(machine.bundle("2"), "python")
     assert machine.current() == "1"
