@@ -76,10 +76,11 @@ DIES: bundles.Change = (
     '        await ready()\n        self.tell("READY=1")\n'
     "        print('citytwin-edge: the new one has a flaw', flush=True)\n        os._exit(3)\n",
 )
+CHECK = '    """Check the configuration and show what it comes to."""\n'
 REFUSES: bundles.Change = (
-    "    document = Document(path)\n",
-    "    document = Document(path)\n"
-    '    raise document.error("is not known any more", ("device", 0))\n',
+    CHECK,
+    CHECK + "    from citytwin.errors import ConfigError\n"
+    "    raise ConfigError(f'{common.config_path(options)}:11: adapter is not known any more')\n",
 )
 
 
@@ -93,11 +94,19 @@ def stick(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, changes in {
         "second": {"outbox.py": bundles.newer_outbox(readable=True)},
         "third": {"outbox.py": bundles.newer_outbox(readable=False)},
-        "refuses": {"config.py": [REFUSES]},
+        "refuses": {"cli/devices.py": [REFUSES]},
         "dies": {"notify.py": [DIES]},
     }.items():
         bundles.changed(first, folder / name, changes)
     return folder
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub's bundle."""
+    if reason := bundles.registry_is_silent():
+        pytest.skip(reason)
+    return bundles.make(tmp_path_factory.mktemp("hub") / "citytwin-hub", "hub")
 
 
 class Gateway:
@@ -198,19 +207,17 @@ async def test_the_life_of_a_gateway(gateway: Gateway) -> None:
         await gateway.until_more_waits()
         await upgrade_refused_by_the_configuration(gateway)
         await upgrade_that_dies(gateway)
-        assert "runs" in await gateway.installer("/mnt/second/install.sh")
-        second = gateway.version()
-        assert (second != first, gateway.numbers()[0]) == (True, 2)
-        await gateway.until_more_waits()
         async with gateway.hub.listening(gateway.authority, gateway.port):
+            assert "runs" in await gateway.installer("/mnt/second/install.sh")
+            assert gateway.version() != first
+            assert gateway.numbers()[0] == 2  # the schema
             await gateway.hub.until(lambda: len(gateway.hub.entries) > 20)
         await back_to_one_that_reads_a_newer_outbox(gateway, first)
         await gateway.until_more_waits()
         await newer_outbox_that_nobody_else_reads(gateway)
         await purge_refused(gateway)
         async with gateway.hub.listening(gateway.authority, gateway.port):
-            await until(lambda: not gateway.numbers()[1], "everything to be delivered")
-            await gateway.systemctl("restart", UNIT)
+            await gateway.systemctl("restart", UNIT)  # and so does not wait for its next try
             last = gateway.numbers()[2]
             await gateway.hub.until(lambda: gateway.hub.entries[-1][0] >= last)
             assert "is gone" in await gateway.installer(INSTALLED, "--uninstall", "--purge")
@@ -294,14 +301,39 @@ async def test_uninstalled_and_installed_again_it_goes_on(gateway: Gateway) -> N
         assert not (gateway.machine.root / "opt/citytwin-edge").exists()
         assert not (gateway.machine.root / "usr-local/bin/citytwin-edge").is_symlink()
         await gateway.installer("/mnt/first/install.sh")
-        await gateway.systemctl("enable", "--now", UNIT)
         async with gateway.hub.listening(gateway.authority, gateway.port):
+            await gateway.systemctl("enable", "--now", UNIT)
             await gateway.hub.until(lambda: len(gateway.hub.entries) > 60)
-            await until(lambda: not gateway.numbers()[1], "everything to be delivered")
             await gateway.systemctl("restart", UNIT)
             last = gateway.numbers()[2]
             await gateway.hub.until(lambda: gateway.hub.entries[-1][0] >= last)
     assert_nothing_lost_nor_repeated(gateway)
+
+
+async def test_a_hub_lives_with_its_restrictions(gateway: Gateway, hub: Path) -> None:
+    """Journal, history and page, under the very unit that is shipped."""
+    machine = gateway.machine
+    before, accounts = machine.files(), machine.accounts()
+    shutil.copytree(hub, machine.root / "srv/hub")
+    await gateway.installer("/srv/hub/install.sh")
+    ports = [free_port() for _ in range(3)]
+    (machine.root / "etc/citytwin/hub.toml").write_text(
+        '[hub]\nstate = "/var/lib/citytwin-hub"\n'
+        f'[link]\nbind = "127.0.0.1:{ports[0]}"\nenrol_bind = "127.0.0.1:{ports[1]}"\n'
+        f'[http]\nbind = "127.0.0.1:{ports[2]}"\n'
+    )
+    await gateway.systemctl("start", "citytwin-hub")
+    ask = ("citytwin-hub", "--hub", f"http://127.0.0.1:{ports[2]}", "gateways", "--json")
+    await until(lambda: machine.call(*ask).returncode == 0, "the hub to answer")
+    said = machine.call("journalctl", "--unit=citytwin-hub", "--output=cat").stdout
+    assert "hub.ready" in said
+    assert "not permitted" not in said
+    refused = await gateway.installer("/srv/hub/install.sh", "--uninstall", "--purge", code=3)
+    assert "the city's history" in refused
+    await gateway.installer("/srv/hub/install.sh", "--uninstall", "--purge", "--yes")
+    shutil.rmtree(machine.root / "srv/hub")
+    assert sorted(machine.files() - before) == []
+    assert machine.accounts() == accounts
 
 
 async def test_an_agent_that_hangs_is_started_again(gateway: Gateway) -> None:
