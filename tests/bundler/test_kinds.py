@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import struct
 import sys
 from typing import Any
@@ -48,6 +49,6 @@ def test_whose_a_requirement_is(kind: Kind, marker: str, wanted: bool) -> None:
 def test_a_32_bit_system_on_a_64_bit_kernel_is_one(
     machine: str, pointer_bytes: int, architecture: str, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(kinds.platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(struct, "calcsize", lambda _format: pointer_bytes)
     assert kinds.this_machine() == (architecture, "{}.{}".format(*sys.version_info[:2]))

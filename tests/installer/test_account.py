@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +29,7 @@ def asked(tmp_path: Path, monkeypatch: Any) -> Path:
 def has(monkeypatch: Any, *groups: str) -> None:
     """Let the machine have these groups."""
     found = [SimpleNamespace(gr_name=name) for name in groups]
-    monkeypatch.setattr(account.grp, "getgrall", lambda: found)
+    monkeypatch.setattr(grp, "getgrall", lambda: found)
 
 
 def test_it_may_use_serial_ports_and_bluetooth_where_there_are_any(
@@ -68,8 +70,8 @@ def test_the_state_is_closed_and_the_configuration_open_to_read(
     tmp_path: Path, monkeypatch: Any
 ) -> None:
     mine = SimpleNamespace(pw_uid=os.getuid(), pw_gid=os.getgid())
-    monkeypatch.setattr(account.pwd, "getpwnam", lambda _name: mine)
-    monkeypatch.setattr(account.os, "chown", lambda *_: None)
+    monkeypatch.setattr(pwd, "getpwnam", lambda _name: mine)
+    monkeypatch.setattr(os, "chown", lambda *_: None)
     layout = Layout("edge", root=tmp_path)
     account.make_folders(layout)
     assert oct(layout.state.stat().st_mode)[-3:] == "750"

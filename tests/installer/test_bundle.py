@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import struct
 import sys
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_what_is_no_bundle_is_said(tmp_path: Path, text: str) -> None:
 
 def test_a_32_bit_system_on_a_64_bit_kernel_is_one(monkeypatch: Any) -> None:
     version = "{}.{}".format(*sys.version_info[:2])
-    monkeypatch.setattr(bundles.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert bundles.this_machine() == ("arm64", version)
     monkeypatch.setattr(struct, "calcsize", lambda _format: 4)
     assert bundles.this_machine() == ("armv7", version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Steps:
 def _steps(monkeypatch: Any) -> None:
     monkeypatch.setattr(cli, "Steps", Steps)
     monkeypatch.setattr(cli, "Bundle", lambda folder: folder.name)
-    monkeypatch.setattr(cli.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_a_prefix_is_where_the_technician_stands(here: Path, monkeypatch: Any) -
 
 
 def test_only_root_installs_a_service(here: Path, monkeypatch: Any, capsys: Any) -> None:
-    monkeypatch.setattr(cli.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert cli.main([], here) == 1
     assert "installed by root: sudo ./install.sh" in capsys.readouterr().err
     assert cli.main(["--prefix", str(here / "x")], here) == 0

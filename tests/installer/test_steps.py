@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from citytwin_edge.outbox import EntryKind, Outbox
+from installer import account
 from installer import steps as module
 from installer.bundle import Bundle, this_machine
-from installer.errors import SAMPLES_WAIT, InstallError
+from installer.errors import SAMPLES_WAIT, WENT_BACK, InstallError
 from installer.layout import Layout
 from installer.running import call
+from installer.service import Service
 from installer.steps import Steps
 from installer.versions import Versions
 
@@ -73,9 +75,9 @@ def machine(tmp_path: Path, monkeypatch: Any) -> Machine:
         machine.purged += 1
 
     monkeypatch.setattr(module, "call", as_anybody)
-    monkeypatch.setattr(module.account, "make", lambda: None)
-    monkeypatch.setattr(module.account, "remove", forget)
-    monkeypatch.setattr(module.account, "_give", lambda *_, **__: None)
+    monkeypatch.setattr(account, "make", lambda: None)
+    monkeypatch.setattr(account, "remove", forget)
+    monkeypatch.setattr(account, "_give", lambda *_, **__: None)
     monkeypatch.setattr(machine.steps.versions, "build", machine.build)
     return machine
 
@@ -211,7 +213,7 @@ def test_the_other_part_keeps_its_account_and_folder(machine: Machine) -> None:
 def test_a_hub_is_never_purged_by_accident(tmp_path: Path, monkeypatch: Any) -> None:
     layout = Layout("hub", root=tmp_path)
     layout.state.mkdir(parents=True)
-    steps = Steps(layout, str, 0.5)
+    steps = Steps(layout, list[str]().append, 0.5)
     with pytest.raises(InstallError, match="the city's history"):
         steps.uninstall(purge=True, yes=False)
     assert layout.state.exists()
@@ -228,12 +230,12 @@ def test_one_that_does_not_run_is_taken_back(
     machine: Machine, monkeypatch: Any, again: str, how: str
 ) -> None:
     machine.steps.install(machine.bundle("1"), "python")
-    running = module.Service(machine.layout).shown()._replace(active="active")
+    running = Service(machine.layout).shown()._replace(active="active")
     monkeypatch.setattr(machine.steps.service, "shown", lambda: running)
     monkeypatch.setattr(machine.steps.service, "run", fails_with(["a flaw", again]))
     with pytest.raises(InstallError, match=f"did not run: a flaw\nversion 1-.* {how}") as said:
         machine.steps.install(machine.bundle("2"), "python")
-    assert said.value.code == module.WENT_BACK
+    assert said.value.code == WENT_BACK
     assert (machine.current(), machine.layout.unit.read_text()[0]) == ("1", "1")
     assert [folder.name[0] for folder in machine.versions.all()] == ["1"]
     monkeypatch.setattr(machine.steps.service, "run", fails_with(["the disk is full"]))
@@ -244,7 +246,7 @@ def test_one_that_does_not_run_is_taken_back(
 
 def test_an_interrupted_trial_is_taken_back(machine: Machine, monkeypatch: Any) -> None:
     machine.steps.install(machine.bundle("1"), "python")
-    running = module.Service(machine.layout).shown()._replace(active="active")
+    running = Service(machine.layout).shown()._replace(active="active")
     monkeypatch.setattr(machine.steps.service, "shown", lambda: running)
     tries = iter([KeyboardInterrupt(), None])
 

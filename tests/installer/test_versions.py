@@ -88,7 +88,7 @@ def test_a_second_installer_waits_outside(versions: Versions) -> None:
         "from installer.versions import Versions\n"
         "with Versions(Layout('edge', Path(sys.argv[1]))).locked(): print('in')"
     )
-    command = [sys.executable, "-c", look, versions.home]
+    command = [sys.executable, "-c", look, str(versions.home)]
     place = {"PYTHONPATH": str(Path(__file__).parents[2] / "deploy")}
     with versions.locked():
         done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=60,
