@@ -111,7 +111,9 @@ class Machine:
     def shown(self, unit: str, *properties: str) -> dict[str, str]:
         """Return what its systemd says of a unit."""
         text = self.call("systemctl", "show", unit, f"--property={','.join(properties)}").stdout
-        return dict(line.partition("=")[::2] for line in text.splitlines())
+        return {
+            name: value for name, _, value in (line.partition("=") for line in text.splitlines())
+        }
 
     def files(self) -> set[str]:
         """Return everything that lies there, but what every machine writes for itself."""

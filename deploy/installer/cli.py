@@ -83,6 +83,6 @@ def _do(options: argparse.Namespace, here: Path) -> None:
 
 def _own_prefix(here: Path, part: str) -> Path | None:
     """Return the prefix in which this installer itself was installed; None for a bundle's."""
-    home = here.parents[1]
+    home = here.parent.parent
     installed = (here.parent / "pyvenv.cfg").is_file() and home != Layout(part).home
     return home if installed else None

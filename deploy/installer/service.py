@@ -49,7 +49,9 @@ class Service:
             return Shown("inactive", "", "")
         text = must("systemctl", "show", self.name,
                     "--property=ActiveState,InvocationID,UnitFileState")  # fmt: skip
-        said = dict(line.partition("=")[::2] for line in text.splitlines())
+        said = {
+            name: value for name, _, value in (line.partition("=") for line in text.splitlines())
+        }
         return Shown(said.get("ActiveState", "inactive"), said.get("InvocationID", ""),
                      said.get("UnitFileState", ""))  # fmt: skip
 

@@ -97,3 +97,8 @@ def test_an_installed_one_knows_where_it_belongs_and_has_nothing_to_install(
 def test_a_folder_without_contents_is_said(tmp_path: Path, capsys: Any) -> None:
     assert cli.main([], tmp_path) == 1
     assert "contents.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("here", ["/", "/mnt", "/media/stick/citytwin-edge"])
+def test_a_stick_may_be_anywhere(here: str) -> None:
+    assert cli._own_prefix(Path(here), "edge") is None

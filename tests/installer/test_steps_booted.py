@@ -405,7 +405,8 @@ async def test_the_restrictions_leave_what_the_agent_needs(gateway: Gateway) -> 
     )
     await gateway.systemctl("daemon-reload")
     await gateway.systemctl("start", UNIT)
-    said = dict(line.partition(" ")[::2] for line in gateway.log().splitlines())
+    lines = gateway.log().splitlines()
+    said = {name: answer for name, _, answer in (line.partition(" ") for line in lines)}
     needed = ("tcp", "udp", "interfaces", "bus", "memory", "config", "state", "child", "clock")
     assert {name: said.get(name) for name in needed} == dict.fromkeys(needed, "may")
     refused = ("home", "etc", "programs", "packets", "namespace", "kernel")
