@@ -71,9 +71,9 @@ lock: $(VENV)/.dev ## pin deploy/requirements/*.in with hashes (UPGRADE=1 for th
 web: $(WEB)/dist/index.html ## build the page
 
 .PHONY: bundle
-bundle: $(VENV)/.dev $(WEB)/dist/index.html ## put what a gateway and a hub install into dist/, for machines without internet
-	@deploy/bundle.sh $(VENV) edge dist/citytwin-edge
-	@deploy/bundle.sh $(VENV) hub dist/citytwin-hub
+bundle: $(VENV)/.dev $(WEB)/dist/index.html ## put what a gateway and a hub install into dist/, for machines without internet (ARGS='--for arm64' for some gateways)
+	@deploy/bundle.sh $(VENV) edge dist/citytwin-edge $(ARGS)
+	@deploy/bundle.sh $(VENV) hub dist/citytwin-hub --for here
 
 .PHONY: clean
 clean: ## remove everything that was made here, the history of the demo city too

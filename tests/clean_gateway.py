@@ -28,9 +28,9 @@ def call(*command: str | Path, cwd: Path = Path("/"), timeout_s: float = 240) ->
 
 
 def make_bundle(folder: Path) -> Path:
-    """Make a gateway's bundle in ``folder`` and return where it lies."""
+    """Make a bundle for gateways like this machine in ``folder`` and return where it lies."""
     bundle = folder / "citytwin-edge"
-    call(ROOT / "deploy/bundle.sh", Path(sys.prefix), "edge", bundle)
+    call(ROOT / "deploy/bundle.sh", Path(sys.prefix), "edge", bundle, "--for", "here")
     return bundle
 
 

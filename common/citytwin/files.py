@@ -19,6 +19,7 @@ def replace(path: Path, write: Callable[[IO[bytes]], object], *, mode: int = 0o6
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)  # whatever the process' umask is: a service's is strict
         write(file)
         file.flush()
         os.fsync(descriptor)

@@ -20,6 +20,9 @@ import structlog
 from citytwin.errors import StoreError, StoreFull
 
 SCHEMA: Final = 1
+OLDEST_READER: Final = "oldest_reader"
+"""A counter: the lowest schema whose agents may still read and write the file. A newer agent that
+only adds tables or columns sets it, so that its predecessor can be put back in its place."""
 BUSY_S_MAX: Final = 5.0
 REFUSED_MAX: Final = 1000
 ENTRY_OVERHEAD_BYTES: Final = 100
@@ -286,13 +289,17 @@ class Outbox:
 
     def _migrate(self) -> None:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > SCHEMA:
+        if version > SCHEMA and self._oldest_reader() not in range(1, SCHEMA + 1):
             raise StoreError(
                 f"{self._path} was written by a newer agent (schema {version}, this one knows "
                 f"{SCHEMA}); install the newer agent again"
             )
         if version == 0:
             self._db.executescript(f"BEGIN; {TABLES} PRAGMA user_version = {SCHEMA}; COMMIT;")
+
+    def _oldest_reader(self) -> object:
+        found = "SELECT value FROM counters WHERE name = ?"
+        return next(iter(self._db.execute(found, (OLDEST_READER,)).fetchone() or ()), None)
 
     def _stream(self) -> bytes:
         self._db.execute(

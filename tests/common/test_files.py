@@ -1,5 +1,6 @@
 """Files: the old one or the new one, never a part."""
 
+import os
 import stat
 
 import pytest
@@ -45,3 +46,13 @@ def test_removing_what_is_not_there_is_none(tmp_path):
     remove(path)
     assert not path.exists()
     remove(path)
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o022, 0])
+def test_a_file_has_the_rights_that_are_wanted_whatever_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        replace(tmp_path / "file", lambda file: file.write(b"x"), mode=0o644)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644

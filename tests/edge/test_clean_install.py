@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.bundles import changed
 from tests.clean_gateway import ROOT, call, install, make_bundle
 from tests.edge.modbus_devices import device, tcp_server
 from tests.site import Site, asked
@@ -168,6 +169,39 @@ def test_a_bundle_that_was_cut_short_changes_nothing(
     assert "is not as it was made; copy it again" in done.stderr
     assert commands.parent.readlink() == before
     assert call(commands / "citytwin-edge", "--help")
+
+
+def test_a_prefix_is_upgraded_taken_back_and_left_empty(bundle: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "prefix"
+    current = prefix / "current"
+    call(bundle / "install.sh", "--prefix", prefix)
+    first = current.readlink()
+    call(changed(bundle, tmp_path / "second", {}) / "install.sh", "--prefix", prefix)
+    second = current.readlink()
+    assert first != second
+    call(prefix / "install.sh", "--rollback")
+    assert current.readlink() == first
+    assert call(current / "bin/citytwin-edge", "--help")
+    call(prefix / "install.sh", "--rollback")
+    assert current.readlink() == second
+    call(prefix / "install.sh", "--uninstall")
+    assert not prefix.exists()
+
+
+def test_nothing_is_written_to_the_stick(bundle: Path, commands: Path) -> None:
+    assert commands.exists()
+    assert not list(bundle.rglob("__pycache__"))
+    call("sha256sum", "--check", "--quiet", "SHA256SUMS", cwd=bundle)
+
+
+@pytest.mark.parametrize("part", ["edge", "hub"])
+def test_the_service_has_few_rights(part: str) -> None:
+    """Exposure of at most 2.0 of 10, as systemd itself counts it."""
+    analyser = shutil.which("systemd-analyze")
+    if analyser is None or "--offline" not in call(analyser, "--help"):
+        pytest.skip("there is no systemd-analyze of systemd 250 or newer here")
+    call(analyser, "security", "--offline=true", "--threshold=20", "--no-pager",
+         ROOT / f"deploy/systemd/citytwin-{part}.service")  # fmt: skip
 
 
 @pytest.mark.parametrize("part", ["edge", "hub"])

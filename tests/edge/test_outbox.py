@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from citytwin.errors import StoreError, StoreFull
-from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+from citytwin_edge.outbox import SCHEMA, EntryKind, NewEntry, Outbox
 from tests.powercut import moments
 
 MB = 1 << 20
@@ -96,6 +96,45 @@ def test_the_file_stays_small(tmp_path):
     assert size < 6 * MB
 
 
+def of_a_newer_agent(path, oldest_reader):
+    """Change an outbox as a newer agent would that adds a column."""
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE entries ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0")
+        db.execute("CREATE TABLE later (name TEXT) STRICT")
+        db.execute(
+            "INSERT OR REPLACE INTO counters (name, value) VALUES ('oldest_reader', ?)",
+            (oldest_reader,),
+        )
+        db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+
+
+def test_a_newer_file_that_says_so_is_read_and_written_by_its_predecessor(tmp_path):
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path, size_bytes_max=MB)
+    stream, first = outbox.stream, outbox.append(T, b"before", 2)
+    outbox.close()
+    of_a_newer_agent(path, SCHEMA)
+    again = Outbox(path, size_bytes_max=MB)
+    second = again.append(A, b"after", 1)
+    assert again.stream == stream
+    assert [(e.number, e.body, e.samples) for e in again.pending(0, 9)] == [
+        (first, b"before", 2), (second, b"after", 1),
+    ]  # fmt: skip
+    assert second > first
+    again.close()
+    with sqlite3.connect(path) as db:  # the newer agent still finds it to be its own
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA + 1,)
+
+
+@pytest.mark.parametrize("oldest_reader", [SCHEMA + 1, 0, -1, "all"])
+def test_a_newer_file_that_says_anything_else_is_refused(tmp_path, oldest_reader):
+    path = tmp_path / "outbox.db"
+    Outbox(path, size_bytes_max=MB).close()
+    of_a_newer_agent(path, oldest_reader)
+    with pytest.raises(StoreError, match=rf"\(schema {SCHEMA + 1}, this one knows {SCHEMA}\)"):
+        Outbox(path, size_bytes_max=MB)
+
+
 def test_a_newer_file_and_a_broken_one_are_refused_in_words(tmp_path):
     path = tmp_path / "outbox.db"
     Outbox(path, size_bytes_max=MB).close()
@@ -103,6 +142,9 @@ def test_a_newer_file_and_a_broken_one_are_refused_in_words(tmp_path):
         db.execute("PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="newer agent"):
         Outbox(path, size_bytes_max=MB)
+    # And nothing was done to it.
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (99,)
     broken = tmp_path / "broken.db"
     broken.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match=r"broken.db cannot be opened"):
@@ -112,7 +154,7 @@ def test_a_newer_file_and_a_broken_one_are_refused_in_words(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+from citytwin_edge.outbox import SCHEMA, EntryKind, NewEntry, Outbox
 outbox = Outbox(Path(sys.argv[1]), size_bytes_max=1 << 30)
 while True:
     numbers = outbox.append_many([NewEntry(EntryKind.TELEMETRY, b"x" * 300, 1)] * 3)
@@ -145,7 +187,7 @@ def test_fifty_kills_lose_no_accepted_entry(tmp_path):
 STEPS = """
 import sys
 from pathlib import Path
-from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
+from citytwin_edge.outbox import SCHEMA, EntryKind, NewEntry, Outbox
 def say(*words):
     print(*words, flush=True)
 outbox = Outbox(Path(sys.argv[1]), size_bytes_max=60_000)

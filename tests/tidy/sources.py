@@ -18,7 +18,9 @@ PACKAGES = {
     "protos/citytwin_protos": "tests/protos",
     "edge/citytwin_edge": "tests/edge",
     "hub/citytwin_hub": "tests/hub",
+    "deploy/bundler": "tests/bundler",
     "deploy/democity": "tests/democity",
+    "deploy/installer": "tests/installer",
 }
 
 GENERATED = ("_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")

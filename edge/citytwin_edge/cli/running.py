@@ -77,6 +77,7 @@ def _run_alone(path: Path, lock: TextIO, form: Literal["text", "json"]) -> int:
     from citytwin_edge.console.console import console_of
     from citytwin_edge.console.lastlines import LastLines
     from citytwin_edge.dial import Dialler
+    from citytwin_edge.notify import Manager
     from citytwin_edge.push_store import recovered
 
     now_ns = SystemClock().now_ns()
@@ -109,7 +110,9 @@ def _run_alone(path: Path, lock: TextIO, form: Literal["text", "json"]) -> int:
         lock.flush()
         async with console_of(agent, last_lines):
             _settle()
-            await agent.run()
+            # What it reads reaches the disk: only then does it run.
+            async with Manager(os.environ).told(agent.flush):
+                await agent.run()
 
     try:
         asyncio.run(serve())

@@ -1,0 +1,1 @@
+"""The bundler: puts all that a machine without internet installs into one folder."""
