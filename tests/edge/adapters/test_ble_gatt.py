@@ -289,7 +289,7 @@ async def test_a_flood_of_notifications_costs_the_oldest_and_says_so(tmp_path, m
 def test_points_that_do_not_fit():
     for point, why in (
         ({"characteristic": "2a6e", "at": 0, "type": "string", "length": 2}, "go together"),
-        ({"characteristic": "2a6e", "at": 0, "words": {"on": 1}}, "words are texts"),
+        ({"characteristic": "2a6e", "at": 0, "words": {"on": 1}}, "words and form are of texts"),
     ):
         with pytest.raises((ConfigError, ValueError), match=why):
             pump({"t": point})
