@@ -190,7 +190,7 @@ async def test_revoked_and_foreign_certificates_and_two_of_one_name(place, tmp_p
 
     # A box that was copied: same certificate, an outbox of its own.
     copy = place.box("copy")
-    own = shutil.ignore_patterns("outbox*", "commands*", "*.lock")
+    own = shutil.ignore_patterns("outbox*", "commands*", "*.lock", "*.sock")
     shutil.copytree(first.state, copy.state, ignore=own)
     await copy.start()
     logged = await place.hub.until_said("link.duplicate", gateway="g-1")
