@@ -1,5 +1,7 @@
 """Levels follow from what was proven, and a report says what is missing for the next."""
 
+from pathlib import Path
+
 import pytest
 
 from citytwin.testing import BrokenPromise, Level, Report, State
@@ -50,3 +52,12 @@ def test_there_are_no_other_properties():
         Report().found("speed", State.PROVEN)
     with pytest.raises(KeyError):
         BrokenPromise("speed", "too slow")
+
+
+def test_the_specification_has_each_property_at_its_level():
+    spec = Path(__file__).parents[3] / "docs/specs/adapter.md"
+    rows = [
+        line.split("|")[1:3] for line in spec.read_text().splitlines() if line.startswith("| `")
+    ]
+    said = {name.strip(" `"): level.strip() for name, level in rows}
+    assert said == {one.name: one.level for one in PROPERTIES}
