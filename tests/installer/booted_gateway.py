@@ -1,4 +1,4 @@
-"""A machine with a real systemd as a gateway: its configuration, its instrument, its hub."""
+"""A gateway on a booted machine: its devices and hub are beside the test, on the loopback."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ INSTRUMENT = (
     f'SYSTEM:"{COUNTING}"',
 )  # fmt: skip
 UNIT = "citytwin-edge.service"
+INSTALLED = "/opt/citytwin-edge/install.sh"
 
 
 class Gateway:

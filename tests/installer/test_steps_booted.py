@@ -19,7 +19,7 @@ import pytest
 from tests import bundles
 from tests.booted import Machine, why_not
 from tests.edge.modbus_devices import device, tcp_server
-from tests.installer.booted_gateway import INSTRUMENT, UNIT, Gateway
+from tests.installer.booted_gateway import INSTALLED, INSTRUMENT, UNIT, Gateway
 from tests.servers import free_port
 from tests.waiting import until
 
@@ -29,7 +29,6 @@ pytestmark = [
     pytest.mark.skipif(bool(why_not()), reason=why_not() or "it can"),
 ]
 
-INSTALLED = "/opt/citytwin-edge/install.sh"
 DIES: bundles.Change = (
     '        await ready()\n        self.tell("READY=1")\n',
     '        await ready()\n        self.tell("READY=1")\n'

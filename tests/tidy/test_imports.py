@@ -39,6 +39,7 @@ SPEAKS_SQL = (
     EDGE + "outbox",
     EDGE + "numbering",
     EDGE + "commander",
+    "deploy/installer/waiting",  # counts, from outside, what an outbox holds
     HUB + "registry",
     HUB + "commands",
     HUB + "versions",
