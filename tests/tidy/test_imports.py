@@ -46,8 +46,6 @@ SPEAKS_SQL = (
     HUB + "access",
     HUB + "alarms",
     HUB + "journal/",
-    # Counts what waits in the outbox of a gateway whose programs it is about to remove.
-    "deploy/installer/waiting",
 )
 
 # Bytes to numbers and numbers to numbers: no I/O, no clock, the same answer every time.
