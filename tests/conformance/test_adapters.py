@@ -266,7 +266,7 @@ async def test_iec62056(tmp_path):
     async with Plugged(lambda: iec_meter(path, E350, telegrams.E350), dead) as bench:
         report = await check_adapter(
             lambda: IEC62056.build(settings, bindings, site), bindings, bench=bench, site=site,
-            writes={}, recorded=recorded("landisgyr/e350", 7), timeout_s=10.0,
+            writes={}, recorded=recorded("landis-gyr/e350", 7), timeout_s=10.0,
         )  # fmt: skip
     is_gold(report, "recorded")
 

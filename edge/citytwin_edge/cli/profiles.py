@@ -150,16 +150,25 @@ def check(options: Any) -> int:
     from citytwin_edge.catalogue import invariants
     from citytwin_edge.catalogue.profile import load
     from citytwin_edge.catalogue.shelf import name_of
+    from citytwin_edge.catalogue.vendors import disorder
 
     shelf = _shelf(options)
     places = [(name_of(path), path) for path in options.file]
     places = places or [(name, shelf.path(name)) for name in shelf.names()]
-    rows = []
+    vendors: dict[str, str] = {}
+    found: list[tuple[str, list[str]]] = []
     for name, path in places:
         try:
-            wrong = invariants.check(load(path, name), _owner(shelf))
+            profile = load(path, name)
+            vendors[name] = profile.file.vendor
+            found.append((name, invariants.check(profile, _owner(shelf))))
         except CityTwinError as error:
-            wrong = [str(error)]
+            found.append((name, [str(error)]))
+    muddled = disorder(vendors)
+    rows: list[dict[str, Any]] = []
+    for name, wrong in found:
+        if name in muddled:
+            wrong.append(muddled[name])
         rows.append({"profile": name, "result": "failed" if wrong else "ok", "wrong": wrong})
     if options.json:
         output.show(rows, as_json=True)

@@ -75,6 +75,17 @@ def test_check_says_each_mistake(here, capsys):
     assert json.loads(capsys.readouterr().out)[0]["result"] == "failed"
 
 
+def test_check_refuses_two_spellings_of_a_vendor(here, capsys):
+    other = here / "profiles" / "acme" / "m2.toml"
+    other.write_text(METER.replace('vendor = "Acme"', 'vendor = "Acme Ltd"'))
+    frames = here / "profiles" / "acme" / "m1.frames.toml"
+    other.with_name("m2.frames.toml").write_text(frames.read_text())
+    assert main(["profiles", "check", str(other.with_name("m1.toml")), str(other)]) == WRONG
+    ok, failed, wrong = capsys.readouterr().out.splitlines()
+    assert (ok, failed) == ("ok acme/m1", "failed acme/m2")
+    assert 'vendor "Acme Ltd" is "Acme" in acme/m1' in wrong
+
+
 def test_schema_and_thing_are_json(here, capsys):
     assert main(["profiles", "schema"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "CityTwin device profile"
