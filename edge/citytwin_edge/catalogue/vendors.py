@@ -30,7 +30,9 @@ def disorder(vendors: Mapping[str, str]) -> dict[str, str]:
                 "or give another vendor a folder of its own"
             )
         elif home != folder:
-            wrong[name] = f'{name}: "{vendor}" has the folder {home}/ already; put the profile there'
+            wrong[name] = (
+                f'{name}: "{vendor}" has the folder {home}/ already; put the profile there'
+            )
     return wrong
 
 
