@@ -2,7 +2,8 @@
 
 aiomqtt (2.5) keeps back two things that a gateway must have: whether a message is one sent again
 (DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. And paho asks
-the system three times for each message, unless it is read ahead. These are reached through aiomqtt's own paho client, here and nowhere else.
+the system three times for each message, unless it is read ahead. All three are reached through
+aiomqtt's own paho client, here and nowhere else.
 """
 
 from __future__ import annotations
