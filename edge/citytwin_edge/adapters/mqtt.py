@@ -10,6 +10,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from random import Random
 from typing import Final
 
@@ -26,7 +27,7 @@ from citytwin_edge.adapters.mqtt_client import Client, Said
 from citytwin_edge.adapters.mqtt_dialects import filled
 from citytwin_edge.adapters.mqtt_line import Line
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
-from citytwin_edge.adapters.mqtt_messages import Reader
+from citytwin_edge.adapters.mqtt_messages import Columns, Reader
 from citytwin_edge.adapters.mqtt_scan import hint_topics, hints, look_around
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint, name_of, several
 from citytwin_edge.wire.payload import PayloadField
@@ -34,7 +35,9 @@ from citytwin_edge.wire.payload import PayloadField
 PROBE_S: Final = 10.0
 RAW_BYTES_MAX: Final = 200
 EXCERPT_CHARS_MAX: Final = 60
-HANDFUL_S: Final = 0.05
+MEANINGS_MAX: Final = 1000
+"""Sets of marks whose points are remembered."""
+HANDFUL_S: Final = 0.2
 """The shortest time between two batches of one device."""
 PROBED_MAX: Final = 1000
 """Messages that a probe takes in; what it seeks is among them, or is not sent."""
@@ -58,7 +61,7 @@ class Mqtt:
         self._name = name_of(settings, bindings)
         self._reader = Reader(settings, self._addresses, fields, site, self._name)
         self._count = len(bindings)
-        self._offline: set[int] = set()
+        self._offline: frozenset[int] = frozenset()
         # Marks of 0 and more are places in this list; those below are of what says "offline".
         self._owners = [
             index for index, one in enumerate(self._addresses) for _ in several(one.topic)
@@ -68,6 +71,7 @@ class Mqtt:
         online = enumerate(several(settings.online_topic), 1)
         topics = self._topics | {-mark: (topic, settings.qos) for mark, topic in online}
         self._listener = line.join(self._name, topics)
+        self._meaning = lru_cache(MEANINGS_MAX)(self._meaning_of)
 
     async def open(self) -> None:
         """Nothing to get ready: listening connects."""
@@ -90,10 +94,8 @@ class Mqtt:
             while (heard := await self._listener.get()) is not None:
                 # A device that speaks without a pause is told of in handfuls: what a batch costs
                 # on its way through the gateway is paid once for all its messages.
-                await asyncio.sleep(max(0.0, told_at + HANDFUL_S - loop.time()))
-                handful = [heard, *self._listener.waiting()]
-                lost = self._listener.lost()
-                for batch in _apart([self._missing(lost), *map(self._batch, handful)]):
+                handful = [heard, *await self._listener.gather(told_at + HANDFUL_S)]
+                for batch in self._told(handful):
                     yield batch
                     told_at = loop.time()
                 # Asked for the next: the gateway has taken these.
@@ -237,47 +239,44 @@ class Mqtt:
 
     # ---- messages to samples
 
-    def _missing(self, lost: Lost | None) -> Batch:
-        """Return samples that say that some are missing: a full queue cost messages."""
-        if lost is None:
-            return Batch.empty()
+    def _told(self, handful: Sequence[Heard]) -> Iterator[Batch]:
+        """Yield batches, as few as can be; what says that the device is gone stands by itself."""
+        columns = Columns()
+        lost = self._listener.lost()
+        if lost is not None:
+            self._add_missing(lost, columns)
+        for heard in handful:
+            arrival = heard.arrival
+            points, speakers = self._meaning(heard.marks)
+            is_gone = bool(speakers) and self._reader.says_offline(arrival.payload)
+            self._offline = self._offline | speakers if is_gone else self._offline - speakers
+            if points and not arrival.is_late and not is_gone:
+                self._offline = frozenset()
+            if not self._offline:
+                self._reader.take(points, arrival, columns, is_offline=False)
+                continue
+            alone = Columns()
+            if is_gone:
+                every = range(self._count)
+                alone.add(every, arrival.time_ns, [math.nan] * self._count, Quality.BAD_SILENT)
+            else:
+                self._reader.take(points, arrival, alone, is_offline=True)
+            yield from (one.batch() for one in (columns, alone) if one)
+            columns = Columns()
+        if columns:
+            yield columns.batch()
+
+    def _meaning_of(self, marks: tuple[int, ...]) -> tuple[tuple[int, ...], frozenset[int]]:
+        """Return the points that marks are of, and which of the marks say "offline"."""
+        points = sorted({self._owners[mark] for mark in marks if mark >= 0})
+        return tuple(points), frozenset(mark for mark in marks if mark < 0)
+
+    def _add_missing(self, lost: Lost, columns: Columns) -> None:
+        """Add samples that say that some are missing: a full queue cost messages."""
         _log.warning("mqtt.messages_lost", device=self._name, messages=lost.messages,
                      in_all=self._listener.in_all_lost)  # fmt: skip
-        points = sorted({self._owners[mark] for mark in lost.marks if mark >= 0})
-        values = [math.nan] * len(points)
-        return Batch.of(points, lost.time_ns, values, Quality.BAD_OVERFLOW)
-
-    def _batch(self, heard: Heard) -> Batch:
-        arrival = heard.arrival
-        speakers = {mark for mark in heard.marks if mark < 0}
-        if speakers and self._reader.says_offline(arrival.payload):
-            self._offline |= speakers
-            every = range(self._count)
-            values = [math.nan] * len(every)
-            return Batch.of(every, arrival.time_ns, values, Quality.BAD_SILENT)
-        self._offline -= speakers
-        points = sorted({self._owners[mark] for mark in heard.marks if mark >= 0})
-        if points and not arrival.is_late:
-            self._offline.clear()
-        rows = [
-            row[:4] for row in self._reader.rows(points, arrival, is_offline=bool(self._offline))
-        ]
-        return Batch.of(*zip(*rows, strict=True)) if rows else Batch.empty()
-
-
-def _apart(batches: Sequence[Batch]) -> Iterator[Batch]:
-    """Yield batches as few, but what says that the device is gone by itself."""
-    together: list[Batch] = []
-    for one in filter(len, batches):
-        if not (one.quality == Quality.BAD_SILENT).any():
-            together.append(one)
-            continue
-        if together:
-            yield Batch.concat(together)
-        together = []
-        yield one
-    if together:
-        yield Batch.concat(together)
+        points, _ = self._meaning(tuple(lost.marks))
+        columns.add(points, lost.time_ns, [math.nan] * len(points), Quality.BAD_OVERFLOW)
 
 
 def _excerpt(raw: bytes) -> str:

@@ -1,8 +1,9 @@
 """An MQTT client for one connection: what aiomqtt does not show of paho, and nothing else.
 
 aiomqtt (2.5) keeps back two things that a gateway must have: whether a message is one sent again
-(DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. Both are
-reached through aiomqtt's own paho client, here and nowhere else.
+(DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. And paho asks
+the system three times for each message, unless it is read ahead. All three are reached through
+aiomqtt's own paho client, here and nowhere else.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ PACKET_BYTES_MAX: Final = 1024 * 1024
 UNKEPT_MAX: Final = 1000
 """Messages without a receipt at one time, in a kept session. Before MQTT 5 the broker decides."""
 PUBLISH_S_MAX: Final = 5.0
+AHEAD_BYTES_MAX: Final = 16 * 1024
+"""Read from a broker at a time: what is handled before anybody else has a turn."""
 FAILED: Final = 0x80
 _CLOSED: Final = "Unspecified error"  # paho's word for a connection that is closed without one
 _IDENTIFIERS: Final = 268_435_455
@@ -92,6 +95,8 @@ class Client(aiomqtt.Client):
             logger=self._log,
         )
         self._client.connect_timeout = connection.connect_timeout_s
+        connect = self._client._create_socket
+        setattr(self._client, "_create_socket", lambda: _Ahead(connect()))  # noqa: B010  # a method
         self._client.on_message = lambda _client, _userdata, message: arrived(message)
         if self.is_kept:
             self._client.manual_ack_set(True)
@@ -196,6 +201,32 @@ class Client(aiomqtt.Client):
     def receipt(self, message_id: int) -> None:
         """Tell the broker that it may forget a message of QoS 1."""
         self._client.ack(message_id, 1)
+
+
+class _Ahead:
+    """A socket that is read ahead of paho, which asks it three times and more for one message.
+
+    What has been read says ``pending``, as that of TLS does, so that aiomqtt goes on asking.
+    """
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._ahead = memoryview(b"")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def pending(self) -> int:
+        return len(self._ahead) or self._pending()
+
+    def _pending(self) -> int:
+        return self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
+
+    def recv(self, size: int) -> bytes:
+        if not self._ahead:
+            self._ahead = memoryview(self._socket.recv(AHEAD_BYTES_MAX))
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return bytes(data)
 
 
 class _Remembered(logging.Logger):

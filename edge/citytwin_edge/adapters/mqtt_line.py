@@ -32,6 +32,9 @@ PAUSE_S_MIN: Final = 1.0
 PAUSE_S_MAX: Final = 30.0
 UNWANTED_MAX: Final = 100
 """Topics that nobody asked for and that are named in the log, for each connection."""
+MATCHED_MAX: Final = 10_000
+"""Topics of which it is remembered what they match, for each connection."""
+MATCHED_CHARS_MAX: Final = 256
 NOTHING: Final = "citytwin/nothing"
 """A topic nobody has asked for: to end asking for it changes nothing and is answered."""
 
@@ -75,6 +78,7 @@ class Line:
         self._clock, self._random = clock, random
         self._filters: dict[str, _Filter] = {}
         self._matcher = _MATCHER()
+        self._matched: dict[str, list[_Filter]] = {}
         self._listeners: list[Listener] = []
         self._attending: set[Listener] = set()
         self._task: asyncio.Task[None] | None = None
@@ -98,6 +102,7 @@ class Line:
             self._late.add(listener)
         for mark, (topic, qos) in topics.items():
             if topic not in self._filters:
+                self._matched.clear()
                 self._filters[topic] = self._matcher[topic] = _Filter(topic)
             wanted = self._filters[topic]
             wanted.qos = max(wanted.qos, qos)
@@ -133,7 +138,7 @@ class Line:
         """Let a successor hear from now on, and have what its predecessor has not listened to."""
         successor.is_deaf = False
         for heard in listener.leave():
-            matching: list[Any] = list(self._matcher.iter_match(heard.arrival.topic))
+            matching = self._matching(heard.arrival.topic)
             marks = [mark for one in matching for mark in one.users.get(successor, ())]
             if marks:
                 successor.put(Heard(heard.arrival, tuple(marks)))
@@ -148,6 +153,7 @@ class Line:
             one.users.pop(listener, None)
             one.newcomers.discard(listener)
             if not one.users:
+                self._matched.clear()
                 del self._filters[topic], self._matcher[topic]
                 if self.client is not None:
                     self._begin(self.client.unsubscribe(topic))
@@ -289,7 +295,8 @@ class Line:
                 await asyncio.wait([lost, settled], return_when=asyncio.FIRST_COMPLETED)
                 settled.cancel()
                 self._settled.clear()
-                if not lost.done():
+                # More may have come by now; a broker that waits for its receipts sends no other.
+                if not lost.done() and not self._owing:
                     before = self._kept_count
                     await client.unsubscribe(NOTHING)
                     _end_if_cancelled()
@@ -321,10 +328,20 @@ class Line:
             if not arrival.owed:
                 self.give_receipts()
 
+    def _matching(self, topic: str) -> list[_Filter]:
+        """Return the filters that a topic goes through; what was found is remembered."""
+        known = self._matched.get(topic)
+        if known is None:
+            known = list(self._matcher.iter_match(topic))
+            if len(self._matched) >= MATCHED_MAX:
+                self._matched.clear()
+            if len(topic) <= MATCHED_CHARS_MAX:
+                self._matched[topic] = known
+        return known
+
     def _route(self, arrival: Arrival, through: set[int], *, was_kept: bool) -> None:
         found: dict[Listener, list[int]] = {}
-        matching: list[Any] = list(self._matcher.iter_match(arrival.topic))
-        for one in matching:
+        for one in self._matching(arrival.topic):
             # Where two filters overlap a broker may send a copy for each, and MQTT 5 says which.
             if not through or one.identifier in through:
                 for listener, marks in one.users.items():

@@ -67,6 +67,7 @@ class Listener:
         self._queue: deque[Heard] = deque()
         self._bytes = 0
         self._news = asyncio.Event()
+        self._enough = asyncio.Event()
         self._lost = Lost()
         self._trouble: DeviceError | None = None
         self._told: set[str] = set()
@@ -92,12 +93,24 @@ class Listener:
         self._bytes -= len(heard.arrival.payload)
         return heard
 
-    def waiting(self) -> list[Heard]:
-        """Return all that waits, without waiting for more."""
+    async def gather(self, until: float) -> list[Heard]:
+        """Return all that waits, then by the loop's clock or sooner: when closed, or half full."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < until and not (self.is_closed or self._is_half_full):
+            self._enough.clear()
+            timer = loop.call_at(until, self._enough.set)
+            try:
+                await self._enough.wait()
+            finally:
+                timer.cancel()
         heard = list(self._queue)
         self._queue.clear()
         self._bytes = 0
         return heard
+
+    @property
+    def _is_half_full(self) -> bool:
+        return len(self._queue) > QUEUE_MAX // 2 or self._bytes > QUEUE_BYTES_MAX // 2
 
     def put(self, heard: Heard) -> None:
         """Take a message; when too many wait, the oldest go."""
@@ -111,6 +124,8 @@ class Listener:
             self._lost.marks.update(oldest.marks)
             self._lost.time_ns = oldest.arrival.time_ns
         self._news.set()
+        if self._is_half_full:
+            self._enough.set()
 
     def lost(self) -> Lost | None:
         """Return what a full queue has cost since this was asked last, if anything."""
@@ -140,6 +155,7 @@ class Listener:
         """End a ``get`` that waits; what has come stays."""
         self.is_closed = True
         self._news.set()
+        self._enough.set()
 
     def leave(self) -> list[Heard]:
         """Return what has come and was not listened to; it is another's from now on."""

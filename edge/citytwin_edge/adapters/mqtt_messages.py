@@ -6,24 +6,56 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
 
 from citytwin.adapter import Site
+from citytwin.batch import Batch
 from citytwin.errors import DeviceMalformed, StoreFull
 from citytwin.quality import Quality
 from citytwin_edge.adapters.mqtt_listener import Arrival
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint
-from citytwin_edge.wire.payload import Absent, Path, Payload, PayloadField
+from citytwin_edge.wire.payload import Absent, Path, Payload, PayloadField, numbers
 
 SEEN_MAX: Final = 32
 """Messages that are remembered, so that one which comes again is left out."""
 COMPLAINTS_MAX: Final = 100
+NAMES_MAX: Final = 1000
+"""Sets of points of one message whose names are remembered."""
 _log = structlog.get_logger(__name__)
 
 Row = tuple[int, int, float, int, str]
 """Point, time, value, quality, note."""
+
+
+class Columns:
+    """Samples on their way into one batch, from as many messages as have come."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._point: list[int] = []
+        self._time_ns: list[int] = []
+        self._value: list[float] = []
+        self._quality: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._point)
+
+    def add(
+        self, points: Sequence[int], time_ns: int, values: Sequence[float], quality: int
+    ) -> None:
+        """Take samples of one time and one quality: a value for each point."""
+        count = len(points)
+        self._point += points
+        self._time_ns += [time_ns] * count
+        self._value += values
+        self._quality += [quality] * count
+
+    def batch(self) -> Batch:
+        """Return what was taken."""
+        return Batch.of(self._point, self._time_ns, self._value, self._quality)
 
 
 class Reader:
@@ -57,6 +89,7 @@ class Reader:
         ]
         self._online = settings.online_fields()
         self._complaints: set[str] = set()
+        self._names = lru_cache(NAMES_MAX)(self._names_of)
 
     def begin(self) -> None:
         """Begin to listen: what came before may come again, and is news then."""
@@ -70,6 +103,26 @@ class Reader:
                 said, _ = field.decode(payload)
                 return said == self._offline_word
         return False
+
+    def take(
+        self, points: tuple[int, ...], arrival: Arrival, columns: Columns, *, is_offline: bool
+    ) -> None:
+        """Add what a message says of points to columns; see ``rows``."""
+        names = () if arrival.is_late else self._names(points)
+        values = numbers(Payload(arrival.payload), names) if names else None
+        if values is not None:
+            columns.add(points, arrival.time_ns, values, Quality.GOOD)
+            return
+        for point, time_ns, value, quality, _ in self.rows(points, arrival, is_offline=is_offline):
+            columns.add((point,), time_ns, (value,), quality)
+
+    def _names_of(self, points: tuple[int, ...]) -> tuple[str, ...]:
+        """Return the names at which points are plain numbers; nothing if one may be more."""
+        is_simple = not (
+            self._records or self._once or any(map(self._conditions.__getitem__, points))
+        )
+        names = tuple(self._fields[point].name_of_number for point in points if is_simple)
+        return names if all(names) else ()
 
     def rows(
         self,

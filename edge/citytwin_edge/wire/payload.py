@@ -7,12 +7,14 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
 
 import jsonpath
+import msgspec
 
 from citytwin.errors import DeviceMalformed
 from citytwin.quality import Quality
@@ -24,6 +26,9 @@ from citytwin_edge.wire.texts import Numeral, TextField
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 RECORDS_MAX: Final = 1000
 _PLAIN: Final = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
+_JSON: Final = msgspec.json.Decoder()
+_WHOLE_MAX: Final = 1 << 64
+_NUMBERS: Final = {float, int}
 _NAMES: Final = {bool: "a truth", list: "a list", dict: "an object", type(None): "null"}
 
 
@@ -39,6 +44,8 @@ class Path:
         self._path, self._text = _compiled(text), text
         # Of most devices a path is names alone: they are looked up in a tenth of the time.
         self._names = text.split(".")[1:] if _PLAIN.fullmatch(text) else None
+        self.only_name = self._names[0] if self._names and len(self._names) == 1 else ""
+        """The name at the top of a document that this is; empty: it is another place."""
 
     def __str__(self) -> str:
         return self._text
@@ -83,8 +90,13 @@ class Payload:
         Raises:
             DeviceMalformed: it is too large or not JSON.
         """
+        data = self.checked
+        # Five times as fast; what it does not take (NaN, UTF-16, a number without end) the standard
+        # library may, or says why not.
+        with suppress(msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return _JSON.decode(data)
         try:
-            return json.loads(self.checked)
+            return json.loads(data)
         except (ValueError, RecursionError) as error:
             raise DeviceMalformed(f"the payload is not JSON: {error}") from None
 
@@ -180,6 +192,12 @@ class PayloadField:
         self._is_in_bytes = field is not None or self._inside.place is not None
         self._single = None if field is None else Single(field)
 
+    @property
+    def name_of_number(self) -> str:
+        """The name that ``numbers`` finds it by; empty: it may be something else, or elsewhere."""
+        simple = self._is_plain and not self._numeral.has_sentinel and not self._is_in_bytes
+        return self._path.only_name if self._path and simple and self._time is None else ""
+
     def decode(self, payload: Payload) -> tuple[float | str, int | None]:
         """Return (value, UTC nanoseconds or None); a value that is none is NaN.
 
@@ -243,6 +261,26 @@ class PayloadField:
         return self._stamp.time_ns(
             str(seen) if isinstance(seen, float) else _as_text("the time", seen)
         )
+
+
+def numbers(payload: Payload, names: Sequence[str]) -> list[float] | None:
+    """Return the numbers of the fields with these names (``PayloadField.name_of_number``).
+
+    What is returned is what ``PayloadField.decode`` would say of each, in a fifth of the time; None
+    where one is no plain number or is missing, and each must be asked.
+    """
+    try:
+        document = payload.document
+    except DeviceMalformed:
+        return None
+    if type(document) is not dict:
+        return None
+    seen: list[Any] = [document.get(name) for name in names]
+    kinds = set(map(type, seen))
+    if not kinds <= _NUMBERS or (int in kinds and max(map(abs, seen)) >= _WHOLE_MAX):
+        return None
+    values = list(map(float, seen))
+    return values if math.isfinite(sum(values)) else None
 
 
 def _bytes(seen: Any, encoding: str) -> bytes:

@@ -63,6 +63,8 @@ class Numeral:
         self._words = {_folded(word): number for word, number in (words or TRUTH).items()}
         self._words |= dict.fromkeys(map(_folded, void), math.nan)
         self._sentinel = frozenset(sentinel) - void
+        self.has_sentinel = bool(self._sentinel)
+        """Whether a number may mean "no value"."""
         self.has_numbers = any(any(map(str.isdigit, word)) for word in self._words)
         """Whether a word may be a number: "0" for off, say."""
         self._units = frozenset(unit for unit in units if unit)

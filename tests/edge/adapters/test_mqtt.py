@@ -8,11 +8,12 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from citytwin import Batch, Kind, Quality
+from citytwin import Kind, Quality
 from citytwin.adapter import Confirms, Listens, Probes, Writes
 from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent, StoreFull
 from citytwin.testing import check_adapter
 from citytwin_edge.adapters import mqtt
+from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
 from citytwin_edge.config import load
 from tests.edge.mqtt_devices import bound, device, hearing, new_site
 from tests.servers import free_port, mosquitto
@@ -322,12 +323,23 @@ async def test_a_device_that_speaks_without_a_pause_is_told_of_in_handfuls(tmp_p
 
 
 def test_that_a_device_is_gone_is_told_by_itself():
-    def said(*qualities):
-        return Batch.of(range(len(qualities)), 5, [math.nan] * len(qualities), qualities)
+    settings = {"online_topic": "d/state", "offline": "off"}
+    adapter = device(new_site(), 1, "d", {"v": {"topic": "d/v"}}, **settings)
+    value, state = sorted(adapter._line._filters, reverse=True)
+    assert (value, state) == ("d/v", "d/state")
 
-    good, gone, lost = said(Quality.GOOD), said(Quality.BAD_SILENT), said(Quality.BAD_OVERFLOW)
-    told = list(mqtt._apart([lost, good, good, gone, Batch.empty(), good]))
+    def heard(payload, mark, *, is_late=False):
+        return Heard(Arrival("", payload, 5, is_late=is_late), (mark,))
+
+    adapter._listener._lost = Lost(3, {0}, 4)
+    handful = [heard(b"1", 0), heard(b"2", 0), heard(b"off", -1), heard(b"3", 0, is_late=True),
+               heard(b"on", -1), heard(b"4", 0), heard(b"no number", 0)]  # fmt: skip
+    told = list(adapter._told(handful))
     assert [batch.quality.tolist() for batch in told] == [
-        [Quality.BAD_OVERFLOW, Quality.GOOD, Quality.GOOD], [Quality.BAD_SILENT], [Quality.GOOD],
+        [Quality.BAD_OVERFLOW, Quality.GOOD, Quality.GOOD], [Quality.BAD_SILENT],
+        [Quality.BAD_SILENT], [Quality.GOOD, Quality.BAD_MALFORMED],
     ]  # fmt: skip
-    assert list(mqtt._apart([Batch.empty()])) == []
+    assert [batch.time_ns.tolist() for batch in told] == [[4, 5, 5], [5], [5], [5, 5]]
+    assert told[0].value.tolist()[1:] == [1, 2]
+    assert told[-1].value.tolist()[0] == 4
+    assert list(adapter._told([])) == []

@@ -252,3 +252,23 @@ async def test_a_broker_that_numbers_no_subscriptions_is_not_asked_to(available)
         await client.leave()
         packet = await asked.get()
     assert (b"\x0b" in packet[4:6]) is available
+
+
+@pytest.mark.parametrize("is_secret", [False, True])
+async def test_what_is_read_ahead_of_the_library_is_all_handed_over(tmp_path, is_secret):
+    """More than one reading holds, small and large, plain and over TLS."""
+    key, own, _ = certificate(tmp_path, "authority")
+    demands = (f"certfile {own}", f"keyfile {key}", "allow_anonymous true", "user root")
+    settings = {"tls": True, "ca_file": own} if is_secret else {}
+    said = [b"x" * size for size in (1, 0, 100, 20_000, 3, 65_000, *[7] * 3000)]
+    heard: list[bytes] = []
+    async with mosquitto(tmp_path, *(demands if is_secret else ())) as port:
+        made = connection(port, **settings)
+        client = Client(made, lambda message: heard.append(bytes(message.payload)), "")
+        assert await client.enter() == ""
+        assert await client.ask_for("echo", 1) == ""
+        for payload in said:
+            await client.publish("echo", payload, qos=1)
+        await until(lambda: len(heard) == len(said), "every message")
+        await client.leave()
+    assert heard == said

@@ -308,7 +308,7 @@ async def test_what_was_not_confirmed_comes_again_to_the_next_process(tmp_path):
             assert ears[1].values() == [float(n) for n in range(1, 20, 2)]
             assert ears[0].values() == [float(n) for n in range(2, 20, 2)]
             assert set(ears[0].qualities()) == {Quality.UNCERTAIN_STALE}
-            await until(lambda: ears[0].adapter.confirmation() is None, "every confirmation")
+            await until(lambda: not ears[0].adapter._line._owing, "every receipt")
         async with hearing(*devices(port, 2, **KEPT)) as ears:
             await until(
                 lambda: ears[0].adapter._line.client is not None, "the line to be subscribed again"
