@@ -183,7 +183,12 @@ class Gateway(Program):
 
     async def until_delivered(self, timeout_s: float = WAIT_S_MAX) -> None:
         """Wait until the hub has taken everything that was ever kept."""
-        await until(lambda: not self.waiting().entries, f"{self.name} to deliver", timeout_s)
+
+        async def delivered() -> bool:
+            # In a thread: SQLite may wait for seconds, and the devices of a test are to answer.
+            return not (await asyncio.to_thread(self.waiting)).entries
+
+        await answered(delivered, f"{self.name} to deliver", timeout_s)
 
 
 async def asked(web: httpx.AsyncClient, path: str, **query: str | int) -> Any:

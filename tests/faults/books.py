@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,36 @@ class Life(NamedTuple):
     meter: Meter
     begin: int
     end: int
+
+
+class Gap(NamedTuple):
+    """How many numbers are missing in a row, and how many of them for a reason."""
+
+    missing: int
+    excused: int
+
+
+def gaps(life: Life, accepted: int, values: Sequence[float]) -> Iterator[Gap]:
+    """Find what is missing of one point, up to the last accepted number.
+
+    Args:
+        life: of the agent.
+        accepted: the last number that it has accepted.
+        values: what the history has of the point, in order of time; NaN: a reason.
+    """
+    number, reasons = life.begin, 0
+    for value in [*values, accepted + 1]:
+        if math.isnan(value):
+            reasons += 1
+        elif life.begin < value <= accepted + 1:
+            lies = sum(number <= lie < value for lie in life.meter.lies_after)
+            missing = max(0, int(value) - number - 1)
+            spare = reasons - lies if life.meter.is_asked else 0
+            if missing:
+                yield Gap(missing, min(missing, max(0, spare)))
+            number, reasons = max(number, int(value)), 0
+        else:
+            reasons = 0
 
 
 class Kept(NamedTuple):
@@ -154,11 +185,23 @@ class Books:
         return sorted(set(range(1, self.kept.last + 1)) - there)
 
     def missing_answers(self, life: Life) -> int:
-        """Return how many accepted answers' samples the history lacks, of one life."""
+        """Return how many accepted answers' samples the history lacks, of one life.
+
+        An answer on which the agent had given up was not accepted. Then it has said so: between
+        the numbers around it the history has a reason for each such answer, besides those for
+        the lies that were told there.
+        """
+        return sum(gap.missing - gap.excused for gap in self._gaps(life))
+
+    def late_answers(self, life: Life) -> int:
+        """Return how many answers the agent had given up on before they came."""
+        return sum(gap.excused for gap in self._gaps(life)) // len(life.meter.points)
+
+    def _gaps(self, life: Life) -> Iterator[Gap]:
         numbers = [self._answers(life, point) for point in life.meter.points]
         accepted = max((int(seen.max()) for seen in numbers if len(seen)), default=life.begin)
-        wanted = np.arange(life.begin + 1, accepted + 1)
-        return sum(len(np.setdiff1d(wanted, seen)) for seen in numbers)
+        for point in life.meter.points:
+            yield from gaps(life, accepted, self.of(life.meter.name, point).value.tolist())
 
     def not_accepted(self, life: Life) -> int:
         """Return how many answers at the end of a life were never accepted."""

@@ -27,6 +27,10 @@ FALSE = 60_000
 PATIENCE_S = 20.0
 """How long the agent waits for an honest meter: a loaded machine must not look like a fault."""
 
+IMPATIENCE_S = 2.0
+"""How long it waits for one that lies; a loaded machine may make an honest answer later than that,
+and then the history has the reason."""
+
 
 class Meter:
     """A Modbus device whose n-th answer says n in every register.
@@ -37,13 +41,18 @@ class Meter:
     Attributes:
         answers: how many it has given.
         answered_ns: when it gave each, UTC nanoseconds.
+        lies_after: how many it had given each time that it answered without a number.
     """
+
+    is_asked = True
+    """Whether each number is the answer to a question, whose end is in the history either way."""
 
     def __init__(self, name: str, *, period_s: float = 0.1, more: str = "") -> None:
         """Prepare; ``more`` are further lines of the device's table."""
         self.name, self._period_s, self._more = name, period_s, more
         self.answers, self.port = 0, 0
         self.answered_ns: list[int] = []
+        self.lies_after: list[int] = []
         self._clock = SystemClock()
         self._serving = contextlib.AsyncExitStack()
 
@@ -139,18 +148,23 @@ class Liar(Meter):
     """A bare Modbus TCP server: answers as a meter does until it is told to misbehave.
 
     Attributes:
-        lies: how many requests it has answered wrongly, or not at all.
         lying: how it answers: (transaction, unit, request) -> frames; None: honestly.
-        late_s: how long an honest answer takes.
+        late_s: how long it takes to answer, honestly or not.
+        lates: how many honest answers were as late as that.
     """
 
     def __init__(self, name: str) -> None:
         """Answer honestly."""
         super().__init__(name)
-        self.lies = 0
         self.lying: Lie | None = None
         self.late_s = 0.0
+        self.lates = 0
         self.peer = Peer(self._respond)
+
+    @property
+    def misdeeds(self) -> int:
+        """How many requests it has answered wrongly, late, or not at all."""
+        return len(self.lies_after) + self.lates
 
     async def open(self) -> None:
         """Serve."""
@@ -159,19 +173,20 @@ class Liar(Meter):
     def table(self) -> str:
         """Return the tables of the device and its points in a gateway's configuration."""
         patient = f"reply_timeout_s = {PATIENCE_S}\ntimeout_s = {2 * PATIENCE_S}\n"
-        return super().table().replace(patient, "reply_timeout_s = 2.0\n", 1)
+        return super().table().replace(patient, f"reply_timeout_s = {IMPATIENCE_S}\n", 1)
 
     async def _respond(self, transaction: int, unit: int, request: bytes) -> Sequence[bytes]:
         if self.lying is not None:
-            self.lies += 1
-            return self.lying(transaction, unit, request)
+            self.lies_after.append(self.answers)
+            said = self.lying(transaction, unit, request)
+        else:
+            self.answers += 1
+            self.answered_ns.append(self._clock.now_ns())
+            self.lates += self.late_s > 0
+            said = [mbap(transaction, unit, registers(request, self.answers))]
         if self.late_s:
-            self.lies += 1
             await asyncio.sleep(self.late_s)
-            return [mbap(transaction, unit, registers(request, FALSE))]
-        self.answers += 1
-        self.answered_ns.append(self._clock.now_ns())
-        return [mbap(transaction, unit, registers(request, self.answers))]
+        return said
 
 
 @contextlib.asynccontextmanager

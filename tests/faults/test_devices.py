@@ -11,23 +11,25 @@ import pytest
 from citytwin import Quality
 from tests.edge.modbus_devices import mbap, registers
 from tests.faults.books import Life, Watched, heard, opened
-from tests.faults.meters import FALSE, Liar, Meter, SerialMeter, serving
+from tests.faults.meters import FALSE, IMPATIENCE_S, Liar, Meter, SerialMeter, serving
 from tests.servers import free_port, mosquitto
 from tests.waiting import until
 
+LATE_S = 2 * IMPATIENCE_S
 LIES = {
-    "silent": (lambda _t, _u, _p: [], Quality.BAD_SILENT),
-    "garbage": (lambda _t, _u, _p: [b"HTTP/1.1 400 Bad Request\r\n\r\n"], Quality.BAD_MALFORMED),
-    "wrong-unit": (lambda t, u, p: [mbap(t, u + 1, registers(p, FALSE))], Quality.BAD_MALFORMED),
-    "wrong-transaction": (
-        lambda t, u, p: [mbap(t ^ 0x5555, u, registers(p, FALSE))], Quality.BAD_MALFORMED,
+    "silent": (lambda _t, _u, _p: [], 0.0, Quality.BAD_SILENT),
+    "garbage": (lambda *_: [b"HTTP/1.1 400 Bad Request\r\n\r\n"], 0.0, Quality.BAD_MALFORMED),
+    "wrong-unit": (
+        lambda t, u, p: [mbap(t, u + 1, registers(p, FALSE))], 0.0, Quality.BAD_MALFORMED,
     ),
-    "half": (lambda t, u, p: [mbap(t, u, registers(p, FALSE))[:-1]], Quality.BAD_MALFORMED),
-    "slow": (None, Quality.BAD_SILENT),
+    "wrong-transaction": (
+        lambda t, u, p: [mbap(t ^ 0x5555, u, registers(p, FALSE))], 0.0, Quality.BAD_MALFORMED,
+    ),
+    "half": (lambda t, u, p: [mbap(t, u, registers(p, FALSE))[:-1]], 0.0, Quality.BAD_MALFORMED),
+    "slow": (lambda t, u, p: [mbap(t, u, registers(p, FALSE))], LATE_S, Quality.BAD_SILENT),
+    "late": (None, LATE_S, Quality.BAD_SILENT),
 }  # fmt: skip
 LIES_TOLD = 3
-LATE_S = 4.0
-"""Twice as long as the agent waits for a liar."""
 UNPLUGS = 3
 BROKERS = 4
 
@@ -37,11 +39,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400), pytest.mark.asyncio(lo
 async def misbehave(liar, neighbour):
     """Let a device be honest, then lie, then be honest again."""
     await liar.more(10)
-    lie, _ = LIES[liar.name]
-    before, told = neighbour.answers, liar.lies + LIES_TOLD
-    liar.lying, liar.late_s = lie, LATE_S if lie is None else 0.0
-    await until(lambda: liar.lies >= told, f"{liar.name} to be asked")
-    if liar.name in {"slow", "silent"}:
+    before, told = neighbour.answers, liar.misdeeds + LIES_TOLD
+    liar.lying, liar.late_s, _ = LIES[liar.name]
+    await until(lambda: liar.misdeeds >= told, f"{liar.name} to be asked")
+    if liar.name in {"slow", "silent", "late"}:
         # The agent has waited twice for two seconds; at ten polls a second the neighbour kept on.
         assert neighbour.answers - before > 20, "the neighbours keep their pace"
     liar.lying, liar.late_s = None, 0.0
@@ -63,9 +64,13 @@ async def devices_misbehave(ground):
             seen = books.of(liar.name, point)
             bad = seen.select(np.isnan(seen.value))
             assert FALSE not in seen.value, "a bad answer is never a value"
-            assert int(LIES[liar.name][1]) in bad.quality, (liar.name, bad.quality)
-    asked = sum(liar.lies for liar in liars)
-    return books.account("device silent, slow, garbage, foreign ids", len(LIES), f"{asked} lies")
+            assert int(LIES[liar.name][2]) in bad.quality, (liar.name, bad.quality)
+    late = sum(books.late_answers(life) for life in watched.lives)
+    assert late >= LIES_TOLD, "an answer that comes late is no value"
+    lies = sum(len(liar.lies_after) for liar in liars)
+    return books.account(
+        "device silent, slow, garbage, foreign ids", len(LIES), f"{lies} lies, {late} late answers"
+    )
 
 
 async def serial_line_unplugged(ground):
@@ -94,6 +99,8 @@ async def serial_line_unplugged(ground):
 
 class Publisher(Meter):
     """Publishes a growing number to a broker; counts what the broker has taken."""
+
+    is_asked = False
 
     def __init__(self, name, port):
         super().__init__(name)
