@@ -126,6 +126,7 @@ class Replay:
 class ReplayType:
     """The entry point ``replay``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/replay.md"
     device_settings: type[msgspec.Struct] = ReplayDevice
     point_settings: type[msgspec.Struct] = ReplayPoint
 
