@@ -89,7 +89,7 @@ def show_one(options: Any) -> int:
 def _print(one: Capabilities) -> None:
     from citytwin_edge.catalogue.abilities import meaning_of
 
-    print(f"{output.paint(one.name, 'bold')}: {one.title}")
+    print(f"{output.paint(one.name, 'bold')}  {one.title}")
     print(f"from: {one.distribution or 'not known'}")
     if one.guide:
         print(f"guide: {one.guide}")
@@ -136,4 +136,4 @@ def _print_fields(title: str, tables: Sequence[Table]) -> None:
 def _print_wrapped(text: str, after: str, first: str = "") -> None:
     width = min(WIDTH_MAX, shutil.get_terminal_size().columns)
     print(textwrap.fill(text, width, initial_indent=first, subsequent_indent=after,
-                        break_long_words=False))  # fmt: skip
+                        break_long_words=False, break_on_hyphens=False))  # fmt: skip
