@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from citytwin_edge.catalogue.documents import documents
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 START_S_MAX = 120.0
@@ -132,6 +134,13 @@ def screens() -> None:
         browser.close()
 
 
+def adapters() -> None:
+    """Write the pages about adapters and profiles from their code and files."""
+    (DOCS / "adapters").mkdir(exist_ok=True)
+    for name, text in documents().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
 GATEWAY_VIEWS: dict[str, tuple[str, Literal["light", "dark"]]] = {
     "kk": ("#", "dark"),
     "ru": ("#device=pump-1", "light"),
@@ -222,6 +231,7 @@ async def take_gateway_pictures() -> None:
 
 
 STEPS = (
+    Step("adapters", tuple(documents()), adapters),
     Step("examples", (), examples),
     Step("screens", tuple(f"pictures/page-{language}.png" for language in LANGUAGES), screens),
     Step("gateway", tuple(f"pictures/gateway-{language}.png" for language in LANGUAGES), gateway),

@@ -289,6 +289,11 @@ class AdapterType(Protocol):
     An adapter type may have ``examples``: connections that are whole, a dict of fields of
     ``[[device]]`` each, as documents would show them; profiles are checked with the first that
     fits.
+
+    It may have a ``guide``: where a technician reads how it is used, a link or a document's path.
+    What a field means is said once, in the Attributes section of its struct's docstring or by
+    ``msgspec.Meta(description=…)``; ``citytwin-edge adapters show`` and its page are made from
+    that. What can be done is read off the class that ``build`` is annotated to return.
     """
 
     device_settings: type[msgspec.Struct]

@@ -48,7 +48,12 @@ class Source(StrEnum):
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True):
-    """A closed interval [low, high] in the point's unit; either end may be infinite."""
+    """A closed interval [low, high] in the point's unit; either end may be infinite.
+
+    Attributes:
+        low: the lowest value that belongs to it.
+        high: the highest value that belongs to it.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -63,7 +68,13 @@ class Span(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """A position on Earth: WGS 84 longitude and latitude in degrees, elevation in metres."""
+    """A position on Earth: WGS 84 longitude and latitude in degrees, elevation in metres.
+
+    Attributes:
+        lon: longitude in degrees, east positive.
+        lat: latitude in degrees, north positive.
+        elevation_m: height above sea level; None where it is not known.
+    """
 
     lon: float
     lat: float
@@ -76,7 +87,13 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Label(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What people read, in Kazakh, Russian and English; an empty one falls back to another."""
+    """What people read, in Kazakh, Russian and English; an empty one falls back to another.
+
+    Attributes:
+        kk: in Kazakh.
+        ru: in Russian.
+        en: in English.
+    """
 
     kk: str = ""
     ru: str = ""

@@ -47,10 +47,20 @@ class DeviceSection(msgspec.Struct, kw_only=True):
     """What every ``[[device]]`` may have; the rest belongs to its adapter.
 
     Attributes:
+        name: what the device is called on this gateway; a part of its points' ids.
+        adapter: the protocol it speaks; comes from the profile where there is one.
         profile: ``vendor/model`` of the catalogue; it brings adapter, settings and points.
         points: which points of the profile; all of them when left out.
-        feeds: the city object to which the profile's points belong.
+        feeds: the city object (URN) to which the profile's points belong.
+        period_s: how often it is read.
         slow_period_s: how often points of ``pace = "slow"`` are read.
+        timeout_s: how long one reading of all its points may take.
+        stale_after_s: after so long without a fresh value its points are stale; for devices that
+            speak by themselves.
+        backoff_s: how much longer the gateway waits after each failed reading.
+        backoff_s_max: the longest that it waits before it tries a failing device again.
+        label: its name for people.
+        place: where it is: [longitude, latitude] or with the height; the gateway's when left out.
     """
 
     name: str
@@ -80,7 +90,23 @@ class DeviceSection(msgspec.Struct, kw_only=True):
 
 
 class PointSection(PointRules, frozen=True, kw_only=True):
-    """What every ``[[device.point]]`` may have, the kernels' fields among it."""
+    """What every ``[[device.point]]`` may have, the kernels' fields among it.
+
+    Attributes:
+        name: what the point is called; the last part of its id.
+        unit: UCUM code of its values after scale and offset.
+        kind: what the numbers mean.
+        scale: what the device's number is multiplied by to be in ``unit``.
+        offset: what is added after that.
+        label: its name for people.
+        valid: what the instrument can measure; outside it a sample is uncertain.
+        normal: what the operator calls normal; outside it an alarm is raised.
+        writable: the limits of what may be commanded; without it nothing may.
+        write: further rules for commands.
+        pace: whether it is read each ``period_s`` or each ``slow_period_s`` of the device.
+        feeds: URN of the city object that it belongs to.
+        attribute: the attribute of that object which it gives.
+    """
 
     name: str
     unit: str = "1"

@@ -59,6 +59,7 @@ class WriteRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         interval_s_min: the shortest time between two commands.
         tolerance: how far the read-back may be from what was set; half a step if left out.
         failsafe: what the gateway sets by itself when its hub is gone for ``failsafe_after_s``.
+        failsafe_after_s: how long the hub must be gone for that.
     """
 
     step: Annotated[float, msgspec.Meta(gt=0, le=1e300)] | None = None

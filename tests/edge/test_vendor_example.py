@@ -72,6 +72,17 @@ def test_a_technician_uses_it_like_any_other(commands: Path, gauge: int, tmp_pat
     assert temperature["quality"] == "bad: refused"
 
 
+def test_its_capabilities_are_shown_like_ours(commands: Path, tmp_path: Path) -> None:
+    agent = commands / "citytwin-edge"
+    listed = json.loads(call(agent, "adapters", "list", "--json", cwd=tmp_path))
+    row = next(one for one in listed if one["adapter"] == "gauge")
+    assert (row["can"], row["from"]) == (["reads"], "example-gauge 1.0.0")
+    shown = json.loads(call(agent, "adapters", "show", "--json", "gauge", cwd=tmp_path))
+    fields = [*shown["device"][0]["fields"], *shown["point"][0]["fields"]]
+    assert [field["name"] for field in fields if field["meaning"]] == ["host", "port", "tag"]
+    assert {"bad: silent", "bad: malformed"} <= {one["words"] for one in shown["reasons"]}
+
+
 def test_a_mistake_in_the_vendors_fields_is_named(commands: Path, tmp_path: Path) -> None:
     config = tmp_path / "edge.toml"
     config.write_text((EXAMPLE / "edge.toml").read_text().replace('tag = "temp"', 'tga = "temp"'))

@@ -16,14 +16,23 @@ LINE_BYTES_MAX = 200
 
 
 class GaugeDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The fields of [[device]] that are ours."""
+    """The fields of [[device]] that are ours.
+
+    Attributes:
+        host: name or address of the gauge.
+        port: its TCP port.
+    """
 
     host: str
     port: int = 4001
 
 
 class GaugePoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The fields of [[device.point]] that are ours: the name that the gauge gives a value."""
+    """The fields of [[device.point]] that are ours.
+
+    Attributes:
+        tag: the name that the gauge gives the value: level or temp.
+    """
 
     tag: str
 

@@ -290,6 +290,7 @@ def _found(address: str, one: _Met) -> Found:
 class BleType:
     """The entry point ``ble``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/ble.md"
     device_settings: type[msgspec.Struct] = BleDevice
     point_settings: type[msgspec.Struct] = BlePoint
     examples: Sequence[dict[str, Any]] = ({"address": "A4:C1:38:5A:20:7F"},)

@@ -45,18 +45,20 @@ class BleDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         address: its Bluetooth address, as ``scan`` shows it.
-        hci: the Bluetooth adapter that hears it.
+        hci: the gateway's Bluetooth adapter that hears it.
         mode: its values are in what it says to everybody (advertised), or in characteristics that
             are read (polled) or that it tells of by itself (notified).
         format: of its advertisements; auto: whichever fits.
-        key, key_file: what they are encrypted with, in hexadecimal digits; the file holds it alone.
-        section, match: with format "bytes", which advertisement: ``company:0499`` or
-            ``service:181a``, and the hexadecimal bytes with which it begins.
-        scan: whether to ask devices for a second part of what they say.
+        key: what they are encrypted with, in hexadecimal digits.
+        key_file: a file that holds the key alone, instead of ``key``.
+        section: with format "bytes", which advertisement: ``company:0499`` or ``service:181a``.
+        match: with format "bytes", the hexadecimal bytes with which that section begins.
+        scan: whether to ask devices for a second part of what they say (active).
         repeat_s: a value without a counter that is heard again counts again after so long.
         scan_s: how long a scan lasts.
-        order: of numbers in bytes that name none; Bluetooth sends the low byte first.
-        separator, decimal: of text in characteristics.
+        order: byte order of numbers that name none; Bluetooth sends the low byte first.
+        separator: between the columns of text in characteristics.
+        decimal: decimal point or comma of text in characteristics.
         keep_connected: do not part after each poll.
         connect_timeout_s: how long finding and connecting it may take.
     """
@@ -152,8 +154,8 @@ class BlePoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Where a point is: a field of the format, or bytes of an advertisement or a characteristic.
 
     Attributes:
-        field: of the device's format, or ``rssi`` or ``name``.
-        characteristic: UUID, of 4 hexadecimal digits or whole.
+        field: which value of the device's format it is, or ``rssi`` or ``name``.
+        characteristic: UUID of what is read, of 4 hexadecimal digits or whole.
     """
 
     field: str = ""

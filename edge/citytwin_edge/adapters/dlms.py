@@ -27,6 +27,7 @@ from citytwin_edge.adapters.meter_listener import (
 class DlmsType:
     """The entry point ``dlms``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/dlms.md"
     device_settings: type[msgspec.Struct] = DlmsDevice
     examples = ({"serial": "/dev/ttyUSB0"}, {"listen": "udp", "bind": "192.0.2.1"})
     point_settings: type[msgspec.Struct] = DlmsPoint

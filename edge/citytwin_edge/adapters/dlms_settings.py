@@ -35,16 +35,22 @@ class DlmsDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A meter's own settings.
 
     Attributes:
-        serial: the port at which it is heard; or ``host`` and ``port`` of a serial server or
-            radio gateway to connect to; or ``listen``.
-        listen: wait for meters that connect (tcp) or send (udp) to ``bind``, ``port``.
+        serial: the port at which it is heard; or ``host`` and ``port``, or ``listen``.
+        host: a serial server or radio gateway to connect to.
+        port: TCP or UDP port of ``host`` or of ``bind``.
+        listen: wait for meters that connect (tcp) or send (udp) to ``bind`` and ``port``.
         bind: the address of this machine to wait at; 0.0.0.0 for all that it has.
         peer: the IP address from which this meter is heard, where several share a port.
-        system_title: 16 hex digits by which its ciphered messages are known, or else left alone.
-        framing: hdlc, mbus (M-Bus frames of Austria), or wrapper (TCP and UDP).
-        baud, parity, stop_bits: of the serial port; eight data bits.
-        key: the global unicast key, 32 hex digits; authentication_key: what checks the sender.
-        clock: stamps are the gateway's, or the meter's.
+        system_title: 16 hexadecimal digits by which its ciphered messages are known, or else left
+            alone.
+        framing: hdlc, mbus (M-Bus frames of Austria), or wrapper (TCP and UDP); wrapper with
+            ``listen``, else hdlc.
+        baud: speed of the serial port.
+        parity: parity of the serial port; eight data bits.
+        stop_bits: stop bits of the serial port.
+        key: the global unicast key that opens its messages; 32 hexadecimal digits.
+        authentication_key: what checks who sent them; 32 hexadecimal digits.
+        clock: whose clock stamps the samples.
         utc_offset_h: by how many hours the meter's clock is ahead of UTC in winter; needed where
             its times name no offset.
         reply_timeout_s: a message that pauses for longer is given up.
@@ -141,7 +147,7 @@ class DlmsPoint(ObisSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Which value of a pushed message a point is, by its code or by its place.
 
     Attributes:
-        index: its place in a list without codes, from 1.
+        index: its place in a list without codes, from 1; 0: it is found by its code.
         of: how many elements such a list has; empty: any number.
     """
 

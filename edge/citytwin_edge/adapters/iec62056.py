@@ -259,6 +259,7 @@ class Iec62056:
 class Iec62056Type:
     """The entry point ``iec62056``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/iec62056.md"
     device_settings: type[msgspec.Struct] = IecDevice
     examples = ({"serial": "/dev/ttyUSB0"}, {"host": "192.0.2.7"})
     point_settings: type[msgspec.Struct] = IecPoint

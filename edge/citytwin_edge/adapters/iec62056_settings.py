@@ -32,7 +32,9 @@ class LineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Where a meter's line ends, for all adapters of meters.
 
     Attributes:
-        serial: its port; or ``host`` and ``port`` of a serial server that passes bytes on.
+        serial: its port; or ``host`` and ``port``.
+        host: a serial server that passes bytes on.
+        port: TCP port of that serial server.
         parity: where characters of 7 bits with even parity are made and checked: in software, on a
             port of 8 bits, which every port can be; by the port; or none: 8N1, or a serial server
             that does it. By default software at a port, none behind a server.

@@ -77,6 +77,7 @@ class Mbus:
 class MbusType:
     """The entry point ``mbus``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/mbus.md"
     device_settings: type[msgspec.Struct] = MbusDevice
     examples = (
         {"serial": "/dev/ttyUSB0", "id": "06855817"},

@@ -21,7 +21,10 @@ class RecordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Attributes:
         quantity: what is measured: one of :data:`citytwin_edge.wire.mbus_vif.QUANTITIES`.
         unit: unit in which the meter tells it (W.h, J, m3, …), where it tells it in two.
-        storage, tariff, subunit, function: as the meter numbers them.
+        storage: storage number, as the meter counts them; 0: the current value.
+        tariff: tariff number, as the meter counts them; 0: all together.
+        subunit: subunit number, as the meter counts them.
+        function: whether it is the value itself, its highest or lowest, or that of an error.
         qualifiers: in which way it is meant, all of them, in any order.
     """
 
@@ -64,10 +67,10 @@ class MbusPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Where a point is in a meter's telegrams: exactly one of the first four.
 
     Attributes:
-        record: by what it is.
-        dif_vif: by the bytes of its header, as ``probe`` shows them: ``"04 13"``.
+        record: a record, by what it is.
+        dif_vif: a record, by the bytes of its header, as ``probe`` shows them: ``"04 13"``.
         header: not a record, but a field of the telegram's header.
-        index: by its place among all records, from 0; the last resort, since it may move.
+        index: a record, by its place among all, from 0; the last resort, since it may move.
         bits: [lowest, highest] bit of a whole number that counts, or [bit].
         sentinel: raw numbers that mean "no value".
     """

@@ -83,10 +83,17 @@ class MbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A meter's own settings.
 
     Attributes:
-        serial: port of the level converter; or ``host`` and ``port`` of one in the network.
-        baud, parity, stop_bits: of the bus.
+        serial: port of the level converter; or ``host`` and ``port``.
+        host: a level converter in the network.
+        port: TCP port of that converter.
+        baud: speed of the bus.
+        parity: parity of the bus.
+        stop_bits: stop bits of the bus.
         address: primary address, 0 to 250, or 254 where there is one meter only.
-        id, manufacturer, version, medium: secondary address, instead of or beside ``address``.
+        id: secondary address: the 8 digits on the meter; F stands for any digit.
+        manufacturer: secondary address: its three letters; empty: any.
+        version: secondary address: generation of the meter; any when left out.
+        medium: secondary address: what it measures, as a number; any when left out.
         fabrication: fabrication number, to tell meters of one secondary address apart.
         key: of a meter that encrypts; 32 hexadecimal digits.
         initialise: begin each reading with SND_NKE.
@@ -96,9 +103,11 @@ class MbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             standard allows at this baud rate.
         retries: how often a request is sent again.
         echo: what is sent comes back before the answer.
-        time: whose clock stamps the samples; ``utc_offset_h``: of the meter's.
+        time: whose clock stamps the samples.
+        utc_offset_h: by how many hours the meter's clock is ahead of UTC.
         connect_timeout_s: how long a TCP connection may take.
-        scan, scan_s_max: which addresses a scan tries, and for how long.
+        scan: which addresses a scan tries.
+        scan_s_max: how long a scan may take.
     """
 
     serial: str = ""

@@ -28,7 +28,7 @@ class ObisSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         obis: its code, whole or short (1-0:1.8.0, 1.8.0), or another name that the meter has.
         storage: of which billing period it is (value group F); by default of none, it is now.
-        words: texts that stand for numbers.
+        words: texts that stand for numbers, and those numbers.
         sentinel: numbers or texts that mean "no value".
     """
 

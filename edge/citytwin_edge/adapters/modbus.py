@@ -351,6 +351,7 @@ def _fields(settings: ModbusDevice, bindings: Sequence[Binding]) -> list[Field]:
 class ModbusType:
     """The entry point ``modbus``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/modbus.md"
     device_settings: type[msgspec.Struct] = ModbusDevice
     examples: tuple[dict[str, Any], ...] = ({"host": "192.0.2.7"}, {"serial": "/dev/ttyUSB0"})
     point_settings: type[msgspec.Struct] = ModbusPoint

@@ -19,13 +19,19 @@ class ModbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         transport: ``tcp``, ``rtu`` (serial line) or ``rtu-over-tcp`` (transparent converter); by
             default ``rtu`` with a serial port and ``tcp`` with a host.
-        host, port: of the two TCP transports.
-        serial, baud, parity, stop_bits: of the serial line; eight data bits.
+        host: name or address of the two TCP transports.
+        port: TCP port of that host.
+        serial: serial port, of RTU.
+        baud: speed of the serial line.
+        parity: parity of the serial line; eight data bits.
+        stop_bits: stop bits of the serial line.
         unit: unit id; 1 to 247 on RTU, 0 to 255 on TCP.
         one_based: addresses are counted from 1, as in many manuals.
         order: byte order of points that name none.
-        gap_registers, block_registers: registers that may be read along to save a request, and
-            the most in one request; gap_bits, block_bits: the same for coils and discrete inputs.
+        gap_registers: registers between two points that may be read along to save a request.
+        block_registers: the most registers in one request.
+        gap_bits: coils or discrete inputs that may be read along to save a request.
+        block_bits: the most coils or discrete inputs in one request.
         reply_timeout_s: how long one answer may take, its transmission not counted. Behind a
             converter a little more than the converter's own time-out, so that an answer meant for
             one unit is never waited for at the cost of the next.

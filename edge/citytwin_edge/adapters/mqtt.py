@@ -288,6 +288,7 @@ def _excerpt(raw: bytes) -> str:
 class MqttType:
     """The entry point ``mqtt``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/mqtt.md"
     device_settings: type[msgspec.Struct] = MqttDevice
     examples = ({"host": "192.0.2.7"},)
     point_settings: type[msgspec.Struct] = MqttPoint

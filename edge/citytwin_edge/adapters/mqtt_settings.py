@@ -69,7 +69,9 @@ class MqttTime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         path: JSON path of the time; empty: nowhere.
-        format, utc_offset_h: how; see :class:`citytwin_edge.wire.stamps.Stamp`.
+        format: how it is written: ``auto``, or as in strptime; see
+            :class:`citytwin_edge.wire.stamps.Stamp`.
+        utc_offset_h: by how many hours the clock is ahead of UTC, for times that name no offset.
         optional: whether there are messages without a time; they have the time that they come.
     """
 
@@ -101,12 +103,16 @@ class Broker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A broker, and how the gateway is known to it.
 
     Attributes:
-        host, port: of the broker.
-        version: 3.1.1 or 5.
-        user, password_file: as the broker knows the gateway.
-        tls, ca_file: whether to encrypt, and who vouches for the broker; empty: the system's.
-        certificate_file, key_file: the gateway's own certificate.
-        client_id: empty: a random one.
+        host: name or address of the broker.
+        port: its TCP port; with ``tls`` it usually is 8883.
+        version: of MQTT: 3.1.1 or 5.
+        user: the name under which the broker knows the gateway.
+        password_file: a file that holds its password alone.
+        tls: whether to encrypt.
+        ca_file: who vouches for the broker; empty: the system's authorities.
+        certificate_file: the gateway's own certificate.
+        key_file: the key of that certificate.
+        client_id: under which the broker keeps the session; empty: a random one.
         keep_alive_s: how often the connection is tried when nothing else is said.
         connect_timeout_s: how long a connection may take.
     """
@@ -145,23 +151,27 @@ class MqttDevice(Broker, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A device's own settings: its broker and how it is reached.
 
     Attributes:
-        session_s: for how long the broker shall keep what was sent while the gateway was away;
-            0: not at all. MQTT 3.1.1 has no number for it: there the broker decides.
+        dialect: a convention that fills in what is left out; see ``mqtt_dialects``.
+        base: what the dialect lets people choose, such as the first level of its topics.
+        session_s: for how long the broker shall keep what was sent while the gateway was away; 0:
+            not at all. MQTT 3.1.1 has no number for it: there the broker decides.
         qos: at which messages are asked for and commands are sent.
         topic_name: what ``{device}`` stands for in topics; empty: the device's name.
         time: where and how its messages say what time it is.
-        separator, decimal: of text; ``order``: of numbers in bytes.
-        dialect: a convention that fills in what is left out; see ``mqtt_dialects``. ``base`` is
-            what it lets people choose.
+        separator: between the columns of a text.
+        decimal: decimal point or comma of a text.
+        order: byte order of numbers in bytes.
         topic: of points that name none.
         partial: whether a message may leave a point out: then it says nothing of it.
         records: JSON path of the records in a message; each counts like a message of its own.
         once: JSON paths that together say which message it is; one that comes again is left out.
-        tags, tags_end: of values in bytes that have a tag before them; see
+        tags: of values in bytes that have a tag before them: the bytes behind each tag; see
             :class:`citytwin_edge.wire.tagged.Tags`.
-        online_topic, online_path: where the device, or the broker in its stead (last will), says
-            whether it is there; ``offline`` is what then makes it silent at once (empty:
-            "offline").
+        tags_end: bytes at the end of such a message that are no value, such as a checksum.
+        online_topic: where the device, or the broker in its stead (last will), says whether it is
+            there.
+        online_path: JSON path of that; empty: the payload is it.
+        offline: what then makes it silent at once; empty: "offline".
     """
 
     dialect: DialectName = ""
@@ -232,7 +242,8 @@ class MqttPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_fields=
         f_port: the LoRaWAN port of its messages (dialect thethingsstack).
         time: where and how the message says its time; what is left out is the device's.
         encoding: of bytes that come as text, and of a command in its envelope.
-        command_topic, command: where and what is published to set it; empty: the number.
+        command_topic: where it is published to set it.
+        command: what is published to set it, with ``{value}`` or ``{word}``; empty: the number.
         envelope: a text around the command, which stands in it for ``{command}``, encoded.
         command_port: the LoRaWAN port that it is sent to (dialect thethingsstack).
     """

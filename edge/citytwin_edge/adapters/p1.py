@@ -29,6 +29,7 @@ def new_cutter(settings: P1Device) -> Cutter:
 class P1Type:
     """The entry point ``p1``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/dlms.md"
     device_settings: type[msgspec.Struct] = P1Device
     examples = ({"serial": "/dev/ttyUSB0"}, {"host": "192.0.2.7"})
     point_settings: type[msgspec.Struct] = P1Point

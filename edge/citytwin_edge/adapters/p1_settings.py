@@ -30,11 +30,13 @@ class P1Device(LineSettings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A meter's own settings, besides those of its line.
 
     Attributes:
-        baud, parity: 115200 and none (8N1); of meters before DSMR 4: 9600 and software (7E1).
+        baud: speed of the port; 115200, of meters before DSMR 4: 9600.
+        parity: none (8N1), of meters before DSMR 4: software (7E1).
         crc: telegrams have a CRC, as all have since DSMR 4.
         channel: a gas, water or heat meter behind the meter, at this channel of its M-Bus; codes
             that name no channel are of this one.
-        key, authentication_key: open ciphered telegrams (Luxembourg, Austria); 32 hex digits each.
+        key: opens ciphered telegrams (Luxembourg, Austria); 32 hexadecimal digits.
+        authentication_key: checks who sent them; 32 hexadecimal digits.
         clock: stamps are the gateway's, or the meter's, and of sub meters their own.
         utc_offset_h: by how many hours the meter's clock is ahead of UTC in winter.
         reply_timeout_s: a telegram that pauses for longer is given up.

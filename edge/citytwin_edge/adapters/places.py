@@ -26,9 +26,16 @@ class PlaceSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Where something is in a message: in its text, or ``at`` some byte of it.
 
     Attributes:
-        column, columns, chars, pattern, group: in text; see
-            :class:`citytwin_edge.wire.texts.TextField`.
-        at, type, order, length: in bytes; see :class:`citytwin_edge.wire.fields.Field`.
+        column: which column of the text it is, from 1; 0: the whole text.
+        columns: several columns, counted from 1, that belong together and are joined by a blank.
+        chars: [first, last] character of the text, from 1.
+        pattern: a regular expression that finds it.
+        group: which group of ``pattern`` it is, by name or number; empty: the one called ``value``,
+            else the first, else all that matched.
+        at: the first byte of a number in bytes, from 0.
+        type: how the number is written in bytes; uint8 when left out.
+        order: byte order of that number; the device's when left out.
+        length: bytes of a string.
     """
 
     column: Count = 0
@@ -83,9 +90,10 @@ class ValueSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fie
     """Where a point's value is, and how it is written.
 
     Attributes:
-        bits, digits: of a number in bytes, as in Modbus.
+        bits: [lowest, highest] bit that counts of a number in bytes, or [bit].
+        digits: how many digits of a BCD number in bytes count, from the lowest; 0: all.
         sentinel: numbers (in bytes raw ones) or texts that mean "no value".
-        words: texts that stand for numbers.
+        words: texts that stand for numbers, and those numbers.
         form: how a number is written in text; see :class:`citytwin_edge.wire.texts.Numeral`.
     """
 

@@ -41,7 +41,11 @@ class ReplayDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class ReplayPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a point is in the recording: ``recorded`` is its name there, if it has another."""
+    """Where a point is in the recording.
+
+    Attributes:
+        recorded: its name there, where it has another.
+    """
 
     recorded: str = ""
 
@@ -122,6 +126,7 @@ class Replay:
 class ReplayType:
     """The entry point ``replay``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/replay.md"
     device_settings: type[msgspec.Struct] = ReplayDevice
     point_settings: type[msgspec.Struct] = ReplayPoint
 

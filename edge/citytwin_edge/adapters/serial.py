@@ -91,6 +91,7 @@ class Listening(Instrument):
 class SerialType:
     """The entry point ``serial``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/serial.md"
     device_settings: type[msgspec.Struct] = SerialDevice
     point_settings: type[msgspec.Struct] = SerialPoint
     examples: Sequence[dict[str, Any]] = (

@@ -7,8 +7,9 @@ from typing import Final
 
 from citytwin.adapter import Binding, Exchange, Probed, Site
 from citytwin.errors import DeviceMalformed
+from citytwin_edge.adapters.serial_framing import LineSettings
 from citytwin_edge.adapters.serial_messages import Messages, Reading
-from citytwin_edge.adapters.serial_settings import LineSettings, SerialDevice
+from citytwin_edge.adapters.serial_settings import SerialDevice
 from citytwin_edge.wire.templates import Template
 
 SHOWN_BYTES_MAX: Final = 64

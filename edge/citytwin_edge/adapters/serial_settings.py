@@ -21,7 +21,8 @@ from citytwin_edge.adapters.places import (
     Separator,
     ValueSettings,
 )
-from citytwin_edge.wire.checksums import Checksum, Crc, Kind
+from citytwin_edge.adapters.serial_framing import ChecksumSettings, FrameSettings, LineSettings
+from citytwin_edge.wire.checksums import Checksum
 from citytwin_edge.wire.fields import Order
 from citytwin_edge.wire.frames import FrameCutter, FrameLayout
 from citytwin_edge.wire.lines import LineCutter, LineLayout
@@ -32,57 +33,6 @@ from citytwin_edge.wire.templates import Template
 _ANY: Final = r"\?"
 _MARK_PARTS: Final = re.compile(r"\\\?|(?:\\(?!\?).?|[^\\])+", re.DOTALL)
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=60)]
-LengthMax = Annotated[int, msgspec.Meta(ge=8, le=1024)]
-
-
-class LineSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a line is told from the next; see :class:`citytwin_edge.wire.lines.LineLayout`."""
-
-    terminator: str = "\r\n"
-    start: str = ""
-    length_max: LengthMax = 256
-
-
-class FrameSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a frame is told from the next; see :class:`citytwin_edge.wire.frames.FrameLayout`."""
-
-    start: str = ""
-    end: str = ""
-    length: Count = 0
-    length_at: Count | None = None
-    length_bytes: Literal[1, 2] = 1
-    length_order: Literal["big", "little"] = "big"
-    length_adds: Annotated[int, msgspec.Meta(ge=-1024, le=1024)] = 0
-    escape: str = ""
-    escape_xor: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
-    length_max: LengthMax = 256
-
-
-class ChecksumSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """By what a disturbed message is known; see :class:`citytwin_edge.wire.checksums.Checksum`.
-
-    Attributes:
-        width, poly, init, reflected, xor_out: of a CRC without a name.
-    """
-
-    kind: Kind
-    order: Literal["big", "little"] = "big"
-    first: Count = 0
-    mark: str = ""
-    after_end: bool = False
-    width: Literal[8, 16, 24, 32] | None = None
-    poly: Annotated[int, msgspec.Meta(ge=0)] | None = None
-    init: Annotated[int, msgspec.Meta(ge=0)] = 0
-    reflected: bool = False
-    xor_out: Annotated[int, msgspec.Meta(ge=0)] = 0
-
-    def crc(self) -> Crc | None:
-        """Return the CRC that the parameters are of; None where there are none (ValueError)."""
-        if self.width is None or self.poly is None:
-            if self.width or self.poly or self.init or self.reflected or self.xor_out:
-                raise ValueError("a CRC without a name needs both width and poly")
-            return None
-        return Crc(self.width, self.poly, self.init, self.reflected, self.xor_out)
 
 
 class WakeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,8 +85,11 @@ class TimeSettings(PlaceSettings, frozen=True, kw_only=True, forbid_unknown_fiel
     """Where an instrument says what time it is.
 
     Attributes:
-        format, utc_offset_h: how; see :class:`citytwin_edge.wire.stamps.Stamp`.
-        match, match_at: which messages have it: those with these bytes at that place.
+        format: how it is written: ``auto``, or as in strptime; see
+            :class:`citytwin_edge.wire.stamps.Stamp`.
+        utc_offset_h: by how many hours the clock is ahead of UTC, for times that name no offset.
+        match: bytes by which the messages that have it are known; the device's when left out.
+        match_at: where these bytes stand, from 0.
         only_when: what the message must say for its time to be believed.
     """
 
@@ -160,12 +113,14 @@ class SerialPoint(ValueSettings, frozen=True, kw_only=True, forbid_unknown_field
     """Where a point is in an instrument's messages, and how it is asked for and commanded.
 
     Attributes:
-        match, match_at: which messages have it: those with these bytes at that place.
+        match: bytes by which the messages that have it are known; the device's when left out.
+        match_at: where these bytes stand, from 0.
         only_when: what the message must say for the value to count; else there is none.
         clock: the value is by how many seconds the instrument's clock is ahead of the gateway's.
         request: what is sent to have this point; the device's by default.
         command: what is sent to set it, with ``{value}`` or ``{word}``.
-        command_answer, command_refusal: bytes by which the instrument says yes, or no.
+        command_answer: bytes by which the instrument says yes.
+        command_refusal: bytes by which the instrument says no.
     """
 
     match: str | None = None
@@ -192,13 +147,27 @@ class SerialDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """An instrument's own settings.
 
     Attributes:
-        serial: its port; or ``host`` and ``port`` of a serial server that passes bytes on.
-        baud, data_bits, parity, stop_bits, flow_control, rs485: of the serial port.
+        serial: its port; or ``host`` and ``port``.
+        host: a serial server that passes bytes on.
+        port: TCP port of that serial server.
+        baud: speed of the serial port.
+        data_bits: data bits of the serial port.
+        parity: parity of the serial port.
+        stop_bits: stop bits of the serial port.
+        flow_control: how the port holds the other end back.
+        rs485: let the port's driver switch the direction of a two-wire line.
         mode: it speaks by itself (listening), or when it is asked (polled).
         address: what ``{address}`` stands for in requests, commands and ``match``.
-        line, frame, checksum, time: how its messages are told apart and when they are of.
-        encoding, separator, decimal: of text; ``order``: of numbers in frames.
-        match, match_at: bytes at a place by which its messages are known.
+        line: how its lines are told apart.
+        frame: how its frames are told apart, where it sends bytes and not lines.
+        checksum: by what a disturbed message is known.
+        time: where it says what time it is.
+        encoding: of text.
+        separator: between the columns of a line.
+        decimal: decimal point or comma.
+        order: byte order of numbers in frames.
+        match: bytes by which its messages are known.
+        match_at: where these bytes stand, from 0.
         request: what is sent to have all points that name no other.
         wake: what it is told before it is asked.
         reply_timeout_s: how long it may be silent before its answer, and within a message.

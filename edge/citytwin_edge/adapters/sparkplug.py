@@ -249,6 +249,7 @@ def _described(event: Event) -> str:
 class SparkplugType:
     """The entry point ``sparkplug``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/sparkplug.md"
     device_settings: type[msgspec.Struct] = SparkplugDevice
     examples = ({"host": "192.0.2.7", "host_id": "gw", "group_id": "g", "edge_node_id": "n"},)
     point_settings: type[msgspec.Struct] = SparkplugPoint

@@ -25,10 +25,14 @@ class SparkplugDevice(Broker, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Attributes:
         host_id: under which the gateway says to all nodes that it, a host application, is there.
-        group_id, edge_node_id, device_id: as in its topics; no ``device_id``: the node itself.
+        group_id: the group, as in its topics.
+        edge_node_id: the edge node, as in its topics.
+        device_id: the node's device, as in its topics; empty: the node itself.
         reorder_s: how long a message may come late before its node is asked for its birth.
         rebirth: whether nodes may be asked for their birth.
-        separator, decimal: of texts; ``order``: of numbers in bytes.
+        separator: between the columns of a text.
+        decimal: decimal point or comma of a text.
+        order: byte order of numbers in bytes.
     """
 
     host_id: Identity

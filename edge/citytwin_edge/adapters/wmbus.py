@@ -177,6 +177,7 @@ def _late(one: Reading) -> Reading:
 class WmbusType:
     """The entry point ``wmbus``; see :class:`citytwin.adapter.AdapterType`."""
 
+    guide: Final = "docs/guides/mbus.md"
     device_settings: type[msgspec.Struct] = WmbusDevice
     examples = (
         {"serial": "/dev/ttyUSB0", "receiver": "im871a", "id": "76348799"},

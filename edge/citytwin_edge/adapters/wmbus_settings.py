@@ -25,9 +25,18 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     Attributes:
         topic: topic or filter of the telegrams.
+        host: name or address of the broker.
         path: JSON path of the telegram, a text; empty: the payload is it.
         qos: at which they are asked for.
-        host and the rest: see :class:`citytwin_edge.adapters.mqtt_settings.MqttDevice`.
+        port: TCP port of the broker.
+        version: of MQTT: 3.1.1 or 5.
+        user: the name under which the broker knows the gateway.
+        password_file: a file that holds its password alone.
+        tls: whether to encrypt.
+        ca_file: who vouches for the broker; empty: the system's authorities.
+        certificate_file: the gateway's own certificate.
+        key_file: the key of that certificate.
+        client_id: under which the broker keeps the session; empty: a random one.
     """
 
     topic: str
@@ -69,15 +78,21 @@ class WmbusDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A meter's own settings.
 
     Attributes:
-        serial: port of the receiver; or ``host`` and ``port`` of one in the network; or ``mqtt``.
+        serial: port of the receiver; or ``host`` and ``port``, or ``mqtt``.
+        host: a receiver in the network.
+        port: TCP port of that receiver.
+        mqtt: a broker that a receiver publishes to.
         receiver: how it writes telegrams: lines of text, or as a stick of IMST or Amber does.
         baud: of its port; by default what such receivers have.
         rssi: an AMB8465 is set to add the strength of the signal.
         start: what is sent to it when its port is opened, as ``X21\\r\\nbrc\\r\\n`` to a CUL.
-        mqtt: a broker where a receiver publishes.
-        id: the 8 digits on the meter; manufacturer, version, medium: where these are not enough.
+        id: the 8 digits on the meter.
+        manufacturer: its three letters, where the id is not enough.
+        version: generation of the meter, where the id is not enough.
+        medium: what it measures, as a number, where the id is not enough.
         key: 32 hexadecimal digits, where it encrypts.
-        time: whose clock stamps the samples; ``utc_offset_h``: of the meter's.
+        time: whose clock stamps the samples.
+        utc_offset_h: by how many hours the meter's clock is ahead of UTC.
         connect_timeout_s: how long a TCP connection may take.
         scan_s_max: for how long a scan listens.
     """

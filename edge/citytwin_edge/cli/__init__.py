@@ -11,6 +11,7 @@ from typing import Final
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
 from citytwin_edge.cli import (
+    adapters,
     commissioning,
     devices,
     examining,
@@ -30,6 +31,7 @@ GROUPS: Final = (
     devices,
     handover,
     profiles,
+    adapters,
     hub,
     looking,
     watching,

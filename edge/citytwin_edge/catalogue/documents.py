@@ -1,0 +1,45 @@
+"""Documents: the pages of docs/ about our own adapters and profiles, made from code and files."""
+
+from __future__ import annotations
+
+import posixpath
+from functools import cache, partial
+from typing import Final
+
+from citytwin_edge import plugins
+from citytwin_edge.catalogue.adapter_page import overview, page
+from citytwin_edge.catalogue.capabilities import described
+from citytwin_edge.catalogue.fields import tables
+from citytwin_edge.catalogue.profiles_page import profiles_page
+from citytwin_edge.catalogue.shelf import OURS, Shelf
+from citytwin_edge.device_tables import DeviceSection, PointSection
+
+ADAPTERS: Final = "adapters"
+PROFILES: Final = "profiles.md"
+
+
+def own_adapters() -> list[str]:
+    """Return the adapters of this distribution; a vendor's has its page at the vendor's."""
+    places = plugins.installed()
+    return sorted(name for name in places if places[name].startswith("citytwin_edge."))
+
+
+@cache
+def documents() -> dict[str, str]:
+    """Return the text of each page by its path below docs/.
+
+    Raises:
+        ConfigError: an adapter cannot be imported, or a profile's file is wrong.
+    """
+    shelf = Shelf([OURS])
+    known = [described(name, shelf) for name in own_adapters()]
+    made = {f"{ADAPTERS}/{one.name}.md": page(one, partial(_link, ADAPTERS)) for one in known}
+    device, point = tables(DeviceSection, "device"), tables(PointSection, "device.point")
+    made[f"{ADAPTERS}/README.md"] = overview(known, device, point)
+    made[PROFILES] = profiles_page(shelf)
+    return made
+
+
+def _link(folder: str, path: str) -> str:
+    """Return a link to one of our documents from a page in a folder of docs/."""
+    return path if "://" in path else posixpath.relpath(path, f"docs/{folder}")

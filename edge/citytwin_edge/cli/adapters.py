@@ -1,0 +1,139 @@
+"""Commands about adapters: adapters list, show."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from citytwin.errors import ConfigError
+from citytwin_edge.cli import options as common
+from citytwin_edge.cli import output
+
+if TYPE_CHECKING:
+    from citytwin_edge.catalogue.capabilities import Capabilities
+    from citytwin_edge.catalogue.fields import Table
+
+WRONG: Final = 2
+"""Exit code of ``adapters list`` when an installed adapter cannot be used."""
+WIDTH_MAX: Final = 100
+
+
+def add_to(commands: Any) -> None:
+    """Add the commands of this module."""
+    words = "what speaks to devices, ours and vendors'"
+    whole = commands.add_parser("adapters", help=words, description=words)
+    what = whole.add_subparsers(required=True, metavar="WHAT")
+
+    words = "show which are installed, and what each can do"
+    command = what.add_parser("list", help=words, description=words)
+    command.add_argument("--json", action="store_true")
+    common.common(command, show_list)
+
+    words = "show one: what it can do, its fields, limits and reasons, the profiles that use it"
+    command = what.add_parser("show", help=words, description=words)
+    command.add_argument("adapter", help="its name, such as modbus")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true")
+    form.add_argument("--markdown", action="store_true", help="as a page for documents")
+    common.common(command, show_one)
+
+
+def show_list(options: Any) -> int:
+    """Show which adapters are installed; one that cannot be used is told and does not stop it."""
+    from citytwin_edge import plugins
+    from citytwin_edge.catalogue.capabilities import described
+    from citytwin_edge.catalogue.shelf import shelf_for
+
+    shelf = shelf_for(common.config_path(options))
+    rows = []
+    broken = False
+    for name in sorted(plugins.installed()):
+        row: dict[str, Any] = {"adapter": name}
+        try:
+            one = described(name, shelf)
+            row |= {"can": list(one.can), "profiles": len(one.profiles), "from": one.distribution,
+                    "for": one.title}  # fmt: skip
+        except ConfigError as error:
+            broken = True
+            row |= {"can": [], "profiles": 0, "from": "", "for": f"error: {error}"}
+        rows.append(row)
+    if not options.json:
+        main = ("reads", "listens", "writes", "scans")
+        rows = [row | {"can": " ".join(word for word in row["can"] if word in main)}
+                for row in rows]  # fmt: skip
+    output.show(rows, as_json=options.json)
+    return WRONG if broken else 0
+
+
+def show_one(options: Any) -> int:
+    """Show one adapter."""
+    import msgspec
+
+    from citytwin_edge.catalogue.adapter_page import page
+    from citytwin_edge.catalogue.capabilities import described
+    from citytwin_edge.catalogue.shelf import shelf_for
+
+    one = described(options.adapter, shelf_for(common.config_path(options)))
+    if options.json:
+        print(json.dumps(msgspec.to_builtins(one), ensure_ascii=False, indent=1))
+    elif options.markdown:
+        print(page(one), end="")
+    else:
+        _print(one)
+    return 0
+
+
+def _print(one: Capabilities) -> None:
+    from citytwin_edge.catalogue.abilities import meaning_of
+
+    print(f"{output.paint(one.name, 'bold')}  {one.title}")
+    print(f"from: {one.distribution or 'not known'}")
+    if one.guide:
+        print(f"guide: {one.guide}")
+    print()
+    for word in one.can:
+        by = [form.name for form in one.forms if word in form.can]
+        only = f" (only as {', '.join(by)})" if by and len(by) < len(one.forms) else ""
+        print(f"{word:9}{meaning_of(word)}{only}")
+    if not one.forms:
+        print("what it builds its code does not say: annotate what build returns")
+    for title, tables in (("[[device]]", one.device), ("[[device.point]]", one.point)):
+        _print_fields(title, tables)
+    print()
+    if one.refuses:
+        print(f"A configuration is refused when {one.refuses}")
+    rows = [{"quality": reason.words, "when": reason.meaning} for reason in one.reasons]
+    output.show(rows, as_json=False)
+    if one.limits:
+        print()
+        rows = [{"limit": limit.name, "at": f"{limit.value:g}", "of": limit.meaning}
+                for limit in one.limits]  # fmt: skip
+        output.show(rows, as_json=False)
+    if one.profiles:
+        print(f"\n{len(one.profiles)} profiles:")
+        _print_wrapped(", ".join(one.profiles), "  ")
+
+
+def _print_fields(title: str, tables: Sequence[Table]) -> None:
+    from citytwin_edge.catalogue.adapter_page import UNSAID, allowed
+
+    for table in tables:
+        if table.is_list:
+            continue
+        head = title if table is tables[0] else f"[{table.name}]"
+        print(f"\n{output.paint(head, 'bold')}  {table.meaning}")
+        for field in table.fields:
+            by_default = "" if field.default is None else f"by default {field.default}"
+            left = "must be there" if field.needed else by_default
+            print(f"  {output.paint(field.name, 'bold')}", end="")
+            _print_wrapped(f" = {allowed(field)}{f'; {left}' if left else ''}", "      ")
+            _print_wrapped(field.meaning or UNSAID, "      ", "      ")
+
+
+def _print_wrapped(text: str, after: str, first: str = "") -> None:
+    width = min(WIDTH_MAX, shutil.get_terminal_size().columns)
+    print(textwrap.fill(text, width, initial_indent=first, subsequent_indent=after,
+                        break_long_words=False, break_on_hyphens=False))  # fmt: skip

@@ -1,0 +1,83 @@
+"""The pages about adapters and profiles say what the code says, and the code says it of all."""
+
+import pytest
+
+from citytwin_edge import plugins
+from citytwin_edge.catalogue.capabilities import Capabilities, described
+from citytwin_edge.catalogue.documents import documents, own_adapters
+from citytwin_edge.catalogue.fields import Table, tables
+from citytwin_edge.catalogue.shelf import Shelf
+from citytwin_edge.device_tables import DeviceSection, PointSection
+from tests.tidy.sources import ROOT, report
+
+MAKE = "make docs ARGS=adapters"
+DOCS = ROOT / "docs"
+
+
+def known() -> list[Capabilities]:
+    return [described(name, Shelf([])) for name in own_adapters()]
+
+
+def unsaid(all_tables: list[Table]) -> list[str]:
+    """Return the tables and fields that have no meaning."""
+    wrong = [table.name for table in all_tables if not table.meaning]
+    return wrong + [
+        f"{table.name}.{field.name}"
+        for table in all_tables
+        for field in table.fields
+        if not field.meaning
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(documents()))
+def test_a_page_is_what_the_code_says(name: str) -> None:
+    path = DOCS / name
+    assert path.exists(), f"docs/{name} is missing; run: {MAKE}"
+    written = path.read_text(encoding="utf-8")
+    assert written == documents()[name], f"docs/{name} is old; run: {MAKE}"
+
+
+def test_no_page_is_of_an_adapter_that_is_gone() -> None:
+    there = {f"adapters/{path.name}" for path in (DOCS / "adapters").glob("*.md")}
+    report("These pages are of no adapter; remove them:", sorted(there - documents().keys()))
+
+
+def test_every_field_has_a_meaning() -> None:
+    wrong = [f"{one.name}: {what}" for one in known() for what in unsaid([*one.device, *one.point])]
+    common = tables(DeviceSection, "device") + tables(PointSection, "device.point")
+    wrong += [f"every device: {what}" for what in unsaid(common)]
+    report("The Attributes section of their structs does not say what these mean:", wrong)
+
+
+def test_every_adapter_says_what_it_is_and_can() -> None:
+    wrong = [
+        f"{one.name}: {what}"
+        for one in known()
+        for what in ("title", "distribution", "guide", "can", "forms", "reasons", "refuses")
+        if not getattr(one, what)
+    ]
+    wrong += [f"{one.name}: {form.name}" for one in known() for form in one.forms if not form.can]
+    report("The code of these adapters does not say it:", wrong)
+
+
+def test_an_adapter_and_its_guide_lead_to_each_other() -> None:
+    wrong = [
+        f"{one.guide}: adapters/{one.name}.md"
+        for one in known()
+        if f"(../adapters/{one.name}.md)" not in (ROOT / one.guide).read_text(encoding="utf-8")
+    ]
+    report("These guides have no link to the page:", wrong)
+
+
+def test_every_adapter_installed_here_is_ours() -> None:
+    # Else the pages and the tests above would leave one out without a word.
+    assert own_adapters() == sorted(plugins.installed())
+
+
+def test_what_is_unsaid_is_found() -> None:
+    class Silent(DeviceSection, kw_only=True):
+        """Something."""
+
+        colour: str = ""
+
+    assert unsaid(tables(Silent, "device")) == ["device.colour"]
