@@ -24,7 +24,7 @@ from citytwin.clock import Clock, SystemClock
 from citytwin.command import Command, Outcome, OutcomeState, Readback
 from citytwin.errors import CityTwinError
 from citytwin.history import Aggregates, Block, HistoryStore
-from citytwin.kernel import Holds, Kernel
+from citytwin.kernel import Holds, Kernel, KernelType
 from citytwin.model import Attribute, Model
 from citytwin.point import Kind, Label, Place, Point, Source, Span
 from citytwin.quality import Quality, Severity
@@ -48,6 +48,7 @@ __all__ = [
     "HistoryStore",
     "Holds",
     "Kernel",
+    "KernelType",
     "Kind",
     "Label",
     "Listens",

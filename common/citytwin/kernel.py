@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, runtime_checkable
+
+import msgspec
 
 from citytwin.batch import Batch, Int32
 from citytwin.point import Point
@@ -75,5 +78,27 @@ class Holds(Protocol):
 
         A sample that was held back, the end of an alarm that was raised. Comes after the last
         ``step``. ``inputs``: int32, shape (n,), indexes.
+        """
+        ...
+
+
+class KernelType(Protocol):
+    """What stands behind an entry point of group ``citytwin.kernels``.
+
+    ``settings`` is a msgspec struct with ``forbid_unknown_fields``: the gateway decodes a
+    ``[[kernel]]`` table's own fields into it and reports errors, a ``ValueError`` from its
+    ``__post_init__`` too, with file and line.
+    """
+
+    settings: type[msgspec.Struct]
+
+    def build(self, settings: Any, inputs: Sequence[Point]) -> Kernel:
+        """Return a kernel of these inputs, in this order; does no I/O.
+
+        Each output is of ``Source.DERIVED`` and its id is an input's with a dot and a name behind
+        it, such as ``gateway/station/temperature.dew-point``.
+
+        Raises:
+            ConfigError: settings and inputs do not fit together; the text is one sentence.
         """
         ...

@@ -16,7 +16,7 @@ from citytwin.batch import Batch, Int32
 from citytwin_edge import health
 from citytwin_edge.clocktrust import ClockTrust
 from citytwin_edge.gateway import Device, GatewayConfig, GatewayPoint
-from citytwin_edge.kernels import build
+from citytwin_edge.kernels import AddedKernel, build
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
@@ -118,7 +118,7 @@ class Assembly:
     def _number_points(self) -> None:
         """Number the points and put the kernels between them."""
         config, numbering = self.config, self._shop.numbering
-        kernels = build([(one.point, one.rules) for one in config.points])
+        kernels = build([(one.point, one.rules) for one in config.points], config.kernels)
         derived = [point for kernel in kernels.values() for point in kernel.outputs]
         names = [device.name for device in config.devices]
         own = health.points(config.name, config.label, config.place, names)
@@ -155,7 +155,10 @@ class Assembly:
                 and _STATE_OF[kernel](old[point]) == _STATE_OF[kernel](new[point])
             )
 
-        return self.pipeline.succeed(before.pipeline, stays)
+        theirs = {one.key: _standing(one, old) for one in before.config.kernels}
+        ours = {one.key: _standing(one, new) for one in self.config.kernels}
+        whole = {key for key, standing in ours.items() if theirs.get(key) == standing}
+        return self.pipeline.succeed(before.pipeline, stays, whole)
 
     def described(self, before: Assembly) -> str:
         """Return what has changed since the assembly before, in words."""
@@ -176,6 +179,17 @@ class Assembly:
 def _meaning(one: GatewayPoint) -> tuple[Any, ...]:
     """Return what values of a point must have in common to be compared with each other."""
     return (one.point.unit, one.point.kind, one.scale, one.offset)
+
+
+def _standing(one: AddedKernel, points: Mapping[str, GatewayPoint]) -> tuple[Any, ...]:
+    """Return what the state of a vendor's kernel stands on."""
+    inputs = []
+    for point in one.inputs:
+        origin = point.id  # of what is derived, that from which it is
+        while origin not in points:
+            origin = origin.rpartition(".")[0]
+        inputs.append((point.id, point.unit, point.kind, _meaning(points[origin])))
+    return (one.kernel, one.settings, inputs)
 
 
 def _abandon(adapters: Iterable[Adapter]) -> None:

@@ -28,6 +28,7 @@ from citytwin_edge.gateway import (
     nanoseconds,
     split_address,
 )
+from citytwin_edge.kernel_tables import kernels_of
 from citytwin_edge.kernels import build
 
 __all__ = ["DEVICES_MAX", "POINTS_MAX", "GatewayConfig", "load"]
@@ -89,7 +90,7 @@ def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConf
     """
     document = Document(path, raw)
     data = document.data
-    known = ("gateway", "outbox", "page", "device", "interlock")
+    known = ("gateway", "outbox", "page", "device", "kernel", "interlock")
     for name in data:
         if name not in known:
             raise document.error(f"is not known here; allowed are {', '.join(known)}", (name,))
@@ -111,6 +112,7 @@ def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConf
         flush_ns=nanoseconds(outbox.flush_ms / 1000),
         page=page.address(),
         devices=devices,
+        kernels=kernels_of(document, gateway.name, devices),
         interlocks=_interlocks(document, gateway.name, devices),
         raw=document.raw,
         remote=gateway.remote_config,

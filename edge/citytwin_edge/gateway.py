@@ -15,7 +15,7 @@ from citytwin.batch import SECOND_NS, Int32
 from citytwin.point import Kind, Label, Place, Point
 from citytwin_edge.commander import Interlock
 from citytwin_edge.failsafe import Secure
-from citytwin_edge.kernels.settings import PointRules
+from citytwin_edge.kernels.settings import AddedKernel, PointRules
 from citytwin_edge.poller import DeviceSpec
 
 MIB: Final = 1024 * 1024
@@ -169,6 +169,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
         flush_ns: how often samples are put into the outbox and sent.
         page: host and port where the gateway serves its own page; empty: nowhere.
         devices: in the file's order; their points together are the gateway's.
+        kernels: calculations that vendors' distributions bring.
         interlocks: what must hold for a point to be written.
         raw: the file as it was read.
         remote: what the hub may do with it.
@@ -187,6 +188,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
     page: str = ""
     devices: tuple[Device, ...] = ()
     interlocks: tuple[Interlock, ...] = ()
+    kernels: tuple[AddedKernel, ...] = ()
     raw: bytes = b""
     remote: Remote = Remote.KEEP_LIMITS
     trial_ns: int = 300 * SECOND_NS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -11,9 +11,15 @@ import numpy.typing as npt
 import structlog
 
 from citytwin.batch import Batch, Int32
-from citytwin.errors import MalformedError
-from citytwin.kernel import Holds, Kernel
+from citytwin.errors import BatchError, MalformedError
+from citytwin.kernel import (
+    SNAPSHOT_BYTES_MAX,
+    SNAPSHOT_BYTES_MAX_PER_POINT,
+    Holds,
+    Kernel,
+)
 from citytwin.point import Kind, Point
+from citytwin.quality import Quality
 from citytwin_edge.kernels.state import carried
 
 SAMPLES_MAX: Final = 200_000
@@ -61,6 +67,7 @@ class Pipeline:
         self._alarm = np.zeros(size, bool)
         for point in points:
             self._alarm[by_id[point.id]] = point.kind == Kind.ALARM
+        self._failing: set[str] = set()
         self._waiting: deque[Batch] = deque()
         self._samples = 0
         self._samples_max = samples_max
@@ -81,7 +88,7 @@ class Pipeline:
         self._waiting.clear()
         self._samples = 0
         for stage in self._stages:
-            batch = _run(stage, batch)
+            batch = self._run(stage, batch)
         return self._parcel(batch)
 
     def _parcel(self, batch: Batch) -> Parcel:
@@ -90,12 +97,43 @@ class Pipeline:
             return Parcel(batch, Batch.empty())
         return Parcel(batch.select(~alarm), batch.select(alarm))
 
-    def succeed(self, before: Pipeline, stays: Callable[[str, str], bool]) -> Parcel:
+    def _run(self, stage: _Stage, batch: Batch) -> Batch:
+        local = stage.local[batch.point]
+        mine = local >= 0
+        if not mine.any():
+            return batch
+        if mine.all():
+            chosen = Batch(local, batch.time_ns, batch.value, batch.quality)
+            others = Batch.empty()
+        else:
+            part = batch.select(mine)
+            chosen = Batch(local[mine], part.time_ns, part.value, part.quality)
+            others = batch.select(~mine)
+        try:
+            result = _stepped(stage, chosen)
+        except Exception as error:
+            return Batch.concat([batch, self._failed(stage, chosen, error)])
+        self._failing.discard(stage.name)
+        return Batch.concat([others if stage.kernel.replaces else batch, result])
+
+    def _failed(self, stage: _Stage, chosen: Batch, error: Exception) -> Batch:
+        """Say once that a kernel fails: its inputs pass on as they are, its outputs are stale."""
+        if stage.name in self._failing:
+            return Batch.empty()
+        self._failing.add(stage.name)
+        _log.error("kernel.failed", kernel=stage.name, reason=f"{type(error).__name__}: {error}")
+        outputs = stage.numbers[len(stage.kernel.inputs) :]
+        return Batch.of(outputs, int(chosen.time_ns.max()), np.nan, Quality.BAD_STALE)
+
+    def succeed(
+        self, before: Pipeline, stays: Callable[[str, str], bool], whole: Collection[str] = ()
+    ) -> Parcel:
         """Take over from a pipeline of other points, after its last tick and before our first.
 
         Args:
             before: where the kernels' states are taken from.
             stays: whether the state of (a kernel, a point's id) means the same here.
+            whole: kernels whose state means the same as a whole.
 
         Returns:
             What kernels still had to say of points whose state is not taken over.
@@ -106,7 +144,9 @@ class Pipeline:
         for old in before._stages:
             leave = np.ones(len(old.kernel.inputs), bool)
             new = stages.get(old.name)
-            if new is not None:
+            if new is not None and old.name in whole:
+                leave[:] = not _restored(new, _snapshot(old))
+            elif new is not None:
                 places = {name: index for index, name in enumerate(new.kernel.inputs)}
                 rows = [
                     (index, places[name])
@@ -122,17 +162,14 @@ class Pipeline:
 
     def snapshots(self) -> dict[str, bytes]:
         """Return every kernel's state by name."""
-        return {stage.name: stage.kernel.snapshot() for stage in self._stages}
+        states = {stage.name: _snapshot(stage) for stage in self._stages}
+        return {name: state for name, state in states.items() if state is not None}
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Take up states; one that does not fit (other points, another version) is left out."""
         for stage in self._stages:
-            if stage.name not in states:
-                continue
-            try:
-                stage.kernel.restore(states[stage.name])
-            except MalformedError as error:
-                _log.warning("kernel.begins_anew", kernel=stage.name, reason=str(error))
+            if stage.name in states:
+                _restored(stage, states[stage.name])
 
 
 def _stage(name: str, kernel: Kernel, by_id: Mapping[str, int], size: int) -> _Stage:
@@ -153,19 +190,36 @@ def _taken_over(old: _Stage, new: _Stage, rows: npt.NDArray[np.intp]) -> bool:
     return True
 
 
-def _run(stage: _Stage, batch: Batch) -> Batch:
-    local = stage.local[batch.point]
-    mine = local >= 0
-    if not mine.any():
-        return batch
-    if mine.all():
-        chosen = Batch(local, batch.time_ns, batch.value, batch.quality)
-        others = Batch.empty()
-    else:
-        part = batch.select(mine)
-        chosen = Batch(local[mine], part.time_ns, part.value, part.quality)
-        others = batch.select(~mine)
-    result = stage.kernel.step(chosen).renumbered(stage.numbers)
-    if stage.kernel.replaces:
-        return Batch.concat([others, result])
-    return Batch.concat([batch, result])
+def _stepped(stage: _Stage, chosen: Batch) -> Batch:
+    """Return what a kernel makes of its inputs, in the gateway's numbers."""
+    made = stage.kernel.step(chosen)
+    first = 0 if stage.kernel.replaces else len(stage.kernel.inputs)
+    if len(made) and made.point.min() < first:
+        raise BatchError("it gave a sample of a point that is none of its outputs")
+    return made.renumbered(stage.numbers)
+
+
+def _snapshot(stage: _Stage) -> bytes | None:
+    """Return a kernel's state; None, and a line in the log, where it has none to keep."""
+    try:
+        state = stage.kernel.snapshot()
+    except Exception as error:
+        _log.error("kernel.not_kept", kernel=stage.name, reason=f"{type(error).__name__}: {error}")
+        return None
+    size_max = max(SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT * len(stage.numbers))
+    if len(state) > size_max:
+        _log.error("kernel.not_kept", kernel=stage.name, reason=f"over {size_max} bytes")
+        return None
+    return state
+
+
+def _restored(stage: _Stage, state: bytes | None) -> bool:
+    """Give a kernel its state; return whether it took it."""
+    if state is None:
+        return False
+    try:
+        stage.kernel.restore(state)
+    except Exception as error:
+        _log.warning("kernel.begins_anew", kernel=stage.name, reason=str(error))
+        return False
+    return True

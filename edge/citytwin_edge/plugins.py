@@ -1,4 +1,4 @@
-"""Plug-ins: adapters by entry point; only those that a configuration names are imported."""
+"""Plug-ins: adapters and kernels by entry point; only what a configuration names is imported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from citytwin.adapter import AdapterType
 from citytwin.errors import ConfigError
+from citytwin.kernel import KernelType
 
 ADAPTERS: Final = "citytwin.adapters"
+KERNELS: Final = "citytwin.kernels"
 _IMPORT_ERRORS: Final = (
     ImportError, AttributeError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
     ValueError,
@@ -26,21 +28,39 @@ def adapter(name: str) -> AdapterType:
     Raises:
         ConfigError: there is none, it cannot be imported, or it is no adapter type.
     """
-    found = installed()
+    loaded: AdapterType = _loaded(
+        ADAPTERS, "adapter", name, ("device_settings", "point_settings", "build")
+    )
+    return loaded
+
+
+def kernel(name: str) -> KernelType:
+    """Return the kernel of a name that a distribution brings.
+
+    Raises:
+        ConfigError: there is none, it cannot be imported, or it is no kernel type.
+    """
+    loaded: KernelType = _loaded(KERNELS, "kernel", name, ("settings", "build"))
+    return loaded
+
+
+def _loaded(group: str, what: str, name: str, parts: tuple[str, ...]) -> Any:
+    """Return what stands behind an entry point, which has these parts (ConfigError)."""
+    found = installed(group)
     if name not in found:
         known = ", ".join(f'"{one}"' for one in sorted(found))
-        raise ConfigError(f'there is no adapter "{name}"; installed are {known or "none"}')
+        raise ConfigError(f'there is no {what} "{name}"; installed are {known or "none"}')
     place = found[name]
     module, _, attribute = place.partition(":")
     try:
-        loaded: AdapterType = getattr(importlib.import_module(module), attribute)
+        loaded = getattr(importlib.import_module(module), attribute)
     except _IMPORT_ERRORS as error:
         raise ConfigError(
-            f'adapter "{name}" ({place}) cannot be imported: {type(error).__name__}: {error}'
+            f'{what} "{name}" ({place}) cannot be imported: {type(error).__name__}: {error}'
         ) from None
-    for part in ("device_settings", "point_settings", "build"):
+    for part in parts:
         if not hasattr(loaded, part):
-            raise ConfigError(f'adapter "{name}" ({place}) has no {part}; it is none')
+            raise ConfigError(f'{what} "{name}" ({place}) has no {part}; it is none')
     return loaded
 
 

@@ -12,6 +12,9 @@ from citytwin_edge.config import load
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.outbox import Outbox
 from tests.edge.agent_scenes import DEVICES, SECOND, config_of
+from tests.edge.vendor_kernels import vendor
+
+__all__ = ["vendor"]
 
 DOOR = DEVICES.replace('unit = "m"\n', 'unit = "m"\nswinging_door = 0.5\n')
 LINES = (
@@ -122,3 +125,37 @@ def test_samples_of_points_that_are_no_more_pass(tmp_path, monkeypatch, shop):
     number = first.numbers["g/d2/total"]
     second.pipeline.take(Batch.of([number], 1, [np.pi]))
     assert second.pipeline.tick().telemetry == Batch.of([number], 1, [np.pi])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "then"),
+    [
+        ('name = "x"\n', 'name = "x"\nlabel = { en = "X", ru = "X", kk = "X" }\n', 3.0 + 3.0),
+        ('name = "x"\n', 'name = "x"\nscale = 2\n', 3.0),
+        ("factor = 1.0", "factor = 3.0", 3 * 3.0),
+        ('name = "sum"', 'name = "other"', 3.0),
+    ],
+)
+def test_a_vendors_kernel_remembers_while_what_it_stands_on_is_the_same(
+    tmp_path, vendor, shop, old, new, then
+):
+    text = '[gateway]\nname = "g"\n' + LINES.format(a=1, c=3.0)
+    text += '[[kernel]]\nname = "sum"\nkernel = "total"\ninputs = ["a/x"]\nfactor = 1.0\n'
+
+    def of(text):
+        path = tmp_path / "edge.toml"
+        path.write_text(text)
+        return load(path)
+
+    def total(assembly):
+        point, now = assembly.numbers["g/a/x"], 1_767_225_600 * SECOND
+        assembly.pipeline.take(Batch.of([point], now, [3.0]))
+        telemetry = assembly.pipeline.tick().telemetry
+        derived = telemetry.point == assembly.numbers["g/a/x.total"]
+        return telemetry.value[derived].tolist()
+
+    first = made(of(text), shop)
+    assert total(first) == [3.0]
+    second = made(of(text.replace(old, new, 1)), shop, first)
+    second.succeed(first)
+    assert total(second) == [then]

@@ -1,11 +1,16 @@
 """The pipeline: translations, order, alarms apart, bounds, states that fit and that do not."""
 
 import numpy as np
+import pytest
 
-from citytwin import Batch, Kind, Point, Span
-from citytwin_edge.kernels import PointRules, build
+from citytwin import Batch, Kind, Point, Quality, Span
+from citytwin_edge import plugins
+from citytwin_edge.kernels import AddedKernel, PointRules, build
 from citytwin_edge.kernels.settings import CounterSettings
 from citytwin_edge.pipeline import Pipeline
+from tests.edge.vendor_kernels import vendor
+
+__all__ = ["vendor"]
 
 NOW = 1_767_225_600 * 10**9
 COUNTER = CounterSettings(flow_unit="m3/h", factor=1.0, flow_max=100.0)
@@ -62,3 +67,53 @@ def test_states_come_back_and_foreign_ones_are_left():
     fresh.restore({"rules": b"junk", "counter": states["counter"]})
     fresh.take(Batch.of([7], NOW + 10**9, [5.0]))
     assert len(fresh.tick().alarms) == 1
+
+
+def with_vendor(broken):
+    level = POINTS[0][0]
+    kind = plugins.kernel("total")
+    one = AddedKernel("sum", "total", kind, kind.settings(broken=broken), (level,))
+    kernels = build(POINTS[:1], [one])
+    points = [level, *(point for kernel in kernels.values() for point in kernel.outputs)]
+    return Pipeline(kernels, points, np.arange(len(points), dtype=np.int32)), points[-1]
+
+
+def ticked(pipe, value, second):
+    pipe.take(Batch.of([0], NOW + second * 10**9, [value]))
+    telemetry = pipe.tick().telemetry
+    return telemetry.select(telemetry.point == 2), telemetry.select(telemetry.point == 0)
+
+
+@pytest.mark.parametrize("broken", ["raises", "index"])
+def test_a_vendors_kernel_that_fails_costs_no_sample(vendor, capsys, broken):
+    pipe, point = with_vendor(broken)
+    assert point.id == "g/d/level.total"
+    derived, level = ticked(pipe, 6.0, 0)
+    assert level.value.tolist() == [6.0]
+    assert derived.quality.tolist() == [Quality.BAD_STALE]
+    assert np.isnan(derived.value).all()
+    derived, level = ticked(pipe, 7.0, 1)
+    assert (len(derived), level.value.tolist()) == (0, [7.0]), "it is said once"
+    assert capsys.readouterr().out.count("kernel.failed") == 1
+    if broken == "raises":
+        derived, _ = ticked(pipe, 2.0, 2)
+        assert derived == Batch.of([2], NOW + 2 * 10**9, [2.0]), "and goes on when it can"
+
+
+@pytest.mark.parametrize("broken", ["snapshot", "large"])
+def test_a_vendors_state_that_cannot_be_kept_is_left_out(vendor, capsys, broken):
+    pipe, _ = with_vendor(broken)
+    assert list(pipe.snapshots()) == ["rules"]
+    assert "kernel.not_kept" in capsys.readouterr().out
+
+
+def test_a_vendors_state_comes_back(vendor, capsys):
+    pipe, _ = with_vendor("")
+    ticked(pipe, 2.0, 0)
+    again, _ = with_vendor("")
+    again.restore(pipe.snapshots())
+    assert ticked(again, 3.0, 1)[0].value.tolist() == [5.0]
+    fresh, _ = with_vendor("")
+    fresh.restore({"kernel:sum": b"junk"})
+    assert ticked(fresh, 3.0, 1)[0].value.tolist() == [3.0]
+    assert "kernel.begins_anew" in capsys.readouterr().out

@@ -9,6 +9,9 @@ import pytest
 from citytwin.errors import ConfigError
 from citytwin_edge import plugins
 from citytwin_edge.adapters.modbus import MODBUS
+from tests.edge.vendor_kernels import vendor
+
+__all__ = ["vendor"]
 
 
 @pytest.fixture
@@ -82,6 +85,14 @@ def test_one_that_is_not_there():
 def test_those_that_do_not_load(installed, name, words):
     with pytest.raises(ConfigError, match=words):
         plugins.adapter(name)
+
+
+def test_kernels_are_plug_ins_too(vendor):
+    assert plugins.kernel("total").settings.__name__ == "Settings"
+    with pytest.raises(ConfigError, match='no kernel "fly"; installed are "none", "total"'):
+        plugins.kernel("fly")
+    with pytest.raises(ConfigError, match=r'kernel "none" \(acme_kernels:NONE\) has no settings'):
+        plugins.kernel("none")
 
 
 def test_only_what_is_named_is_imported(installed):

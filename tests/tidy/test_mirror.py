@@ -10,7 +10,6 @@ from tests.tidy.sources import tracked_files as files
 # Tests of a whole distribution rather than of one module of it.
 OF_THE_WHOLE = {
     "tests/edge/test_clean_install.py",
-    "tests/edge/test_vendor_example.py",
     "tests/hub/test_wheel.py",
 }
 

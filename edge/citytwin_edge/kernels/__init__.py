@@ -1,4 +1,4 @@
-"""Kernels: the computations that run on the gateway, one file each, numpy only."""
+"""Kernels: the computations that run on the gateway, one file each, numpy only; and vendors'."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from citytwin.point import Kind, Point
 from citytwin_edge.kernels.counter import CounterFlow
 from citytwin_edge.kernels.deadband import Deadband
 from citytwin_edge.kernels.rules import Rules
-from citytwin_edge.kernels.settings import PointRules
+from citytwin_edge.kernels.settings import AddedKernel, PointRules
 from citytwin_edge.kernels.swinging_door import SwingingDoor
 
-__all__ = ["PointRules", "build"]
+__all__ = ["AddedKernel", "PointRules", "build"]
 
 
-def build(points: Sequence[tuple[Point, PointRules]]) -> dict[str, Kernel]:
+def build(
+    points: Sequence[tuple[Point, PointRules]], added: Sequence[AddedKernel] = ()
+) -> dict[str, Kernel]:
     """Return the kernels that these points ask for, by name, in the order in which they run.
 
-    Rules see every sample first; what is derived is derived from all samples; thinning comes last.
+    Rules see every sample first; what is derived is derived from all samples, by ours and then by
+    those that vendors bring; thinning comes last.
     """
     kernels: dict[str, Kernel] = {}
     numeric = [(point, rules) for point, rules in points if point.kind != Kind.TEXT]
@@ -27,6 +30,7 @@ def build(points: Sequence[tuple[Point, PointRules]]) -> dict[str, Kernel]:
     counted = [(point, rules.counter) for point, rules in numeric if rules.counter is not None]
     if counted:
         kernels["counter"] = CounterFlow([p for p, _ in counted], [c for _, c in counted])
+    kernels |= {one.key: one.build() for one in added}
     banded = [one for one in numeric if one[1].deadband is not None]
     if banded:
         kernels["deadband"] = Deadband(*_columns(banded))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from citytwin.errors import UnitError
+from citytwin.kernel import Kernel, KernelType
+from citytwin.point import Point
 from citytwin.units import unit
 
 DURATION_S_MAX: Final = 366 * 86_400.0
@@ -75,3 +77,34 @@ class PointRules(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("silence_s_max must be above 0")
         if self.deadband is not None and self.swinging_door is not None:
             raise ValueError("deadband and swinging_door exclude each other; choose one")
+
+
+class AddedKernel(msgspec.Struct, frozen=True):
+    """One ``[[kernel]]``, checked: a kernel that a vendor's distribution brings.
+
+    Attributes:
+        name: what it is called on this gateway; its state is kept by it.
+        kernel: the entry point.
+        kind: what stands behind it.
+        settings: of the kind's own struct.
+        inputs: the points that it is given, in the order of the file.
+    """
+
+    name: str
+    kernel: str
+    kind: KernelType
+    settings: Any
+    inputs: tuple[Point, ...]
+
+    @property
+    def key(self) -> str:
+        """Its name among all kernels; ours have no colon."""
+        return f"kernel:{self.name}"
+
+    def build(self) -> Kernel:
+        """Return the kernel.
+
+        Raises:
+            ConfigError: settings and inputs do not fit together.
+        """
+        return self.kind.build(self.settings, self.inputs)

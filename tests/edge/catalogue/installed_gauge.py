@@ -1,4 +1,4 @@
-"""The vendor's example as if it were installed beside the gateway's own adapters."""
+"""A vendor's adapter as if it were installed beside the gateway's own adapters."""
 
 import contextlib
 import sys
@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from citytwin_edge import plugins
-from tests.tidy.sources import ROOT
 
 
 @contextlib.contextmanager
 def gauge(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str = "") -> Iterator[None]:
-    """Install docs/examples/adapter, or another text of it, into a folder on the path."""
-    example = ROOT / "docs/examples/adapter/example_gauge.py"
+    """Install the gauge beside this, or another text of it, into a folder on the path."""
+    example = Path(__file__).with_name("example_gauge.py")
     (folder / "example_gauge.py").write_text(text or example.read_text(encoding="utf-8"))
     info = folder / "example_gauge-1.0.0.dist-info"
     info.mkdir()

@@ -1,0 +1,111 @@
+"""``[[kernel]]``: what a vendor's kernel may read and give, and every mistake in a sentence."""
+
+import pytest
+
+from citytwin.errors import ConfigError
+from citytwin_edge.cli import main
+from citytwin_edge.config import load
+from citytwin_edge.kernels import build
+from tests.edge.vendor_kernels import vendor
+
+__all__ = ["vendor"]
+
+DEVICE = """\
+[gateway]
+name = "g"
+[[device]]
+name = "d"
+adapter = "modbus"
+host = "10.0.0.1"
+[[device.point]]
+name = "level"
+unit = "m"
+table = "holding"
+address = 0
+deadband = 0.1
+[[device.point]]
+name = "count"
+unit = "m3"
+kind = "counter"
+table = "holding"
+address = 1
+counter = { flow_unit = "m3/h", factor = 3600, flow_max = 10 }
+[[device.point]]
+name = "serial"
+kind = "text"
+type = "string"
+length = 2
+table = "holding"
+address = 2
+"""
+KERNEL = '[[kernel]]\nname = "sum"\nkernel = "total"\ninputs = ["d/level"]\n'
+
+
+def written(tmp_path, text):
+    path = tmp_path / "edge.toml"
+    path.write_text(DEVICE + text)
+    return path
+
+
+def ids(config):
+    points = [(one.point, one.rules) for one in config.points]
+    return {name: one.outputs for name, one in build(points, config.kernels).items()}
+
+
+def test_a_vendors_kernel_stands_between_what_derives_and_what_thins(tmp_path, vendor):
+    config = load(written(tmp_path, KERNEL + "factor = 2.5\n"))
+    (one,) = config.kernels
+    assert (one.name, one.kernel, one.settings.factor) == ("sum", "total", 2.5)
+    assert list(ids(config)) == ["rules", "counter", "kernel:sum", "deadband"]
+    assert [point.id for point in ids(config)["kernel:sum"]] == ["g/d/level.total"]
+
+
+def test_it_may_read_what_others_derive(tmp_path, vendor):
+    text = KERNEL + (
+        '[[kernel]]\nname = "two"\nkernel = "total"\ninputs = ["d/level.total", "d/count.flow"]\n'
+    )
+    assert [len(one.inputs) for one in load(written(tmp_path, text)).kernels] == [1, 2]
+
+
+def test_the_command_takes_it(tmp_path, vendor, capsys):
+    assert main(["check", "--config", str(written(tmp_path, KERNEL))]) == 0
+    assert "nothing is wrong" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"total"', '"fly"', r'kernel "fly"; installed are "none", "total"'),
+        ('"total"', '"none"', r"\(acme_kernels:NONE\) has no settings; it is none"),
+        ('"d/level"', '"d/depth"', r'"d/depth" is no point that it could read; write device/point'),
+        ('"d/level"', '"d/serial"', '"d/serial" is a text, not a number'),
+        ('"d/level"', '"d/level", "d/level"', '"d/level" is there already'),
+        ('["d/level"]', "[]", 'kernel "sum", field "inputs": it needs at least one'),
+        ("inputs", "input", 'field "inputs" is missing'),
+        ('"sum"', '"Sum"', "kernel 'Sum' is not a name"),
+        ("]\n", ']\nfactr = 2\n', r':31: kernel "sum", field "factr".*did you mean "factor"'),
+        ("]\n", ']\nfactor = "x"\n', 'field "factor": expected a number, got the text "x"'),
+        ("]\n", ']\nbroken = "build"\n', 'kernel "sum": it wants two inputs'),
+        ("]\n", ']\nbroken = "inputs"\n', "does not keep the contract of citytwin.kernel"),
+        ("]\n", ']\nbroken = "name"\n', '"g/other/x.total", which is not derived from one of its'),
+    ],
+)  # fmt: skip
+def test_mistakes(tmp_path, vendor, old, new, words):
+    with pytest.raises(ConfigError, match=words):
+        load(written(tmp_path, new.join(KERNEL.rsplit(old, 1))))
+
+
+def test_what_it_gives_must_be_new(tmp_path, vendor):
+    text = KERNEL.replace("level", "count") + 'broken = "flow"\n'
+    with pytest.raises(ConfigError, match=r'"g/d/count.flow", which there is already'):
+        load(written(tmp_path, text))
+
+
+def test_each_needs_its_own_name(tmp_path, vendor):
+    twice = KERNEL + KERNEL.replace("d/level", "d/count")
+    with pytest.raises(ConfigError, match='"sum" is the name on line 28 already'):
+        load(written(tmp_path, twice))
+
+
+def test_without_one_nothing_is_looked_for(tmp_path):
+    assert load(written(tmp_path, "")).kernels == ()
