@@ -1,8 +1,9 @@
-"""The tutorials of the vendor's guide, done from their text only, with real commands and devices."""
+"""The vendor's tutorials, done from their text only, with real commands and devices."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,9 @@ def bundle(vendor: Vendor) -> None:
 @pytest.mark.parametrize(
     ("name", "prepare"), [("tutorial-profile", checkout), ("tutorial-adapter", bundle)]
 )
-def test_a_reader_gets_there(name: str, prepare: object, tmp_path: Path) -> None:
+def test_a_reader_gets_there(name: str, prepare: Callable[[Vendor], None], tmp_path: Path) -> None:
     vendor = Vendor(tmp_path)
-    prepare(vendor)  # type: ignore[operator]
+    prepare(vendor)
     done = 0
     with Reader(vendor) as reader:
         for block in blocks((GUIDES / f"{name}.md").read_text(encoding="utf-8")):
@@ -58,6 +59,7 @@ def test_a_console_has_commands_and_what_they_print() -> None:
 
 def test_a_change_must_fit() -> None:
     assert changed("a\nb\nc\n", " a\n-b\n+x\n") == "a\nx\nc\n"
+    assert changed("a\nb\nc\n", "-a\n+x\n@@\n-c\n") == "x\nb\n"
     with pytest.raises(AssertionError, match="not there once"):
         changed("a\n", "-b\n+c\n")
 

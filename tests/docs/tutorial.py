@@ -1,10 +1,10 @@
-"""Runs a tutorial as its reader would: every command typed, every file written, what is shown compared.
+"""Runs a tutorial as its reader would: types every command, writes every file, compares.
 
-In a guide, what is fenced as ``console`` is typed: a line with ``$`` is a command, ``&`` at its end
-means a window of its own, and the lines below it are what it prints; ``…`` stands for anything.
-``exit code N`` in the sentence before a block is what its last command ends with. What is fenced as
-``LANGUAGE file=PATH`` is that file, and ``diff file=PATH`` a change of it. What is fenced as ``sh``
-is for the reader's own machine and is not run.
+In a guide, what is fenced as ``console`` is typed: a line with ``$`` is a command, and the lines
+below it are what it prints; ``…`` stands for anything. ``&`` at its end means a window of its own;
+the same command again means that it was stopped before. ``exit code N`` in the sentence before a
+block is what its last command ends with. What is fenced as ``LANGUAGE file=PATH`` is that file, and
+``diff file=PATH`` a change of it. What is fenced as ``sh`` or ``text`` is not run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from tests.vendor import Vendor
 
@@ -28,7 +28,7 @@ _NOT_RUN = ("sh", "text")
 
 
 class Block(NamedTuple):
-    """One fenced block: what it is, for which file, what stands in it and what is said before it."""
+    """One fenced block: what it is, for which file, its text, and what is said before it."""
 
     kind: str
     file: str
@@ -71,28 +71,29 @@ def agrees(shown: str, said: str) -> bool:
 
 
 def changed(text: str, diff: str) -> str:
-    """Return a text after a change that is shown as in a diff."""
-    lines = diff.splitlines()
-    old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
-    new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
-    assert text.count(old) == 1, f"this is not there once:\n{old}"
-    return text.replace(old, new)
+    """Return a text after changes that are shown as in a diff, ``@@`` between them."""
+    for hunk in re.split(r"^@@\n", diff, flags=re.MULTILINE):
+        lines = hunk.splitlines()
+        old = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("+"))
+        new = "".join(f"{line[1:]}\n" for line in lines if not line.startswith("-"))
+        assert text.count(old) == 1, f"this is not there once:\n{old}"
+        text = text.replace(old, new)
+    return text
 
 
 class Reader:
     """Somebody at a shell; what he starts in other windows ends with him."""
 
     def __init__(self, vendor: Vendor) -> None:
-        self._windows: list[subprocess.Popen[str]] = []
+        self._windows: dict[str, tuple[subprocess.Popen[str], threading.Thread]] = {}
         self._vendor, self.folder = vendor, vendor.home
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for window in self._windows:
-            os.killpg(window.pid, signal.SIGKILL)
-            window.communicate(timeout=30)
+        for command in tuple(self._windows):
+            self._closes(command)
 
     def does(self, block: Block) -> None:
         """Do what a block says."""
@@ -127,16 +128,24 @@ class Reader:
             f"{where}{step.command}\nshows\n{step.shown}\nand not\n{done.stdout}"
         )
 
+    def _closes(self, command: str) -> None:
+        window, ear = self._windows.pop(command)
+        os.killpg(window.pid, signal.SIGKILL)
+        window.wait(timeout=30)
+        ear.join(timeout=30)
+
     def _opens(self, step: Step, where: str) -> None:
+        if step.command in self._windows:
+            self._closes(step.command)
         window = subprocess.Popen(
             ["bash", "-c", step.command.removesuffix(" &")], cwd=self.folder,
             env=self._vendor.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, start_new_session=True,
         )  # fmt: skip
-        self._windows.append(window)
         lines: queue.Queue[str] = queue.Queue(maxsize=LINES_MAX)
-        assert window.stdout is not None
-        threading.Thread(target=_listen, args=(window.stdout, lines), daemon=True).start()
+        ear = threading.Thread(target=_listen, args=(window.stdout, lines), daemon=True)
+        ear.start()
+        self._windows[step.command] = (window, ear)
         said = ""
         while not agrees(step.shown, said):
             line = lines.get(timeout=WAIT_S_MAX)
@@ -144,7 +153,8 @@ class Reader:
             said += line
 
 
-def _listen(stream: object, lines: queue.Queue[str]) -> None:
-    for line in stream:  # type: ignore[attr-defined]
-        lines.put(line)
+def _listen(stream: IO[str], lines: queue.Queue[str]) -> None:
+    with stream:
+        for line in stream:
+            lines.put(line)
     lines.put("")
