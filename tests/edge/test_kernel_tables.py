@@ -69,7 +69,9 @@ def test_it_may_read_what_others_derive(tmp_path, vendor):
 
 def test_the_command_takes_it(tmp_path, vendor, capsys):
     assert main(["check", "--config", str(written(tmp_path, KERNEL))]) == 0
-    assert "nothing is wrong" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "nothing is wrong" in said
+    assert "kernel sum (total) gives g/d/level.total\n" in said
 
 
 @pytest.mark.parametrize(

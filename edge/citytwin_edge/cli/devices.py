@@ -49,6 +49,9 @@ def check(options: Any) -> int:
         )
     output.show(found, as_json=options.json)
     if not options.json:
+        for one in config.kernels:
+            outputs = ", ".join(point.id for point in one.build().outputs)
+            print(f"kernel {one.name} ({one.kernel}) gives {outputs or 'what it lets pass'}")
         requests = sum(row["requests"] or 0 for row in found)
         print(
             f"{config.path}: gateway {config.name}, {len(found)} devices, {len(config.points)} "
