@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 WAIT_S_MAX = 90.0
 POLL_S = 0.05
@@ -40,3 +40,15 @@ async def until(holds: Callable[[], object], what: str, timeout_s: float = WAIT_
         return holds()
 
     await answered(ask, what, timeout_s)
+
+
+async def cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks, and wait until they have ended.
+
+    More than once: ``asyncio.wait_for`` of Python 3.11, on which libraries stand, forgets a
+    cancellation that comes just when what it waits for is done.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=POLL_S)

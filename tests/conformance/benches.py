@@ -18,6 +18,7 @@ from citytwin_edge.catalogue import golden
 from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.device_tables import Owner
 from tests.edge.modbus_devices import new_site
+from tests.waiting import cancelled
 
 
 class Plugged:
@@ -101,21 +102,16 @@ async def running(*works):
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancelled(*tasks)
 
 
 def hush(one: Any, is_silent: bool) -> None:
     one.is_silent = is_silent
 
 
-def virtual(scene, patience_s=0.002) -> Report:
-    """Run a scene with ends in this process where waiting costs little time.
-
-    A pseudo terminal gives what was written a moment later, on a busy machine much later.
-    """
-    return VirtualClock(patience_s=patience_s).run(scene)
+def virtual(scene) -> Report:
+    """Run a scene with ends in this process, where waiting costs no time."""
+    return VirtualClock(lines=True).run(scene)
 
 
 def disturbed(report: Report, where: str) -> int:

@@ -13,7 +13,7 @@ from tests.edge.modbus_devices import mbap, registers
 from tests.faults.books import Life, Watched, heard, opened
 from tests.faults.meters import FALSE, IMPATIENCE_S, Liar, Meter, SerialMeter, serving
 from tests.servers import free_port, mosquitto
-from tests.waiting import until
+from tests.waiting import cancelled, until
 
 LATE_S = 2 * IMPATIENCE_S
 LIES = {
@@ -123,8 +123,7 @@ class Publisher(Meter):
 
     async def close(self):
         if self._publishing is not None:
-            self._publishing.cancel()
-            await asyncio.gather(self._publishing, return_exceptions=True)
+            await cancelled(self._publishing)
 
     async def _publish(self):
         while True:

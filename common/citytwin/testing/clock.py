@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import selectors
+import tty
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, TypeVar
 
@@ -28,7 +31,12 @@ class VirtualClock:
     """
 
     def __init__(
-        self, start_ns: int = START_NS, *, synchronised: bool = True, patience_s: float = 0.0
+        self,
+        start_ns: int = START_NS,
+        *,
+        synchronised: bool = True,
+        patience_s: float = 0.0,
+        lines: bool = False,
     ) -> None:
         """Start at ``start_ns`` (UTC) with a monotonic reading of 0.
 
@@ -36,12 +44,14 @@ class VirtualClock:
             start_ns: the time at the beginning.
             synchronised: what :meth:`synchronised` answers.
             patience_s: how long, in real seconds, a loop waits for what comes from outside it (a
-                serial line, another process) before it lets time pass.
+                thread, another process) before it lets time pass.
+            lines: let no time pass while something is on its way through a pseudo terminal, however
+                busy the machine is; both ends belong to the loop.
         """
         self._start_ns = start_ns
         self._elapsed_ns = 0
         self.is_synchronised = synchronised
-        self.patience_s = patience_s
+        self.patience_s, self.lines = patience_s, lines
 
     def now_ns(self) -> int:
         """Return UTC nanoseconds."""
@@ -109,6 +119,7 @@ class _VirtualSelector(selectors.BaseSelector):
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self._real = selectors.DefaultSelector()
+        self._echo = _Echo() if clock.lines else None
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         return self._real.register(fileobj, events, data)
@@ -124,6 +135,8 @@ class _VirtualSelector(selectors.BaseSelector):
 
     def close(self) -> None:
         self._real.close()
+        if self._echo is not None:
+            self._echo.close()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
@@ -136,10 +149,35 @@ class _VirtualSelector(selectors.BaseSelector):
                     "the virtual loop waits for ever: no timer is set, nothing comes from outside"
                 )
             return ready
-        if self._clock.patience_s:
+        if self._echo is not None:
+            self._echo.there_and_back()
+        if self._echo is not None or self._clock.patience_s:
             ready = self._real.select(min(timeout, self._clock.patience_s))
             if ready:
                 return ready
         # Rounded up, so that the timer that is waited for is due when the loop looks again.
         self._clock.advance(int(timeout * SECOND_NS) + 1)
         return []
+
+
+class _Echo:
+    """A pseudo terminal of our own, to find out when what was written to others has arrived.
+
+    The kernel moves bytes from one end to the other by a worker, which on a busy machine comes late
+    (drivers/tty/tty_buffer.c); it takes the terminals in the order in which they were written to.
+    """
+
+    def __init__(self) -> None:
+        self._ends = os.openpty()
+        tty.setraw(self._ends[1])
+
+    def there_and_back(self) -> None:
+        """Wait until a byte has gone through it in both directions."""
+        for end, other in (self._ends, self._ends[::-1]):
+            os.write(end, b"\0")
+            if select.select([other], [], [], OUTSIDE_S_MAX)[0]:
+                os.read(other, 1)
+
+    def close(self) -> None:
+        for end in self._ends:
+            os.close(end)

@@ -19,8 +19,9 @@ from citytwin.testing.session import Session, good
 
 FRAMES: Final = 10_000
 """So many frames are mutated before an adapter is said to invent nothing."""
-FRAMES_S_MAX: Final = 60.0
-"""In real time; what has not been asked by then was not proven."""
+FRAMES_S_MAX: Final = 240.0
+"""In real time; what has not been asked by then was not proven. It takes seconds where the bench is
+in the same process, and a busy machine must not make an adapter look worse than it is."""
 _PAUSE_S: Final = 0.01
 _HEAR_S: Final = 0.25
 _SHOWN_BYTES_MAX: Final = 64

@@ -68,7 +68,8 @@ async def look_around(settings: MqttDevice, site: Site) -> AsyncIterator[Found]:
         until_ns = site.clock.monotonic_ns() + round(SCAN_S * SECOND_NS)
         while (left_ns := until_ns - site.clock.monotonic_ns()) > 0 and len(met) < FOUND_MAX:
             try:
-                message = await asyncio.wait_for(messages.get(), left_ns / SECOND_NS)
+                async with asyncio.timeout(left_ns / SECOND_NS):
+                    message = await messages.get()
             except TimeoutError:
                 break
             payload = bytes(message.payload)

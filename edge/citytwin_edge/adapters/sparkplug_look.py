@@ -72,7 +72,8 @@ async def look(
             payload = b""
             try:
                 timeout_s = min(wait_s(host, now()), left_ns / SECOND_NS)
-                message = await asyncio.wait_for(messages.get(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    message = await messages.get()
             except TimeoutError:
                 events = host.tick(now())
             else:

@@ -1,7 +1,10 @@
 """Virtual time: timers fire in order without waiting, and a deadlock is named."""
 
 import asyncio
+import contextlib
+import os
 import threading
+import tty
 
 import pytest
 
@@ -86,3 +89,29 @@ def test_patience_lets_what_is_outside_come_first():
 
     assert VirtualClock(patience_s=30.0).run(scene())
     assert not VirtualClock().run(scene())
+
+
+async def passed_through(times):
+    """Send bytes there and back through a pseudo terminal; return how many were not overtaken."""
+    loop = asyncio.get_running_loop()
+    ends = os.openpty()
+    tty.setraw(ends[1])
+    arrived = asyncio.Queue(maxsize=1)
+    for end in ends:
+        loop.add_reader(end, lambda end=end: arrived.put_nowait(os.read(end, 1)))
+    came = 0
+    with contextlib.suppress(TimeoutError):
+        for number in range(times):
+            async with asyncio.timeout(0.1):
+                os.write(ends[number % 2], b"x")
+                await arrived.get()
+            came += 1
+    for end in ends:
+        loop.remove_reader(end)
+        os.close(end)
+    return came
+
+
+def test_time_overtakes_nothing_on_a_serial_line():
+    """The kernel takes its time; without being asked about it the clock nearly always overtakes."""
+    assert VirtualClock(lines=True).run(passed_through(2000)) == 2000
