@@ -150,8 +150,8 @@ class Assembly:
 
         def stays(kernel: str, point: str) -> bool:
             return (
-                _meaning(old[point]) == _meaning(new[point])
-                and kernel in _STATE_OF
+                kernel in _STATE_OF  # a vendor's may read what is derived, which is no key of these
+                and _meaning(old[point]) == _meaning(new[point])
                 and _STATE_OF[kernel](old[point]) == _STATE_OF[kernel](new[point])
             )
 

@@ -182,12 +182,15 @@ def _stage(name: str, kernel: Kernel, by_id: Mapping[str, int], size: int) -> _S
 
 def _taken_over(old: _Stage, new: _Stage, rows: npt.NDArray[np.intp]) -> bool:
     """Give the states of points to a new kernel; return whether it could take them."""
+    before, own = _snapshot(old), _snapshot(new)
+    if before is None or own is None:
+        return False
     try:
-        new.kernel.restore(carried(old.kernel.snapshot(), new.kernel.snapshot(), rows))
+        state = carried(before, own, rows)
     except MalformedError as error:
         _log.warning("kernel.begins_anew", kernel=new.name, reason=str(error))
         return False
-    return True
+    return _restored(new, state)
 
 
 def _stepped(stage: _Stage, chosen: Batch) -> Batch:

@@ -159,3 +159,21 @@ def test_a_vendors_kernel_remembers_while_what_it_stands_on_is_the_same(
     second = made(of(text.replace(old, new, 1)), shop, first)
     second.succeed(first)
     assert total(second) == [then]
+
+
+@pytest.mark.parametrize("broken", ["", "snapshot"])
+def test_a_vendors_kernel_of_what_is_derived_may_be_changed(tmp_path, vendor, shop, broken):
+    text = '[gateway]\nname = "g"\n' + LINES.format(a=1, c=3.0)
+    text += '[[kernel]]\nname = "sum"\nkernel = "total"\ninputs = ["a/x"]\n'
+    text += '[[kernel]]\nname = "twice"\nkernel = "total"\ninputs = ["a/x.total"]\n'
+    text += f'broken = "{broken}"\nfactor = '
+    path = tmp_path / "edge.toml"
+    path.write_text(f"{text}1.0\n")
+    first = made(load(path), shop)
+    path.write_text(f"{text}2.0\n")
+    second = made(load(path), shop, first)
+    assert not len(second.succeed(first).telemetry)
+    second.pipeline.take(Batch.of([second.numbers["g/a/x"]], 1_767_225_600 * SECOND, [3.0]))
+    telemetry = second.pipeline.tick().telemetry
+    twice = telemetry.point == second.numbers["g/a/x.total.total"]
+    assert telemetry.value[twice].tolist() == [6.0]
