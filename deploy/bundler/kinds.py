@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import platform
-import struct
-import sys
 from typing import Final, NamedTuple
 
 from packaging.markers import Marker
 
-ARCHITECTURES: Final = {"amd64": "x86_64", "arm64": "aarch64", "armv7": "armv7l"}
+from installer import bundle
+
+ARCHITECTURES: Final = {debian: python for python, debian in bundle.MACHINES.items()}
 """Debian's names of processors, with Python's."""
 PYTHONS: Final = ("3.11", "3.12", "3.13")
 """Of Debian 12 and Raspberry Pi OS of 2023, Ubuntu 24.04, Debian 13 and Raspberry Pi OS of 2025."""
@@ -61,7 +60,7 @@ class Kind(NamedTuple):
         machine = {
             "implementation_name": "cpython",
             "os_name": "posix",
-            "platform_machine": ARCHITECTURES[self.architecture],
+            "platform_machine": ARCHITECTURES.get(self.architecture, self.architecture),
             "platform_python_implementation": "CPython",
             "platform_system": "Linux",
             "python_full_version": f"{self.python}.0",
@@ -72,12 +71,5 @@ class Kind(NamedTuple):
 
 
 def this_machine() -> Kind:
-    """Return the kind of the machine and the Python that run this.
-
-    A 32-bit system on a 64-bit kernel, as Raspberry Pi OS has it, is a 32-bit machine.
-    """
-    narrow = {"aarch64": "armv7l", "armv8l": "armv7l"} if struct.calcsize("P") == 4 else {}
-    machine = narrow.get(platform.machine(), platform.machine())
-    names = {python: debian for debian, python in ARCHITECTURES.items()}
-    version = "{}.{}".format(*sys.version_info[:2])
-    return Kind(names.get(machine, machine), version)
+    """Return the kind of the machine and the Python that run this."""
+    return Kind(*bundle.this_machine())

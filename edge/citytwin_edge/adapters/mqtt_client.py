@@ -217,10 +217,8 @@ class _Ahead:
         return getattr(self._socket, name)
 
     def pending(self) -> int:
-        return len(self._ahead) or self._pending()
-
-    def _pending(self) -> int:
-        return self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
+        beneath = self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
+        return len(self._ahead) + beneath
 
     def recv(self, size: int) -> bytes:
         if not self._ahead:

@@ -108,7 +108,7 @@ def modules(place: str) -> list[str]:
     todo = [first]
     while todo and len(found) < MODULES_MAX:
         name = todo.pop(0)
-        if name in found or _tree(name) is None:
+        if name in found or _file(name) is None:
             continue
         found[name] = None
         todo += [one for one in _imported(name) if one.partition(".")[0] == whole]
@@ -119,7 +119,7 @@ def limits(names: list[str]) -> list[Limit]:
     """Return the limits in some modules that their authors have told the meaning of."""
     found: dict[str, Limit] = {}
     for name in names:
-        for constant, meaning in constants(_tree(name) or ast.Module([], [])).items():
+        for constant, meaning in constants(_tree(name)).items():
             if constant.endswith("_MAX") and not constant.startswith("_") and meaning:
                 value = getattr(importlib.import_module(name), constant)
                 if isinstance(value, int | float):
@@ -131,7 +131,7 @@ def reasons(names: list[str]) -> list[Reason]:
     """Return the qualities that some modules give to samples, by what they write and raise."""
     used: set[Quality] = set()
     for name in names:
-        for node in _used(_tree(name) or ast.Module([], [])):
+        for node in _used(_tree(name)):
             match node:
                 case ast.Attribute(value=ast.Name(id="Quality"), attr=member):
                     used |= {Quality[member]} if member in Quality.__members__ else set()
@@ -148,7 +148,7 @@ def taps(names: list[str]) -> bool:
     return any(
         isinstance(node, ast.Attribute) and node.attr == "tap"
         for name in names
-        for node in ast.walk(_tree(name) or ast.Module([], []))
+        for node in ast.walk(_tree(name))
     )
 
 
@@ -163,14 +163,20 @@ def _used(tree: ast.AST) -> Iterator[ast.AST]:
 @cache
 def _said_of_qualities() -> dict[str, str]:
     said = {}
-    for statement in (_tree(quality.__name__) or ast.Module([], [])).body:
+    for statement in (_tree(quality.__name__)).body:
         if isinstance(statement, ast.ClassDef) and statement.name == Quality.__name__:
             said = constants(statement)
     return said
 
 
-def _tree(name: str) -> ast.Module | None:
-    """Return a module's text as a tree; None where there is no such module, or no text of it."""
+def _tree(name: str) -> ast.Module:
+    """Return a module's text as a tree; an empty one where there is none."""
+    file = _file(name)
+    return ast.Module([], []) if file is None else _parsed(file)
+
+
+def _file(name: str) -> str | None:
+    """Return where a module's text is; None where there is no such module, or no text of it."""
     first, *rest = name.split(".")
     try:
         found = importlib.util.find_spec(first)
@@ -184,7 +190,7 @@ def _tree(name: str) -> ast.Module | None:
         found = PathFinder.find_spec(full, list(found.submodule_search_locations))
     if found is None or not found.origin or not found.origin.endswith(".py"):
         return None
-    return _parsed(found.origin)
+    return found.origin
 
 
 @cache
@@ -194,7 +200,7 @@ def _parsed(path: str) -> ast.Module:
 
 def _imported(name: str) -> Iterator[str]:
     package = name.rpartition(".")[0]
-    for node in ast.walk(_tree(name) or ast.Module([], [])):
+    for node in ast.walk(_tree(name)):
         match node:
             case ast.Import(names=aliases):
                 yield from (one.name for one in aliases)

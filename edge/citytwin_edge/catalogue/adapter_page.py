@@ -49,12 +49,12 @@ def _lines(one: Capabilities, link: Callable[[str], str]) -> Iterator[str]:
     if one.refuses:
         yield from (f"A configuration is refused when {one.refuses}", "")
     rows = [[f"`{reason.words}`", reason.meaning] for reason in one.reasons]
-    yield from _table(["quality of a sample", "when"], rows)
+    yield from markdown_table(["quality of a sample", "when"], rows)
     if one.limits:
         yield from ("", "## Limits that cannot be set", "")
         rows = [[f"`{n.name}`", f"{n.value:,g}" if n.value < 1e6 else f"{n.value:,.0f}",
                  n.meaning] for n in one.limits]  # fmt: skip
-        yield from _table(["in the code", "", "what it is of"], rows)
+        yield from markdown_table(["in the code", "", "what it is of"], rows)
     yield from ("", "## Profiles that use it", "")
     yield from _profiles(one.profiles, link)
 
@@ -68,7 +68,7 @@ def _abilities(one: Capabilities) -> Iterator[str]:
         by = [form.name for form in one.forms if word in form.can]
         only = ", ".join(by) if several and by and len(by) < len(one.forms) else ""
         rows.append([word, meaning_of(word), only][: 3 if several else 2])
-    yield from _table(["", "", "only as"][: 3 if several else 2], rows)
+    yield from markdown_table(["", "", "only as"][: 3 if several else 2], rows)
     if several:
         yield ""
         yield from (f"- **{form.name}**: {form.meaning}" for form in one.forms)
@@ -89,7 +89,7 @@ def field_rows(table: Table) -> Iterator[str]:
     """Yield the lines of a table of fields."""
     rows = [[f"`{field.name}`", field.meaning or UNSAID, allowed(field), default(field)]
             for field in table.fields]  # fmt: skip
-    yield from _table(["field", "meaning", "what may stand there", "left out"], rows)
+    yield from markdown_table(["field", "meaning", "what may stand there", "left out"], rows)
 
 
 def allowed(field: Field) -> str:
@@ -117,7 +117,8 @@ def _profiles(names: Sequence[str], link: Callable[[str], str]) -> Iterator[str]
         yield f"- {vendor}: {', '.join(f'`{name}`' for name in those)}"
 
 
-def _table(head: Sequence[str], rows: Rows) -> Iterator[str]:
+def markdown_table(head: Sequence[str], rows: Rows) -> Iterator[str]:
+    """Yield the lines of a table in Markdown; a cell may have the sign that parts columns."""
     if not rows:
         yield "Nothing is known."
         return
@@ -143,7 +144,7 @@ def overview(
         "written, its limits, and what it says when something is wrong. On a gateway the same is "
         "shown by `citytwin-edge adapters list` and `citytwin-edge adapters show NAME`, of a "
         "vendor's adapter, too.", "",
-        *_table(["adapter", "for", *ABILITIES, "profiles"], rows), "",
+        *markdown_table(["adapter", "for", *ABILITIES, "profiles"], rows), "",
         *(f"- **{word}**: {meaning_of(word)}" for word in ABILITIES), "",
         "## Fields of every device", "", device[0].meaning, "", *field_rows(device[0]), "",
         "## Fields of every point", "", point[0].meaning, "", *field_rows(point[0]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from citytwin_edge.catalogue.adapter_page import MADE
+from citytwin_edge.catalogue.adapter_page import MADE, markdown_table
 from citytwin_edge.catalogue.natures import nature, natures
 from citytwin_edge.catalogue.profile import Evidence, Profile
 from citytwin_edge.catalogue.shelf import Shelf
@@ -39,18 +39,15 @@ def _lines(profiles: list[Profile]) -> Iterator[str]:
         those = [one for one in profiles if one.file.nature == name]
         if those:
             yield from ("", f"## {nature(name).title.en}", "")
-            yield f"| {' | '.join(_HEAD)} |"
-            yield f"|{'---|' * len(_HEAD)}"
-            yield from map(_row, those)
+            yield from markdown_table(_HEAD, [_row(one) for one in those])
 
 
-def _row(profile: Profile) -> str:
+def _row(profile: Profile) -> list[str]:
     file = profile.file
     writable = sum("writable" in point for point in file.point)
     caveats = [f"{one.text} ([source]({one.link}))" for one in file.caveat]
-    cells = [
+    return [
         f"`{profile.name}`", file.vendor, file.model, file.title.en,
         f"[{file.adapter}](adapters/{file.adapter}.md)", str(len(file.point)),
         str(writable or ""), file.evidence.registers, file.evidence.order, " ".join(caveats),
     ]  # fmt: skip
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
