@@ -22,12 +22,15 @@ FRAME_BYTES_MAX: Final = (1 << 20) + 8192
 """A little more than a session allows, so that it is the session that refuses."""
 SEND_S_MAX: Final = 30.0
 """A peer that takes no frame for so long is gone."""
+OVERTAKEN_S_MAX: Final = 5.0
+"""What is read or written when a call ends is answered at once; seldom gRPC forgets to."""
 CLOSE_S_MAX: Final = 0.3
 """How long a closing gateway waits for its last words to arrive."""
 HANG_UP_S_MAX: Final = 2.0
 """How long a hub that closes waits for the gateway, which may be slow, to hear its last words."""
 WINDOW_BYTES: Final = 256 * 1024
 """What one line may hold unread; frames beyond wait at their sender."""
+OVERTAKEN: Final = "gRPC never said whether it took the last frame"
 EXCHANGE: Final = "/citytwin.v1.Link/Exchange"
 
 OPTIONS: Final[list[tuple[str, Any]]] = [
@@ -91,7 +94,14 @@ class _GrpcLine:
         self._reading: asyncio.Task[Any] | None = None
         self._writing: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        self._over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._over: asyncio.Future[str] = loop.create_future()
+        self._ended: asyncio.Future[None] = loop.create_future()
+
+    def _end(self, _call: Any = None) -> None:
+        """Note that the call has ended (called by gRPC); what was said last may still be read."""
+        if not self._ended.done():
+            self._ended.set_result(None)
 
     async def send(self, frame: bytes) -> None:
         """Hand over one frame; see :class:`Line`. Raises TooLargeError, which ends nothing."""
@@ -110,9 +120,9 @@ class _GrpcLine:
         if self._reading is None:
             self._reading = asyncio.ensure_future(self._read())
         reading = self._reading
-        await asyncio.wait((reading, self._over), return_when=asyncio.FIRST_COMPLETED)
+        await self._done_or_over(reading, None)
         if not reading.done():
-            raise LineClosed(self._over.result())
+            raise self._lost(f"{self._peer} closed the line without a word")
         self._reading = None
         frame = self._result(reading)
         if frame is grpc.aio.EOF:
@@ -120,17 +130,25 @@ class _GrpcLine:
         return bytes(frame)
 
     async def _written(self, writing: asyncio.Task[None]) -> None:
-        await asyncio.wait(
-            (writing, self._over), timeout=SEND_S_MAX, return_when=asyncio.FIRST_COMPLETED
-        )
+        await self._done_or_over(writing, SEND_S_MAX)
         if writing.done():
             self._writing = None
             # It is for the receiving side to end the line, when it has heard the last words.
             self._result(writing, ends=False)
-        elif self._over.done():
-            raise LineClosed(self._over.result())
-        else:
-            raise self._lost(f"{self._peer} took no frame for {SEND_S_MAX:g} s")
+            return
+        self._refuse_if_over()
+        if self._ended.done():
+            raise LineClosed(f"{self._peer} closed the line, and {OVERTAKEN}")
+        raise self._lost(f"{self._peer} took no frame for {SEND_S_MAX:g} s")
+
+    async def _done_or_over(self, task: asyncio.Task[Any], timeout_s: float | None) -> None:
+        """Wait for what gRPC answers, or for the end of the line."""
+        ends: tuple[asyncio.Future[Any], ...] = (task, self._over)
+        await asyncio.wait(
+            (*ends, self._ended), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
+        )
+        if self._ended.done():
+            await asyncio.wait(ends, timeout=OVERTAKEN_S_MAX, return_when=asyncio.FIRST_COMPLETED)
 
     def _result(self, done: asyncio.Task[Any], *, ends: bool = True) -> Any:
         """Return what gRPC answered, or raise its error as LineClosed, which ``ends`` the line."""
@@ -178,6 +196,7 @@ class ClientLine(_GrpcLine):
         super().__init__(call.read, call.write)
         self._channel = channel
         self._call = call
+        call.add_done_callback(self._end)
 
     async def close(self) -> None:
         """Close; see :class:`Line`. What was sent before arrives unless the hub takes nothing."""

@@ -87,17 +87,23 @@ async def bad_turns(villain):
 
 
 async def mutations(villain):
-    """Send mutated frames, each on a line of its own; return how many entries were refused."""
-    random, refused, unheard = Random(13), 0, 0
+    """Send mutated frames, each on a line of its own.
+
+    Returns how many entries were refused, and of how many frames gRPC never said what became.
+    """
+    random, refused, unheard, forgotten = Random(13), 0, 0, 0
     for _ in range(MUTATIONS):
         frames = villain.valid_frames()
         victim = random.randrange(len(frames))
         answer = await villain.say(*frames[:victim], mutated(frames[victim], random))
         refused += len(answer.refused)
         unheard += not answer.bye
+        forgotten += answer.is_forgotten
+        assert not answer.is_held, "the hub takes every frame, or ends the line"
     # A line that ends says why; on a loaded machine gRPC may drop the last words of a few.
     assert unheard <= UNHEARD_MAX
-    return refused
+    assert forgotten <= UNHEARD_MAX
+    return refused, forgotten
 
 
 async def enrolled_gateway_misbehaves(ground):
@@ -112,7 +118,7 @@ async def enrolled_gateway_misbehaves(ground):
         try:
             tried = await bad_samples(villain) + await bad_turns(villain)
             tried += await bad_sizes(villain, site.hub.pid)
-            refused = await mutations(villain)
+            refused, forgotten = await mutations(villain)
             await villain.behave()
         finally:
             await villain.close()
@@ -120,7 +126,10 @@ async def enrolled_gateway_misbehaves(ground):
     assert len(gateway.said("uplink.connected")) == 1, "the other's line was never disturbed"
     assert gateway.said("uplink.lost") == []
     books = await opened(site, watched)
-    remark = f"{MUTATIONS} mutations, {refused} entries refused; the other gateway's samples"
+    remark = (
+        f"{MUTATIONS} mutations, {refused} entries refused, {forgotten} frames that gRPC forgot; "
+    )
+    remark += "the other gateway's samples"
     return books.account("bad input of an enrolled gateway", tried + MUTATIONS, remark)
 
 

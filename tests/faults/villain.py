@@ -16,13 +16,20 @@ from citytwin import Batch, Point, SystemClock
 from citytwin.errors import LineClosed
 from citytwin_edge.enrol import load
 from citytwin_protos.session import GatewaySession
-from citytwin_protos.transport import CHANNEL_OPTIONS, ClientLine, exchange_on
+from citytwin_protos.transport import (
+    CHANNEL_OPTIONS,
+    OVERTAKEN,
+    SEND_S_MAX,
+    ClientLine,
+    exchange_on,
+)
 from citytwin_protos.v1 import link_pb2 as pb
 
 POINTS = 3
 LINES_PER_OUTBOX = 100
 """A mutated number may be far ahead, and what comes after it is repeated; so outboxes change."""
-ANSWER_S_MAX = 30.0
+ANSWER_S_MAX = 2 * SEND_S_MAX
+"""Long enough for a line that stalls to say whose fault that is."""
 END = b"\xff\xff\xff"
 """No protobuf: whatever came before, the hub ends the line at this frame at the latest."""
 
@@ -30,12 +37,23 @@ END = b"\xff\xff\xff"
 class Answer(NamedTuple):
     """What the hub said to one line: why it refused entries, and why it ended the line.
 
-    ``lost`` says how the line ended when the hub said nothing.
+    ``lost`` says how the line ended when the hub said nothing, ``unsent`` why it took no more.
     """
 
     refused: list[str]
     bye: str
     lost: str
+    unsent: str = ""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the hub kept the line and took nothing."""
+        return "took no frame" in self.unsent + self.lost
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether the hub had ended the line, and this end's gRPC did not say so of a frame."""
+        return OVERTAKEN in self.unsent
 
 
 class Villain:
@@ -99,10 +117,13 @@ class Villain:
         async with self._line() as line:
             hearing = asyncio.ensure_future(_heard(line))
             try:
-                with contextlib.suppress(LineClosed):
+                unsent = ""
+                try:
                     for frame in (*([self.hello()] if greets else []), *frames, END):
                         await line.send(frame)
-                return await hearing
+                except LineClosed as error:
+                    unsent = str(error)
+                return (await hearing)._replace(unsent=unsent)
             finally:
                 hearing.cancel()
 

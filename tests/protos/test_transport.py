@@ -270,6 +270,52 @@ async def test_last_words_are_heard_after_a_send_has_failed():
     assert await hearing == b"bye"
 
 
+class Forgetful:
+    """A call whose end gRPC tells, and nothing else; beside it stand calls of real servers."""
+
+    def __init__(self):
+        self.ends = []
+
+    def add_done_callback(self, callback):
+        self.ends.append(callback)
+
+    async def read(self, _frame=b""):
+        await asyncio.Event().wait()
+
+    write = read
+
+    async def code(self):
+        return grpc.StatusCode.OK
+
+    done_writing = code
+
+    def end(self):
+        for callback in self.ends:
+            callback(self)
+
+    cancel = end
+
+
+@pytest.mark.parametrize("already", [False, True])
+async def test_a_call_that_ends_without_an_answer_ends_the_line(monkeypatch, already):
+    """A hub's session ends; gRPC, once in very many calls, answers neither read nor write."""
+    monkeypatch.setattr(t, "OVERTAKEN_S_MAX", 0.05)
+    call = Forgetful()
+    line = t.ClientLine(None, call)
+    if already:
+        call.end()
+    sending = asyncio.ensure_future(line.send(b"x"))
+    await asyncio.sleep(0)
+    call.end()
+    with pytest.raises(LineClosed, match="gRPC never said"):
+        await sending
+    with pytest.raises(LineClosed, match="without a word"):
+        await line.receive()
+    with pytest.raises(LineClosed, match="without a word"):
+        await line.send(b"x")
+    await line.close()
+
+
 async def test_last_words_are_heard_while_frames_are_sent(server):
     async def serve(line):
         await line.receive()
