@@ -149,6 +149,7 @@ class Gateway(Program):
         folder.mkdir(parents=True, exist_ok=True)
         self.program = program
         super().__init__(folder, name, *program, "run", "--log", "json", "--config", "edge.toml")
+        self.environment["PYTHONOPTIMIZE"] = "2"  # as its service does
         self.state = state or folder / "state"
 
     @property

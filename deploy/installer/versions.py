@@ -112,6 +112,10 @@ class Versions:
             "--only-binary", ":all:", "--no-warn-script-location", "--find-links", wheels,
             "-r", bundle.folder / "requirements.txt", *bundle.extra(), wait_s_max=WORK_S_MAX,
         )  # fmt: skip
+        if self.layout.part == "edge":
+            # For its service, which may write nothing here and runs without docstrings.
+            must(folder / "bin/python", "-m", "compileall", "-q", "-o", "2", folder / "lib",
+                 wait_s_max=WORK_S_MAX)  # fmt: skip
         must(folder / "bin" / self.layout.name, "--help")
         setup = folder / SETUP
         setup.mkdir()

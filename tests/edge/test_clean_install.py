@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,19 @@ def test_the_wheels_carry_their_types(commands: Path, package: str) -> None:
     folder = Path(call(commands / "python", "-c", look).strip())
     assert folder.is_relative_to(commands.parent)
     assert (folder / "py.typed").is_file()
+
+
+def test_what_the_service_imports_is_compiled(commands: Path) -> None:
+    """It may write nothing there, and would compile all of it at every start."""
+    sources = list(commands.parent.glob("lib/python*/site-packages/*/**/*.py"))
+    tag = sys.implementation.cache_tag
+    missing = [
+        path
+        for path in sources
+        if not (path.parent / "__pycache__" / f"{path.stem}.{tag}.opt-2.pyc").exists()
+    ]
+    assert len(sources) > 1000
+    assert missing == []
 
 
 def test_the_command_answers(commands: Path) -> None:

@@ -93,6 +93,12 @@ class Gateway:
     def life(self) -> dict[str, str]:
         return self.machine.shown(UNIT, "ActiveState", "InvocationID", "MainPID", "NRestarts")
 
+    def optimised(self) -> int:
+        """How far the running agent's Python goes: 2 is without docstrings and assertions."""
+        pid = self.life()["MainPID"]
+        said = self.machine.call("cat", f"/proc/{pid}/environ").stdout.split("\0")
+        return int(dict(one.split("=", 1) for one in said if one)["PYTHONOPTIMIZE"])
+
     def version(self) -> str:
         """The folder of the version in use."""
         return str((self.machine.root / "opt/citytwin-edge/current").readlink())

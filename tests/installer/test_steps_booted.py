@@ -107,6 +107,7 @@ async def test_the_life_of_a_gateway(gateway: Gateway) -> None:
             assert "runs" in await gateway.installer("/mnt/second/install.sh")
             assert gateway.version() != first
             assert gateway.numbers()[0] == 2  # the schema
+            assert gateway.optimised() == 2
             await gateway.hub.until(lambda: len(gateway.hub.entries) > 20)
         await back_to_one_that_reads_a_newer_outbox(gateway, first)
         await gateway.until_more_waits()
