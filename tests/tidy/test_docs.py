@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -176,3 +177,17 @@ def test_what_is_not_documented_is_found() -> None:
     assert [name for _place, name in settings((adapter,))] == ["address"]
     api = Module(f"{APIS}rest.py", '@router.get("/points")\nasync def points() -> None: ...\n')
     assert [found[1:] for found in routes((api,))] == [("GET", "/points")]
+
+
+def test_examples_of_configuration_are_toml() -> None:
+    """What a technician copies is at least a file that can be read."""
+    wrong, seen = [], 0
+    for name, text in TEXT.items():
+        for block in re.finditer(r"^```toml[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            seen += 1
+            try:
+                tomllib.loads(block[1])
+            except tomllib.TOMLDecodeError as error:
+                wrong.append(f"{name}:{text[: block.start()].count(chr(10)) + 1}: {error}")
+    assert seen > 20
+    report("These examples cannot be read as TOML", wrong)
