@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import shutil
 import tempfile
@@ -72,7 +73,8 @@ def gaps(life: Life, accepted: int, values: Sequence[float]) -> Iterator[Gap]:
     Args:
         life: of the agent.
         accepted: the last number that it has accepted.
-        values: what the history has of the point, in order of time; NaN: a reason.
+        values: what the journal has of the point, in the order of its entries: a clock that was
+            set puts the history in another one. NaN: a reason.
     """
     number, reasons = life.begin, 0
     for value in [*values, accepted + 1]:
@@ -185,7 +187,7 @@ class Books:
         return sorted(set(range(1, self.kept.last + 1)) - there)
 
     def missing_answers(self, life: Life) -> int:
-        """Return how many accepted answers' samples the history lacks, of one life.
+        """Return how many accepted answers' samples the journal lacks, of one life.
 
         An answer on which the agent had given up was not accepted. Then it has said so: between
         the numbers around it the history has a reason for each such answer, besides those for
@@ -201,7 +203,17 @@ class Books:
         numbers = [self._answers(life, point) for point in life.meter.points]
         accepted = max((int(seen.max()) for seen in numbers if len(seen)), default=life.begin)
         for point in life.meter.points:
-            yield from gaps(life, accepted, self.of(life.meter.name, point).value.tolist())
+            yield from gaps(life, accepted, self._as_kept(life.meter.name, point))
+
+    def _as_kept(self, device: str, point: str) -> list[float]:
+        """Return the values of one point in the order in which the outbox kept them."""
+        row = self.rows[f"{self.watched.gateway.name}/{device}/{point}"]
+        values: list[float] = self._kept_order.value[self._kept_order.point == row].tolist()
+        return values
+
+    @functools.cached_property
+    def _kept_order(self) -> Batch:
+        return Batch.concat(batch for _, batch in sorted(self.batches().items()))
 
     def not_accepted(self, life: Life) -> int:
         """Return how many answers at the end of a life were never accepted."""
