@@ -2,9 +2,10 @@
 
 import pytest
 
-from citytwin.errors import ConfigError, DeviceSilent
+from citytwin.errors import CityTwinError, ConfigError, DeviceSilent
 from citytwin_edge.catalogue.profile import Identify
 from citytwin_edge.catalogue.shelf import Shelf
+from citytwin_edge.commissioning import scanning
 from citytwin_edge.commissioning.scanning import (
     alternatives,
     fits,
@@ -12,7 +13,7 @@ from citytwin_edge.commissioning.scanning import (
     scan,
 )
 from tests.edge.catalogue.profiles import METER, put
-from tests.edge.modbus_devices import device, new_site, tcp_server
+from tests.edge.modbus_devices import device, new_site, peer_of_one, tcp_server
 
 
 def acme(*codes):
@@ -57,6 +58,17 @@ async def test_a_host_that_is_not_there_is_said(tmp_path):
         pass
     with pytest.raises(DeviceSilent, match=r"127\.0\.0\.1"):
         [row async for row in scan("modbus", where(port), Shelf([]), new_site())]
+
+
+async def test_a_scan_has_an_end_and_what_was_met_until_then_is_told(monkeypatch):
+    monkeypatch.setattr(scanning, "SCAN_S_MAX", 2.0)
+    rows = []
+    async with peer_of_one().on_tcp() as port:
+        fields = {**where(port), "reply_timeout_s": 60.0}
+        with pytest.raises(CityTwinError, match="ended after 2 s; there may be more devices"):
+            async for row in scan("modbus", fields, Shelf([]), new_site()):
+                rows.append(row)
+    assert [(row["address"], row["says"]) for row in rows] == [("unit = 1", "answers")]
 
 
 async def test_an_adapter_that_cannot_scan_says_so():
