@@ -194,6 +194,8 @@ def fits(what: Identify, value: float, text: str) -> bool:
         return re.fullmatch(what.matches, text.strip(" \0")) is not None
     if what.within:
         return what.within[0] <= value <= what.within[-1]
+    # A number of 64 bits has more digits than a value has; what is lost is lost on both sides.
     return any(
-        text.strip(" \0") == one if isinstance(one, str) else value == one for one in what.equals
+        text.strip(" \0") == one if isinstance(one, str) else value == float(one)
+        for one in what.equals
     )
