@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import os
-import pty
-import select
-import sys
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
@@ -15,11 +11,9 @@ from citytwin_edge.cli import main
 from citytwin_edge.cli.commissioning import IMPLAUSIBLE, NOTHING
 from citytwin_edge.commissioning import scanning
 from citytwin_edge.config import load
-from tests.edge.cli.cli_scenes import COMMAND, ran
+from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.commissioning.sdm120 import meter
 from tests.edge.modbus_devices import peer_of_one
-
-ANSWER_S_MAX = 30
 
 
 @pytest.fixture
@@ -84,27 +78,6 @@ async def test_a_dialogue_asks_for_what_is_missing_and_offers_the_better_order(h
     assert "hall is added" in said
     (device,) = load(here / "edge.toml").devices
     assert (device.name, device.settings.order) == ("hall", "CDAB")
-
-
-def dialogue(folder, answers, arguments):
-    """Run a command in a terminal and answer its questions; returns what it printed."""
-    child, terminal = pty.fork()
-    if not child:
-        os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-c", COMMAND, *arguments])
-    said = ""
-    try:
-        while True:
-            assert select.select([terminal], [], [], ANSWER_S_MAX)[0], f"it waits after {said!r}"
-            try:
-                said += os.read(terminal, 4096).decode(errors="replace")
-            except OSError:  # it has ended
-                return said
-            if answers and said.replace("\r", "").endswith(answers[0][0]):
-                os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
-    finally:
-        os.close(terminal)
-        os.waitpid(child, 0)
 
 
 async def test_a_scan_shows_what_answers(here, capsys):
