@@ -60,10 +60,10 @@ def fill(mapping: Mapping) -> None:
 
 def serve(kind: str, where: str, unit: int) -> None:
     """Answer until the process is ended; a connection that is closed makes room for the next."""
-    modbus = library()
+    modbus, listening = library(), ctypes.c_int(-1)
     if kind == "tcp":
         context = ctypes.c_void_p(modbus.modbus_new_tcp(b"127.0.0.1", int(where)))
-        listening = ctypes.c_int(modbus.modbus_tcp_listen(context, 1))
+        listening.value = modbus.modbus_tcp_listen(context, 1)
         assert listening.value >= 0, "the port is taken"
     else:
         context = ctypes.c_void_p(modbus.modbus_new_rtu(where.encode(), 9600, b"N", 8, 1))

@@ -29,14 +29,14 @@ def rows(
     """
     try:
         import pyarrow as pa
-        import pyarrow.parquet
+        from pyarrow import parquet
     except ImportError:
         raise ConfigError(
             f"{path}: a gateway reads Parquet with pyarrow, which is not installed here: "
             f"{_pip()} install pyarrow, or save the recording as CSV"
         ) from None
     try:
-        with pa.parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path) as file:
             missing = [name for name in columns if name not in file.schema_arrow.names]
             if missing:
                 raise ConfigError(f"{path}: has no column {', '.join(missing)}")
