@@ -13,6 +13,7 @@ from citytwin_edge.cli import options as common
 from citytwin_edge.cli import output, values
 
 if TYPE_CHECKING:
+    from citytwin.adapter import Found
     from citytwin_edge.catalogue.profile import Profile
     from citytwin_edge.catalogue.shelf import Shelf
     from citytwin_edge.commissioning.plausible import Judged
@@ -23,8 +24,12 @@ NOTHING: Final = 2
 IMPLAUSIBLE: Final = 3
 """Exit code of ``add`` when a device was not added: it is silent, or what it says cannot be."""
 BAUDS: Final = (9600, 19200)
+PARITIES: Final = ("none", "even")
 UNITS: Final = (1, 32)
-"""Where a scan of a serial line looks when nothing else is said: half a minute a speed."""
+"""Where a scan of a serial line looks when nothing else is said: half a minute in all.
+
+Even is what Modbus over Serial Line V1.02, 2.5.1, wants; most meters are delivered with none.
+"""
 CHOICES_MAX: Final = 20
 
 
@@ -78,21 +83,44 @@ def scan(options: Any) -> int:
 
     async def look() -> None:
         for fields in scanning.alternatives(_places(options)):
-            where = ", ".join(f"{name} = {value}" for name, value in fields.items())
+            where = ", ".join(f"{name} = {_said(value)}" for name, value in fields.items())
             print(f"looking: {options.what} {where}", file=sys.stderr, flush=True)
             try:
-                async for row in scanning.scan(options.what, fields, shelf, common.site()):
+                async for row in scanning.scan(options.what, fields, shelf, common.site(), _met):
                     rows.append(row)
             except CityTwinError as error:
+                if str(error) not in problems:
+                    print(f"citytwin-edge: {error}", file=sys.stderr)
                 problems.append(str(error))
-                print(f"citytwin-edge: {error}", file=sys.stderr)
 
     problems: list[str] = []
     asyncio.run(look())
     output.show(rows, as_json=options.json)
     if problems and not rows:
         return 1
+    if not rows:
+        print(f"citytwin-edge: nothing was met; {_advice(options.what)}", file=sys.stderr)
     return 0 if rows else NOTHING
+
+
+def _said(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _met(found: Found) -> None:
+    """Tell of a device at once: a slow line is looked at for minutes."""
+    where = found.address.replace("\n", ", ")
+    print(f"  met: {where or 'a device'}  {found.description}", file=sys.stderr, flush=True)
+
+
+def _advice(what: str) -> str:
+    """Return what to do when a scan has met nothing."""
+    if what == "modbus":
+        return (
+            "check power, wiring (A and B exchanged?) and address; other unit ids: --units 1-247, "
+            "other speeds: --baud 2400, other parity: --set parity=odd"
+        )
+    return f"check power, wiring and address; citytwin-edge adapters show {what} has what to set"
 
 
 def _places(options: Any) -> dict[str, list[Any]]:
@@ -104,6 +132,7 @@ def _places(options: Any) -> dict[str, list[Any]]:
         places["serial"] = [*places.get("serial", []), *options.serial]
         if options.what == "modbus":
             places.setdefault("baud", options.baud or list(BAUDS))
+            places.setdefault("parity", list(PARITIES))
             places.setdefault("scan_units", [UNITS])
             places.setdefault("reply_timeout_s", [0.2])
     if options.baud:

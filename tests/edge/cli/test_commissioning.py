@@ -13,7 +13,7 @@ from citytwin_edge.commissioning import scanning
 from citytwin_edge.config import load
 from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.commissioning.sdm120 import meter
-from tests.edge.modbus_devices import peer_of_one
+from tests.edge.modbus_devices import Peer, peer_of_one
 
 
 @pytest.fixture
@@ -86,6 +86,7 @@ async def test_a_scan_shows_what_answers(here, capsys):
         assert await ran("scan", "modbus", *where) == 0
         said = capsys.readouterr()
     assert "looking: modbus" in said.err
+    assert "met: unit = 3  answers" in said.err, "before it is known what it is"
     header, row = said.out.splitlines()
     assert header.split() == ["adapter", "where", "address", "says", "dBm", "profile"]
     assert "unit = 3  answers" in row
@@ -100,6 +101,26 @@ async def test_a_scan_that_takes_too_long_shows_what_it_has_met(here, capsys, mo
     said = capsys.readouterr()
     assert '"address": "unit = 3"' in said.out
     assert said.err.count("citytwin-edge: the scan ended after 2 s; there may be more") == 2
+
+
+async def test_a_scan_that_meets_nothing_says_what_to_do(here, capsys):
+    async def nobody(*_):
+        return []
+
+    async with Peer(nobody).on_tcp() as port:
+        where = ["--host", "127.0.0.1", "--set", f"port={port}", "--units", "8-9"]
+        assert await ran("scan", "modbus", *where) == NOTHING
+    said = capsys.readouterr().err
+    assert "scan_units = 8-9" in said
+    assert "nothing was met; check power, wiring" in said
+    assert "--units 1-247" in said
+
+
+def test_a_scan_of_a_line_tries_an_even_parity_too(here, capsys):
+    assert main(["scan", "modbus", "--serial", str(here / "ttyUSB0")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("parity = even") == said.count("parity = none") == 2
+    assert said.count("is not reachable") == 1, "a reason is told once"
 
 
 def test_mistakes_of_a_scan_are_told(here, capsys):
