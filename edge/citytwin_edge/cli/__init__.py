@@ -52,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.do(options)
     except KeyboardInterrupt:
+        if sys.stdout.isatty():
+            print()  # what is typed next does not stand behind a question
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; nothing may be written at exit, either.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import sys
 from typing import Any, Final
 
 from citytwin.errors import CityTwinError
+from citytwin_edge.cli import asking, output
 from citytwin_edge.cli import options as common
-from citytwin_edge.cli import output
 
 NOT_DONE: Final = 2
 """Exit code of ``write`` when the device did not take the value, or it was not read back."""
@@ -37,7 +36,7 @@ def write(options: Any) -> int:
     point = device.points[index].point
     writing.check(device, index, options.value)
     said = f"{point.id} = {options.value:g} {unit(point.unit).symbol}".rstrip()
-    if not options.yes and not _agreed(f"set {said}"):
+    if not options.yes and not asking.agreed(f"set {said}"):
         raise CityTwinError(f"{said} was not set: say yes, or give --yes")
 
     async def done() -> dict[str, Any]:
@@ -52,10 +51,3 @@ def write(options: Any) -> int:
     names = ("point", "before", "value", "state", "read", "confirmed", "reason")
     output.show([{name: result[name] for name in names}], as_json=options.json)
     return 0 if result["confirmed"] else NOT_DONE
-
-
-def _agreed(what: str) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    print(f"{what}: yes or no [no]: ", end="", flush=True)
-    return sys.stdin.readline().strip().casefold() in {"y", "yes", "д", "да", "иә"}
