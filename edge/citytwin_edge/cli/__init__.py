@@ -60,9 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (CityTwinError, OSError) as error:
-        print(f"citytwin-edge: {error}", file=sys.stderr)
+        print(f"citytwin-edge: {_words(error)}", file=sys.stderr)
         return int(getattr(error, "exit_code", 1))
     return code
+
+
+def _words(error: Exception) -> str:
+    """Return an error as a sentence; one of the system names its file, and what to do."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    denied = "; type sudo before the command" if isinstance(error, PermissionError) else ""
+    return f"{error.filename}: {error.strerror}{denied}"
 
 
 def parser() -> ArgumentParser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import sys
 from typing import Any, Final
 
 from citytwin.errors import CityTwinError
@@ -49,5 +50,15 @@ def write(options: Any) -> int:
 
     result = asyncio.run(done())
     names = ("point", "before", "value", "state", "read", "confirmed", "reason")
-    output.show([{name: result[name] for name in names}], as_json=options.json)
-    return 0 if result["confirmed"] else NOT_DONE
+    row = {name: result[name] for name in names}
+    if not options.json:
+        row["confirmed"] = "yes" if result["confirmed"] else "no"
+    output.show([row], as_json=options.json)
+    if result["confirmed"]:
+        return 0
+    if result["reason"]:
+        return NOT_DONE
+    read = "nothing" if result["read"] is None else f"{result['read']:g}"
+    print(f"citytwin-edge: {said} is not confirmed: {read} was read back; look at the device: is "
+          "it in local mode, blocked, or slow?", file=sys.stderr)  # fmt: skip
+    return NOT_DONE

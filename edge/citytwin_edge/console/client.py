@@ -84,7 +84,10 @@ async def _opened(state: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
                 f"an agent runs with {state}, but does not answer: it is starting, ending, or of "
                 "an older version"
             ) from None
-        raise NoAgent(f"no agent runs with {state}; start it: citytwin-edge run") from None
+        raise NoAgent(
+            f"no agent runs with {state}; start it: sudo systemctl start citytwin-edge (without a "
+            "service: citytwin-edge run)"
+        ) from None
     except OSError as error:
         if error.errno == errno.EAGAIN:
             raise ConsoleError("too many others ask the agent; try again") from None
