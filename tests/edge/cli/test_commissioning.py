@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
