@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 from typing import Final
 
-from citytwin.errors import ConfigError
 from citytwin_edge import plugins
 
 OURS: Final = "citytwin_edge."
@@ -19,13 +17,10 @@ def nearest(name: str, group: str = plugins.ADAPTERS) -> str:
     Raises:
         ConfigError: there is none of that name; the text names the nearest one.
     """
-    known, what = sorted(plugins.installed(group)), _WORDS[group]
-    if name in known:
-        return name
-    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
-    listed = ", ".join(known) or "none"
-    hint = f'did you mean "{close[0]}"?' if close else f"installed are {listed}"
-    raise ConfigError(f'there is no {what} "{name}"; {hint} See: citytwin-edge {what}s list')
+    known = sorted(plugins.installed(group))
+    if name not in known:
+        raise plugins.unknown(_WORDS[group], name, known)
+    return name
 
 
 def distribution(name: str, group: str = plugins.ADAPTERS) -> str:

@@ -49,17 +49,18 @@ def show_list(options: Any) -> int:
             rows.append({"kernel": name, "of": "", "inputs": None, "outputs": None, "from": "",
                          "calculates": f"error: {error}"})  # fmt: skip
     if not options.json:
-        rows = [row | {part: ", ".join(row[part] or ["?"]) for part in ("inputs", "outputs")}
-                for row in rows]  # fmt: skip
+        rows = [{name: row[name] for name in ("kernel", "of", "calculates")} for row in rows]
     output.show(rows, as_json=options.json)
     return WRONG if broken else 0
 
 
 def _row(one: Calculation) -> dict[str, Any]:
+    from citytwin_edge.catalogue.adapter_page import UNSAID
+
     inputs = None if one.inputs is None else [point.name for point in one.inputs]
     outputs = None if one.outputs is None else [point.name for point in one.outputs]
     return {"kernel": one.name, "of": one.domain, "inputs": inputs, "outputs": outputs,
-            "from": one.distribution, "calculates": one.summary}  # fmt: skip
+            "from": one.distribution, "calculates": one.summary or UNSAID}  # fmt: skip
 
 
 def show_one(options: Any) -> int:
@@ -91,7 +92,8 @@ def _print(one: Calculation) -> None:
         if text.startswith("    "):
             print(text)
         else:
-            print_wrapped(text.replace("`", ""), "")
+            for line in text.replace("`", "").splitlines():
+                print_wrapped(line, "  " if line.startswith("- ") else "")
     print(f"\n{output.paint('[[kernel]]', 'bold')}")
     for line in example(one)[1:]:
         print(f"  {line}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -77,7 +77,7 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         age_s_max: how old the other inputs may be when the last one comes, in seconds.
     """
 
-    age_s_max: float = 60.0
+    age_s_max: Annotated[float, msgspec.Meta(gt=0, le=AGE_S_MAX)] = 60.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense (ValueError)."""

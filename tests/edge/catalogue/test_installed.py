@@ -15,9 +15,9 @@ def test_an_unknown_name_is_told_the_nearest(vendor):
     assert nearest("mbus") == "mbus"
     with pytest.raises(ConfigError, match='no adapter "Mobdus"; did you mean "modbus"'):
         nearest("Mobdus")
-    with pytest.raises(ConfigError, match="installed are ble, dlms"):
+    with pytest.raises(ConfigError, match='installed are "ble", "dlms"'):
         nearest("xyzzy")
-    words = 'no kernel "totals"; did you mean "total".* See: citytwin-edge kernels list'
+    words = 'no kernel "totals"; did you mean "total".* see: citytwin-edge kernels list'
     with pytest.raises(ConfigError, match=words):
         nearest("totals", plugins.KERNELS)
 
