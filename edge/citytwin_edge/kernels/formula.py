@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 
 from citytwin.batch import SECOND_NS, Batch, Float64, UInt8
-from citytwin.conversion import between
-from citytwin.errors import ConfigError, UnitError
+from citytwin.conversion import between, commensurable
+from citytwin.errors import InputError, UnitError
 from citytwin.kernel import Kernel
 from citytwin.point import Kind, Label, Point, Source
 from citytwin.quality import Quality, Severity, severity, worse
@@ -92,20 +92,16 @@ class Scales:
         """Compare what there is with what is read.
 
         Raises:
-            ConfigError: too few or too many inputs, or a unit of another kind; it names which.
+            InputError: too few or too many, or a unit of another kind; it names which.
         """
         if len(inputs) != len(reads):
-            wanted = ", ".join(f"{one.name} ({one.unit})" for one in reads)
-            raise ConfigError(f"it reads {len(reads)}, not {len(inputs)}: {wanted}")
+            raise _count(inputs, reads)
         found = []
-        for number, (point, one) in enumerate(zip(inputs, reads, strict=True), 1):
+        for number, (point, one) in enumerate(zip(inputs, reads, strict=True)):
             try:
                 found.append(between(point.unit, one.unit))
             except UnitError:
-                raise ConfigError(
-                    f"input {number} is the {one.name}, in {one.unit} or a unit that can become "
-                    f"it; {point.id} is in {point.unit}"
-                ) from None
+                raise _misfit(inputs, reads, number) from None
         self.factor = np.array([scale.factor for scale in found])
         self.offset = np.array([scale.offset for scale in found])
 
@@ -113,6 +109,37 @@ class Scales:
         """Return values of inputs in the units of the calculation; ``point`` as in a batch."""
         scaled: Float64 = value * self.factor[point] + self.offset[point]
         return scaled
+
+
+def _count(inputs: Sequence[Point], reads: Sequence[Reads]) -> InputError:
+    """Return what is to be said when there are too few or too many."""
+    wanted = ", ".join(f"{one.name} ({one.unit})" for one in reads)
+    if len(inputs) < len(reads):
+        amiss = f"the {reads[len(inputs)].name} is missing"
+    else:
+        amiss = f"{inputs[len(reads)].id} is one too many"
+    number = min(len(inputs) - 1, len(reads))
+    return InputError(f"it reads {len(reads)}, not {len(inputs)}: {wanted}; {amiss}", number)
+
+
+def _misfit(inputs: Sequence[Point], reads: Sequence[Reads], number: int) -> InputError:
+    """Return what is to be said when a point is in a unit of another kind."""
+    point, one = inputs[number], reads[number]
+    unit = "without a unit" if point.unit == "1" else f"in {point.unit}"
+    said = (
+        f"input {number + 1} is the {one.name}, in {one.unit} or a unit that can become it; "
+        f"{point.id} is {unit}"
+    )
+    others = [
+        other
+        for other, its in zip(inputs, reads, strict=True)
+        if commensurable(other.unit, one.unit) and not commensurable(other.unit, its.unit)
+    ]
+    if others:
+        said += f" ({others[0].id} would fit: the order counts)"
+    elif point.unit == "1":
+        said += ": write its unit where the point is"
+    return InputError(said, number)
 
 
 class Formula:
@@ -138,7 +165,7 @@ class Formula:
         """Check the inputs; ``name`` and ``version`` go into the snapshot.
 
         Raises:
-            ConfigError: the inputs are not what the calculation reads.
+            InputError: the inputs are not what the calculation reads.
         """
         self._scales = Scales(inputs, reads)
         self.inputs = tuple(point.id for point in inputs)
