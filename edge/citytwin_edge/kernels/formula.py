@@ -196,7 +196,7 @@ class Formula:
             self._output(number, batch, turns, row, quality) for number, row in enumerate(results)
         )
 
-    def _latest(self, batch: Batch, turns: Any, number: int) -> tuple[Float64, Any, UInt8]:
+    def _latest(self, batch: Batch, turns: Any, number: int) -> tuple[Any, Any, Any]:
         """Return value, time and quality of an input at each turn, and keep its last sample."""
         rows = np.flatnonzero(batch.point == number)
         place = np.searchsorted(rows, turns, side="right")
@@ -211,7 +211,7 @@ class Formula:
         value, time_ns, quality = (column[place] for column in found)
         return value, time_ns, quality
 
-    def _aged(self, taken: tuple[Float64, Any, UInt8], batch: Batch, turns: Any) -> UInt8:
+    def _aged(self, taken: tuple[Any, Any, Any], batch: Batch, turns: Any) -> UInt8:
         _, time_ns, quality = taken
         old = np.abs(batch.time_ns[turns] - time_ns) > self._age_ns
         return np.where(old, np.uint8(Quality.BAD_STALE), quality)

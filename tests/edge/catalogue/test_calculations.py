@@ -16,6 +16,7 @@ def test_all_that_it_says_is_there(tmp_path, monkeypatch):
     )  # fmt: skip
     assert (one.distribution, one.domain) == ("ohm-kernel 2.0", "")
     assert one.inputs == (Input(name="voltage", unit="V"), Input(name="power | factor", unit="1"))
+    assert one.outputs is not None
     (power,) = one.outputs
     assert (power.name, power.unit, power.kind) == ("power", "W", "analog")
     assert (power.label["ru"], power.attribute) == ("Мощность", "activePower")

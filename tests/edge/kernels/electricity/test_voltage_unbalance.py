@@ -21,8 +21,9 @@ from tests.edge.kernels.electricity.rough import START_NS, on_a_gateway, once, r
 POINTS = [Point(id=f"g/m/u{number}", unit="V") for number in (1, 2, 3)]
 
 
-def build(method="negative-sequence", **settings):
-    return VOLTAGE_UNBALANCE.build(VoltageUnbalanceSettings(method=method, **settings), POINTS)
+def build(method="negative-sequence", **fields):
+    settings = msgspec.convert({"method": method, **fields}, VoltageUnbalanceSettings)
+    return VOLTAGE_UNBALANCE.build(settings, POINTS)
 
 
 @pytest.mark.parametrize("method", ["nema", "phase"])

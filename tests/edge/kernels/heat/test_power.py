@@ -23,8 +23,9 @@ POINTS = [
 FLOW, SUPPLY, RETURN, POWER, ENERGY, LOST = range(6)
 
 
-def build(inputs=POINTS, **settings):
-    return HEAT_POWER.build(HeatSettings(**{"flow_meter": "return"} | settings), inputs)
+def build(inputs=POINTS, **fields):
+    settings = msgspec.convert({"flow_meter": "return", **fields}, HeatSettings)
+    return HEAT_POWER.build(settings, inputs)
 
 
 def polls(*rows, quality=Quality.GOOD):
