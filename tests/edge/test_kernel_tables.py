@@ -67,6 +67,37 @@ def test_it_may_read_what_others_derive(tmp_path, vendor):
     assert [len(one.inputs) for one in load(written(tmp_path, text)).kernels] == [1, 2]
 
 
+def linked(name, *inputs):
+    listed = ", ".join(f'"{one}"' for one in inputs)
+    return f'[[kernel]]\nname = "{name}"\nkernel = "total"\ninputs = [{listed}]\n'
+
+
+def test_the_order_is_worked_out(tmp_path, vendor):
+    text = (
+        linked("last", "d/level.total.total", "d/count.flow")
+        + linked("middle", "d/level.total")
+        + linked("first", "d/level")
+    )
+    config = load(written(tmp_path, text))
+    assert [one.name for one in config.kernels] == ["first", "middle", "last"]
+    assert [point.id for point in ids(config)["kernel:last"]] == ["g/d/level.total.total.total"]
+
+
+def test_kernels_that_wait_for_each_other_are_refused(tmp_path, vendor):
+    text = linked("a", "d/level", "d/count.total") + linked("b", "d/count", "d/level.total")
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, text))
+    said = str(caught.value)
+    assert ':34: kernel "b", field "inputs", value 2' in said
+    assert '"d/level.total" can never be there' in said
+    assert 'kernels wait for each other, "a" → "b" → "a"' in said
+
+
+def test_one_that_waits_for_itself_is_refused(tmp_path, vendor):
+    with pytest.raises(ConfigError, match=r'"d/level.total" is no point that it could read'):
+        load(written(tmp_path, linked("a", "d/level", "d/level.total")))
+
+
 def test_the_command_takes_it(tmp_path, vendor, capsys):
     assert main(["check", "--config", str(written(tmp_path, KERNEL))]) == 0
     said = capsys.readouterr().out
@@ -77,12 +108,15 @@ def test_the_command_takes_it(tmp_path, vendor, capsys):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"total"', '"fly"', r'kernel "fly"; installed are "none", "total"'),
+        ('"total"', '"fly"', r':29: .*no kernel "fly"; installed are .*"none", .*"total"'),
+        ('"total"', '"totals"', r'no kernel "totals"; did you mean "total".* kernels list'),
         ('"total"', '"none"', r"\(acme_kernels:NONE\) has no settings; it is none"),
         ('"d/level"', '"d/depth"', r'"d/depth" is no point that it could read; write device/point'),
+        ('"d/level"', '"d/leval"', r'value 1: "d/leval" is no point .* did you mean "d/level"'),
+        ('"d/level"', '"g/d/level"', r'no point that it could read; did you mean "d/level"'),
         ('"d/level"', '"d/serial"', '"d/serial" is a text, not a number'),
         ('"d/level"', '"d/level", "d/level"', '"d/level" is there already'),
-        ('["d/level"]', "[]", 'kernel "sum", field "inputs": it needs at least one'),
+        ('["d/level"]', "[]", 'field "inputs": it needs at least one; see: .* show total'),
         ("inputs", "input", 'field "inputs" is missing'),
         ('"sum"', '"Sum"', "kernel 'Sum' is not a name"),
         ("]\n", ']\nfactr = 2\n', r':31: kernel "sum", field "factr".*did you mean "factor"'),
@@ -111,3 +145,16 @@ def test_each_needs_its_own_name(tmp_path, vendor):
 
 def test_without_one_nothing_is_looked_for(tmp_path):
     assert load(written(tmp_path, "")).kernels == ()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ('["d/level",\n"d/count"]', r':31: kernel "f", field "inputs", value 2: it reads 1, not 2'),
+        ('[\n"d/count.flow"]', r':31: kernel "f", field "inputs", value 1: .* is in m3/h$'),
+    ],
+)
+def test_an_input_that_is_wrong_is_told_where_it_stands(tmp_path, inputs, words):
+    text = f'[[kernel]]\nname = "f"\nkernel = "interval-energy"\ninputs = {inputs}\n'
+    with pytest.raises(ConfigError, match=words):
+        load(written(tmp_path, text))
