@@ -3,7 +3,7 @@
 import msgspec
 import numpy as np
 
-from citytwin import Batch, Point
+from citytwin import Batch, Point, Quality
 from citytwin_edge.config import load
 from citytwin_edge.kernels import build
 from citytwin_edge.pipeline import Pipeline
@@ -64,6 +64,23 @@ def shaken(seed, centres, widths, samples=800):
     value = np.array(centres)[batch.point] + np.array(widths)[batch.point] * np.sin(batch.value / 3)
     value = np.where(np.isnan(batch.value), np.nan, value)
     return Batch(batch.point, batch.time_ns, value, batch.quality)
+
+
+def days(seed, widths, samples=12_000):
+    """Return samples a minute or so apart, for days: gaps, repeated, late, clocks set back."""
+    random = np.random.default_rng(seed)
+    steps = random.choice(
+        [0, 20, 40, 90, 1500, 20_000, -30, -9000],
+        samples, p=[0.1, 0.3, 0.3, 0.289, 0.004, 0.001, 0.005, 0.001],
+    )  # fmt: skip
+    point = random.integers(0, len(widths), samples)
+    quality = random.choice(
+        [Quality.GOOD, Quality.UNCERTAIN_RANGE, Quality.BAD_SILENT], samples, p=[0.94, 0.03, 0.03]
+    )
+    value = np.array(widths)[point] * random.uniform(0.5, 1.5, samples)
+    value = np.where(quality == Quality.BAD_SILENT, np.nan, value)
+    time_ns = (1_767_225_600 + np.cumsum(steps)) * 10**9
+    return Batch.of(point, time_ns, value, quality)
 
 
 def one(kernel, *values):
