@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from citytwin import Batch, Point, Quality
+from citytwin import Batch, Label, Point, Quality
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.formula import Gives, Reads
 from citytwin_edge.kernels.water.periods import (
@@ -25,7 +25,7 @@ from tests.edge.kernels.water.running import days, of
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE
 READS = (Reads("flow", "m3/h"), Reads("pressure", "m[H2O]"))
-GIVES = (Gives("first", "m3/h", {}), Gives("second", "m[H2O]", {}))
+GIVES = (Gives("first", "m3/h", Label()), Gives("second", "m[H2O]", Label()))
 POINTS = [Point(id="g/d/q", unit="m3/h"), Point(id="g/d/p", unit="bar")]
 NIGHT = Shape(1440, 120, 120, 15)
 
@@ -42,8 +42,7 @@ class Means(Periods):
 
 
 def build(shape=NIGHT, zone="Asia/Almaty", *, standard=False):
-    gives = [one._replace(label=Point(id="g/d/x").label) for one in GIVES]
-    return Means("means", POINTS, READS, gives, Zone(zone, standard=standard), shape)
+    return Means("means", POINTS, READS, GIVES, Zone(zone, standard=standard), shape)
 
 
 def steady(start, end, value=5.0, point=0, every=5 * MINUTE):

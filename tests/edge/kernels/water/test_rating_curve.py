@@ -12,9 +12,10 @@ from citytwin_edge.kernels.water.rating_curve import RATING_CURVE
 from tests.edge.kernels.water.running import built, one, run, settings, shaken
 
 TABLE = {"table": [[0.2, 0.0], [0.5, 1.2], [1.0, 5.0], [2.0, 21.0]], "beyond_m": 0.1}
+LAW = {"from_m": 0.3, "c": 4.0, "zero": 0.1, "exponent": 2.0}
 LAWS = {
     "segment": [
-        {"from_m": 0.3, "c": 4.0, "zero": 0.1, "exponent": 2.0},
+        LAW,
         {"from_m": 1.1, "c": 5.0, "zero": 0.3, "exponent": 1.5},
     ],
     "stage_m_max": 3.3,
@@ -65,9 +66,6 @@ def test_it_keeps_every_promise(curve):
     assert set(made.quality.tolist()) >= {
         Quality.GOOD, Quality.UNCERTAIN_RANGE, Quality.BAD_OUT_OF_RANGE
     }  # fmt: skip
-
-
-LAW = LAWS["segment"][0]
 
 
 @pytest.mark.parametrize(
