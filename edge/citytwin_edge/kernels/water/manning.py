@@ -89,7 +89,7 @@ def flow(settings: ManningSettings) -> Calculate:
         area, perimeter = wetted(settings, depth)
         radius = np.where(depth > 0, area / perimeter, 0 * depth)
         velocity = radius ** (2 / 3) * settings.slope**0.5 / settings.roughness_n
-        beyond = (depth > FULLEST * most) & circular
+        beyond = np.where(circular & (depth > FULLEST * most), 1.0, 0.0)
         return np.array([velocity * area, velocity, beyond])
 
     return calculate

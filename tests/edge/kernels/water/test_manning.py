@@ -91,7 +91,7 @@ def test_it_keeps_every_promise(channel):
         ({"section": "rectangular"}, "a rectangular section has no side_slope"),
         ({"section": "circular"}, "a circular section has no depth_m_max"),
         ({"zero_m": float("nan")}, "zero_m must be a number"),
-        ({"age_s_max": 0}, "age_s_max must be above 0"),
+        ({"age_s_max": 0}, "age_s_max must be above 0|> 0"),
         ({"colour": 1}, "unknown field"),
     ],
 )
