@@ -12,6 +12,7 @@ from typing import Any, Final
 from citytwin.adapter import AdapterType
 from citytwin.errors import ConfigError
 from citytwin.kernel import KernelType
+from citytwin_edge.foreign import blamed
 
 ADAPTERS: Final = "citytwin.adapters"
 KERNELS: Final = "citytwin.kernels"
@@ -55,7 +56,7 @@ def _loaded(group: str, what: str, name: str, parts: tuple[str, ...]) -> Any:
         loaded = getattr(importlib.import_module(module), attribute)
     except _IMPORT_ERRORS as error:
         raise ConfigError(
-            f'{what} "{name}" ({place}) cannot be imported: {type(error).__name__}: {error}'
+            f'{what} "{name}" ({place}) cannot be imported: {blamed(error)}'
         ) from None
     for part in parts:
         if not hasattr(loaded, part):

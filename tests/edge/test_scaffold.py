@@ -1,6 +1,9 @@
 """Scaffold: names, whole projects or none, and nothing overwritten."""
 
 import re
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -87,3 +90,20 @@ def test_a_disk_that_refuses_leaves_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         scaffold.write(scaffold.project("adapter", "gauge"), tmp_path / "x")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [1, 40])
+@pytest.mark.parametrize("kind", scaffold.KINDS)
+def test_whatever_its_name_its_own_check_passes(kind, length, tmp_path):
+    """A longer name makes a longer line, a shorter one a list that would fit into one."""
+    name = (
+        "a" * length if kind != "profile" else ("a/m" if length == 1 else f"{'a' * 19}/{'m' * 20}")
+    )
+    scaffold.write(scaffold.project(kind, name), tmp_path / "project")
+    ruff = Path(sysconfig.get_path("scripts")) / "ruff"
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run(
+            [ruff, *command, "--no-cache", "."], cwd=tmp_path / "project",
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
