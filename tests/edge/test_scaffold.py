@@ -13,17 +13,17 @@ from tests.edge.vendor_kernels import vendor
 
 __all__ = ["vendor"]
 
-NAMES = {"adapter": "acme-gauge", "kernel": "heat-power", "profile": "acme/m1"}
+NAMES = {"adapter": "acme-gauge", "kernel": "steam-power", "profile": "acme/m1"}
 
 
 def test_what_a_project_is_called():
     words = {kind: scaffold.project(kind, name).words for kind, name in NAMES.items()}
     assert [one["project"] for one in words.values()] == [
-        "citytwin-acme-gauge", "citytwin-heat-power", "citytwin-acme",
+        "citytwin-acme-gauge", "citytwin-steam-power", "citytwin-acme",
     ]  # fmt: skip
     assert [one["entry"] for one in words.values()] == [
         'acme-gauge = "citytwin_acme_gauge.adapter:ADAPTER"',
-        'heat-power = "citytwin_heat_power.kernel:KERNEL"',
+        'steam-power = "citytwin_steam_power.kernel:KERNEL"',
         'acme = "citytwin_acme"',
     ]
     groups = [one["group"] for one in words.values()]
