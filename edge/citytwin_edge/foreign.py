@@ -10,6 +10,12 @@ from typing import Final, TypeVar
 from citytwin import errors
 from citytwin.errors import CityTwinError, ConfigError
 
+FOREIGN_ERRORS: Final = (
+    ArithmeticError, AssertionError, AttributeError, BufferError, EOFError, ImportError,
+    LookupError, NameError, OSError, RuntimeError, SyntaxError, TypeError, ValueError,
+)  # fmt: skip
+"""What a mistake in other people's code raises when it is imported or builds something."""
+
 _Made = TypeVar("_Made")
 _OURS: Final = (Path(__file__).parent, Path(errors.__file__).parent)
 """Where callers stand, who are not to blame."""
@@ -30,7 +36,7 @@ def built(what: str, make: Callable[[], _Made]) -> _Made:
         return make()
     except CityTwinError:
         raise
-    except Exception as error:
+    except FOREIGN_ERRORS as error:
         raise ConfigError(f"{what} has a mistake: {blamed(error)}; tell its maker") from None
 
 

@@ -41,9 +41,11 @@ def installed(folder: Path) -> tuple[Path, Path]:
     wheels, site = folder / "wheels", folder / "site"
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, *build, "--wheel-dir", wheels, project], check=True, timeout=120)
+    subprocess.run(
+        [*pip, *build, "--wheel-dir", str(wheels), str(project)], check=True, timeout=120
+    )
     (wheel,) = wheels.glob("*.whl")
-    into = ["install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel]
+    into = ["install", "--quiet", "--no-deps", "--no-index", "--target", str(site), str(wheel)]
     subprocess.run([*pip, *into], check=True, timeout=120)
     return project, site
 

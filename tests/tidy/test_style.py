@@ -18,7 +18,6 @@ MODULE_LINES_MAX = 400
 MAY_CATCH_ALL = (
     "edge/citytwin_edge/poller.py",
     "edge/citytwin_edge/pipeline.py",
-    "edge/citytwin_edge/foreign.py",
     "common/citytwin/testing/clock.py",
     "common/citytwin/testing/disturbance.py",
 )

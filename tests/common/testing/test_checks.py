@@ -96,7 +96,7 @@ class Commanded(Sum):
 
 
 class Double(Sum):
-    outputs = Sum.outputs * 2
+    outputs = Sum.outputs * 2  # type: ignore[assignment]
 
 
 @pytest.mark.parametrize(
