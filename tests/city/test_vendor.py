@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ async def town(tmp_path):
         yield site, gateway, packages / "citytwin_dew_trial/kernel.py"
 
 
-async def until_latest(site, point, judge):
+async def until_latest(site, point, judge) -> dict[str, Any]:
     """Wait for a latest value at the hub's REST interface that is as it must be; return it."""
     async with site.web() as web:
 
@@ -75,7 +76,9 @@ async def until_latest(site, point, judge):
             value = await latest(web, point)
             return value if value is not None and judge(value) else None
 
-        return await answered(found, f"{point} at the hub")
+        value = await answered(found, f"{point} at the hub")
+    assert value is not None
+    return value
 
 
 async def test_what_a_vendors_kernel_derives_is_at_the_hub(town):

@@ -1,6 +1,7 @@
 """The conformance checks pass what keeps its promises and name the promise that is broken."""
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ class Hoarder(Sum):
 
 
 class Listing(Sum):
-    def step(self, batch):
+    def step(self, batch) -> Any:
         return [super().step(batch)]
 
 
