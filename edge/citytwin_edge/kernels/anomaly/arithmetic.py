@@ -104,9 +104,7 @@ def rarity(deviations: Any) -> Any:
     place = smaller(larger(deviations, 0.0), TAIL_X_MAX) * TAIL_STEPS
     index = whole(place)
     low = entry(TAIL_TABLE, index)
-    return pick(
-        deviations > 0.0, low + (place - index) * (entry(TAIL_TABLE, index + 1) - low), 0.0
-    )
+    return pick(deviations > 0.0, low + (place - index) * (entry(TAIL_TABLE, index + 1) - low), 0.0)
 
 
 DECAY_DAYS_MAX: Final = 400

@@ -23,10 +23,13 @@ LEARNS_S: Final = 3600.0
 USEFUL_S: Final = 86_400.0
 LEARNS_STEPS: Final = 20.0
 USEFUL_STEPS: Final = 100.0
+START: Final = 2.97
+START_POWER: Final = -0.44
+"""Where the threshold begins for a budget: START * budget ** START_POWER."""
 CAUTION: Final = 0.5
 """So much higher is the threshold before a day has been seen."""
-THRESHOLD, SINCE, RAISED, CALM, ONSET = range(5)
-NUMBERS: Final = 5
+THRESHOLD, SINCE, RAISED, CALM, ONSET, BEGINS = range(6)
+NUMBERS: Final = 6
 NOTHING, RAISE, RETURN = 0, 1, 2
 
 
@@ -39,14 +42,12 @@ def maturity(age_s: Any, steps: Any) -> Any:
 
 def threshold_at(budget: float) -> float:
     """Return where the threshold begins for a budget, as it came out on the development data."""
-    return START[0] + START[1] * budget
+    return min(max(START * budget**START_POWER, LOWEST), HIGHEST)
 
 
-START: Final = (1.9, -0.1)
-
-
-def alarm(state: Any, base: int, score: Any, time_s: Any, passed_s: Any, ripe: Any,
-          budget: Any) -> Any:  # fmt: skip
+def alarm(
+    state: Any, base: int, score: Any, time_s: Any, passed_s: Any, ripe: Any, aim: Any
+) -> Any:
     """Return (NOTHING, RAISE or RETURN; seconds since the onset; threshold), and move on.
 
     Args:
@@ -54,9 +55,13 @@ def alarm(state: Any, base: int, score: Any, time_s: Any, passed_s: Any, ripe: A
         score: as it is after the discount.
         time_s, passed_s: now, and since the step before.
         ripe: as ``maturity`` gives.
-        budget: alarms in a sensor-month.
+        aim: alarms in a sensor-month, and ``threshold_at`` that; when they are changed the
+            threshold moves by as much.
     """
-    threshold = get(state, base + THRESHOLD) - LIFT * budget * passed_s / MONTH_S
+    budget, begins = aim
+    moved = begins - get(state, base + BEGINS)
+    state[base + BEGINS] = begins
+    threshold = get(state, base + THRESHOLD) + moved - LIFT * budget * passed_s / MONTH_S
     threshold = smaller(larger(threshold, LOWEST), HIGHEST)
     wanted = threshold + pick(ripe < 2.0, CAUTION, 0.0)
     raised, calmly = get(state, base + RAISED) > 0.0, get(state, base + RAISED) == 0.0

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
+
+from citytwin.batch import Float64
 from citytwin_edge.kernels.anomaly import activity as act
 from citytwin_edge.kernels.anomaly import budget as bud
 from citytwin_edge.kernels.anomaly import drift as dri
@@ -40,9 +43,9 @@ GAP: Final = 3.0
 PACE_RATE: Final = 0.05
 
 FIRST, LATEST, SUM, COUNT, STEP, STEPS, PACE, RIPE = range(8)
-"""What intake and chain know: see ``intake.py``."""
-CALIBRATED: Final = 7
-LIKELIHOODS: Final = 4
+"""What intake and chain know; RIPE is the maturity and 1, so 0 is a channel without a step."""
+CALIBRATED: Final = 5
+LIKELIHOODS: Final = 3
 BUDGET: Final = 8
 P: Final = BUDGET + bud.NUMBERS
 HALF: Final = P + CALIBRATED * pva.NUMBERS
@@ -60,33 +63,36 @@ NUMBERS: Final = RECURRING + rec.NUMBERS
 NAMES: Final = ("", "half-hour", "hour", "week", "holt-winters", "step", "activity", "envelope",
                 "drift")  # fmt: skip
 """What a kernel's number in the explanation means."""
-W_HALF, W_HOUR, W_STEP, W_ACTIVITY, W_WINTERS, W_ENVELOPE, W_DRIFT = (
-    1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0
-)  # fmt: skip
-L_HALF, L_HOUR, L_WEEK, L_ENVELOPE = 1.0, 1.0, 0.0, 0.0
+P_HALF, P_HOUR, P_STEP, P_ACTIVITY, P_WINTERS = 1.0, 1.0, 1.0, 1.0, 0.25
+L_HALF, L_HOUR, L_WEEK = 1.0, 1.0, 0.5
+PART_ENVELOPE, PART_DRIFT = 0.25, 0.25
+"""What each kernel weighs in the score: of p-values, likelihoods, and what needs neither."""
 WEIGHTS: Final = (
-    W_HALF + W_HOUR + W_STEP + W_ACTIVITY + W_WINTERS + W_ENVELOPE + W_DRIFT
-    + L_HALF + L_HOUR + L_WEEK + L_ENVELOPE
+    P_HALF + P_HOUR + P_STEP + P_ACTIVITY + P_WINTERS + L_HALF + L_HOUR + L_WEEK
+    + PART_ENVELOPE + PART_DRIFT
 )  # fmt: skip
+WIDTHS: Final = 8.0
+"""A value an eighth of its width outside of the envelope scores 1."""
+SUMS: Final = 0.1
+"""A drift of ten deviations scores 1."""
+PART_MAX: Final = 4.0
 
 
-def advance(
-    state: Any, counts: Any, x: Any, time_s: Any, passed_s: Any,
-    half: Any, week: Any, day: Any, alarms_wanted: Any,
-) -> Any:  # fmt: skip
+def advance(state: Any, counts: Any, x: Any, when: Any, aim: Any) -> Any:
     """Take a step; returns what there is to say.
 
     Args:
         state, counts: see the module.
-        x, time_s: the value and its time, UTC seconds.
-        passed_s: since the step before; 0 for the first.
-        half, week, day: half-hour of the local day, two hours of the local week, local day.
-        alarms_wanted: the budget, in a sensor-month.
+        x: the value.
+        when: its time, UTC seconds; seconds since the step before, 0 for the first; half-hour of
+            the local day, two hours of the local week, local day.
+        aim: alarms wanted in a sensor-month, and the threshold that goes with that.
 
     Returns:
         (score, alarm event, kernel's number, expected value, seconds since the onset, days since
-        the like, maturity, threshold).
+        the like, maturity, whether that is new, threshold).
     """
+    time_s, passed_s, half, week, day = when
     pace = get(state, PACE)
     pace = pick(pace > 0.0, pace + PACE_RATE * (smaller(passed_s, GAP * pace) - pace), passed_s)
     state[PACE] = pace
@@ -100,31 +106,26 @@ def advance(
     d_activity = activity(state, ACTIVITY, x, follows)
     d_envelope, e_envelope = envelope(state, ENVELOPE, x)
     d_drift = drift(state, DRIFT, d_half, x > e_half)
-    s_half = W_HALF * pvalue(state, P, counts[0], d_half) + L_HALF * likelihood(
-        state, LIKELY, d_half
-    )
-    s_hour = W_HOUR * pvalue(state, P + pva.NUMBERS, counts[1], d_hour) + L_HOUR * likelihood(
-        state, LIKELY + lik.NUMBERS, d_hour
-    )
+    s_half = P_HALF * pvalue(state, P, counts[0], d_half)
+    s_half = s_half + L_HALF * likelihood(state, LIKELY, d_half)
+    s_hour = P_HOUR * pvalue(state, P + pva.NUMBERS, counts[1], d_hour)
+    s_hour = s_hour + L_HOUR * likelihood(state, LIKELY + lik.NUMBERS, d_hour)
     s_week = L_WEEK * likelihood(state, LIKELY + 2 * lik.NUMBERS, d_week)
-    s_step = W_STEP * pvalue(state, P + 2 * pva.NUMBERS, counts[2], d_step)
-    s_activity = W_ACTIVITY * pvalue(state, P + 3 * pva.NUMBERS, counts[3], d_activity)
-    s_winters = W_WINTERS * pvalue(state, P + 4 * pva.NUMBERS, counts[4], d_winters)
-    s_envelope = W_ENVELOPE * pvalue(state, P + 5 * pva.NUMBERS, counts[5], d_envelope)
-    s_envelope = s_envelope + L_ENVELOPE * likelihood(
-        state, LIKELY + 3 * lik.NUMBERS, d_envelope
-    )
-    s_drift = W_DRIFT * pvalue(state, P + 6 * pva.NUMBERS, counts[6], d_drift)
-    fused = (s_half + s_hour + s_week + s_step + s_activity + s_winters + s_envelope + s_drift) / (
-        WEIGHTS
-    )
+    s_step = P_STEP * pvalue(state, P + 2 * pva.NUMBERS, counts[2], d_step)
+    s_activity = P_ACTIVITY * pvalue(state, P + 3 * pva.NUMBERS, counts[3], d_activity)
+    s_winters = P_WINTERS * pvalue(state, P + 4 * pva.NUMBERS, counts[4], d_winters)
+    s_envelope = PART_ENVELOPE * smaller(WIDTHS * d_envelope, PART_MAX)
+    s_drift = PART_DRIFT * smaller(SUMS * d_drift, PART_MAX)
+    total = s_half + s_hour + s_week + s_step + s_activity + s_winters + s_envelope + s_drift
+    fused = total * (1.0 / WEIGHTS)
     score, similar = recurrence(state, RECURRING, fused, half, day)
     steps = get(state, STEPS) + 1.0
     state[STEPS] = steps
-    ripe = larger(get(state, RIPE), maturity(time_s - get(state, FIRST), steps))
-    state[RIPE] = ripe
+    told = get(state, RIPE)
+    ripe = larger(told - 1.0, maturity(time_s - get(state, FIRST), steps))
+    state[RIPE] = ripe + 1.0
     event, onset_s, threshold = alarm(
-        state, BUDGET, score, time_s, smaller(passed_s, GAP * pace), ripe, alarms_wanted
+        state, BUDGET, score, time_s, smaller(passed_s, GAP * pace), ripe, aim
     )
     led = s_half, e_half, pick(s_half >= 0.0, 1, 0)
     led = _lead(led, s_hour, e_hour, 2)
@@ -134,7 +135,7 @@ def advance(
     led = _lead(led, s_activity, e_half, 6)
     led = _lead(led, s_envelope, e_envelope, 7)
     _, expected, kernel = _lead(led, s_drift, e_half, 8)
-    return score, event, kernel, expected, onset_s, similar, ripe, threshold
+    return score, event, kernel, expected, onset_s, similar, ripe, ripe + 1.0 > told, threshold
 
 
 def _lead(led: Any, score: Any, expected: Any, kernel: int) -> Any:
@@ -143,3 +144,14 @@ def _lead(led: Any, score: Any, expected: Any, kernel: int) -> Any:
     return (
         pick(better, score, led[0]), pick(better, expected, led[1]), pick(better, kernel, led[2]),
     )  # fmt: skip
+
+
+def is_sound(numbers: Float64) -> bool:
+    """Tell whether a state, shape (channels, NUMBERS), has all its places within bounds."""
+    bounds = {STEPPING + ste.PLACE: ste.RING, STEPPING + ste.TURN: ste.SHORT}
+    bounds |= {LIKELY + n * lik.NUMBERS + lik.PLACE: lik.SHORT for n in range(LIKELIHOODS)}
+    bounds |= {P + n * pva.NUMBERS + pva.EDGE: pva.BINS for n in range(CALIBRATED)}
+    return bool(np.isfinite(numbers).all()) and all(
+        bool(((numbers[:, place] >= 0) & (numbers[:, place] < end)).all())
+        for place, end in bounds.items()
+    )

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from citytwin_edge.kernels.anomaly import activity, arithmetic, budget, chain, drift, envelope
-from citytwin_edge.kernels.anomaly import holt_winters, intake, likelihood, profile, pvalue
-from citytwin_edge.kernels.anomaly import recurrence, step
-from citytwin_edge.kernels.anomaly.paths import COLUMNS
+from citytwin.batch import Float64
+from citytwin_edge.kernels.anomaly import (
+    activity,
+    arithmetic,
+    budget,
+    chain,
+    drift,
+    envelope,
+    holt_winters,
+    intake,
+    likelihood,
+    profile,
+    pvalue,
+    recurrence,
+    step,
+)
+from citytwin_edge.kernels.anomaly.budget import threshold_at
+from citytwin_edge.kernels.anomaly.paths import COLUMNS, Samples
 
 
+# Typing and implementation must have the same signature, annotations and all: these have none.
 @overload(arithmetic.pick)
 def _pick(condition, first, second):
     return lambda condition, first, second: first if condition else second
@@ -86,40 +103,87 @@ def _count(counts, bin_, most):
 
 
 for _function in (
-    arithmetic.log10, arithmetic.rarity, arithmetic.power_of_decay,
-    profile.standard, profile.profile, holt_winters.holt_winters, step.step, activity.activity,
-    envelope.envelope, drift.drift, likelihood.likelihood, pvalue.pvalue, recurrence._neighbour,
-    recurrence.recurrence, budget.maturity, budget.alarm, chain._lead, chain.advance, intake.intake,
+    arithmetic.log10,
+    arithmetic.rarity,
+    arithmetic.power_of_decay,
+    profile.standard,
+    profile.profile,
+    holt_winters.holt_winters,
+    step.step,
+    activity.activity,
+    envelope.envelope,
+    drift.drift,
+    likelihood.likelihood,
+    pvalue.pvalue,
+    recurrence._neighbour,
+    recurrence.recurrence,
+    budget.maturity,
+    budget.alarm,
+    chain._lead,
+    chain.advance,
+    intake.intake,
 ):
-    register_jitable(_function)
+    register_jitable(error_model="numpy")(_function)
 
 
-@numba.njit(cache=True, error_model="numpy", nogil=True)
-def _run(state, counts, every_s, wanted, channel, value, time_s, half, week, day, told):
-    for row in range(len(channel)):
-        who = channel[row]
-        due, x, passed_s = intake.intake(state[who], value[row], time_s[row], every_s[who])
-        if due:
-            said = chain.advance(
-                state[who], counts[who], x, time_s[row], passed_s, half[row], week[row], day[row],
-                wanted[who],
-            )
-            told[row, 0] = 1.0
-            told[row, 1], told[row, 2], told[row, 3], told[row, 4] = said[0], said[1], said[2], said[3]
-            told[row, 5], told[row, 6], told[row, 7], told[row, 8] = said[4], said[5], said[6], said[7]
+def _driver(sources: str) -> Any:
+    """Return the compiled driver; ``sources`` makes the kept code of other sources useless."""
+
+    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    def run(
+        state: Any,
+        counts: Any,
+        every_s: Any,
+        budget: Any,
+        begins: Any,
+        channel: Any,
+        value: Any,
+        time_s: Any,
+        half: Any,
+        week: Any,
+        day: Any,
+        told: Any,
+    ) -> None:
+        sources  # noqa: B018  # part of the key of what is kept
+        for row in range(len(channel)):
+            who = channel[row]
+            due, x, passed_s = intake.intake(state[who], value[row], time_s[row], every_s[who])
+            if due:
+                when = (time_s[row], passed_s, half[row], week[row], day[row])
+                aim = (budget[who], begins[who])
+                said = chain.advance(state[who], counts[who], x, when, aim)
+                told[row, 0] = 1.0
+                told[row, 1], told[row, 2], told[row, 3] = said[0], said[1], said[2]
+                told[row, 4], told[row, 5], told[row, 6] = said[3], said[4], said[5]
+                told[row, 7], told[row, 8], told[row, 9] = said[6], said[7], said[8]
+
+    return run
+
+
+def _sources() -> str:
+    """Return a digest of the files that the driver is made of."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+_run = _driver(_sources())
 
 
 class CompiledPath:
-    """Sample by sample, a channel's numbers side by side."""
+    """Sample by sample, a channel's numbers side by side; see :class:`paths.Path`."""
 
-    def __init__(self, channels, every_s, budget) -> None:
-        """As :class:`NumpyPath`."""
+    def __init__(self, channels: int, every_s: Float64, budget: Float64) -> None:
+        """As :class:`paths.NumpyPath`."""
         self.state = np.zeros((channels, chain.NUMBERS))
         self.counts = np.zeros((channels, chain.CALIBRATED, pvalue.BINS), np.uint16)
         self._every_s, self._budget = every_s, budget
+        self._begins = np.array([threshold_at(one) for one in budget.tolist()])
 
-    def run(self, samples):
-        """See :class:`Path`."""
+    def run(self, samples: Samples) -> Float64:
+        """Return what is to be said of each sample; see the contract."""
         told = np.zeros((len(samples.channel), COLUMNS))
-        _run(self.state, self.counts, self._every_s, self._budget, *samples, told)
+        columns = [np.array(column) for column in samples]  # writable: one set of types is compiled
+        _run(self.state, self.counts, self._every_s, self._budget, self._begins, *columns, told)
         return told

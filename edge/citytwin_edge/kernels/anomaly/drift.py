@@ -1,7 +1,7 @@
 """Drift: a two-sided cumulative sum of what a profile leaves over.
 
-E. S. Page, "Continuous inspection schemes", Biometrika 41, 1954. The sums forget slowly, so a lasting
-change that the profile has taken up is no drift any more.
+E. S. Page, "Continuous inspection schemes", Biometrika 41, 1954. The sums forget slowly, so a
+lasting change that the profile has taken up is no drift any more.
 """
 
 from __future__ import annotations

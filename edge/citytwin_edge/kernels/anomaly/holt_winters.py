@@ -1,7 +1,8 @@
 """Holt-Winters: level, damped trend and an additive season of the day, and how far a value is off.
 
 P. R. Winters, "Forecasting sales by exponentially weighted moving averages", Management Science
-6(3), 1960; the trend is damped after E. S. Gardner and E. McKenzie, Management Science 31(10), 1985.
+6(3), 1960; the trend is damped after E. S. Gardner and E. McKenzie, Management Science 31(10),
+1985.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from citytwin.batch import Float64, Int32
 from citytwin_edge.kernels.anomaly import chain
+from citytwin_edge.kernels.anomaly.budget import threshold_at
 from citytwin_edge.kernels.anomaly.intake import intake
 from citytwin_edge.kernels.anomaly.pvalue import BINS
 from citytwin_edge.kernels.state import rounds
@@ -32,9 +33,16 @@ class Samples(NamedTuple):
     week: Int64
     day: Int64
 
+    def select(self, rows: npt.NDArray[np.intp]) -> Samples:
+        """Return the samples that an index column names."""
+        return Samples(
+            self.channel[rows], self.value[rows], self.time_s[rows], self.half[rows],
+            self.week[rows], self.day[rows],
+        )  # fmt: skip
 
-COLUMNS: Final = 9
-STEPPED, SCORE, EVENT, KERNEL, EXPECTED, ONSET, SIMILAR, RIPE, THRESHOLD = range(COLUMNS)
+
+COLUMNS: Final = 10
+STEPPED, SCORE, EVENT, KERNEL, EXPECTED, ONSET, SIMILAR, RIPE, NEWS, THRESHOLD = range(COLUMNS)
 """What a path tells of each sample; all 0 where it made no step."""
 
 
@@ -60,12 +68,13 @@ class NumpyPath:
         self._counts = np.zeros((chain.CALIBRATED, BINS, channels), np.uint16)
         self.state, self.counts = self._state.T, self._counts.transpose(2, 0, 1)
         self._every_s, self._budget = every_s, budget
+        self._begins = np.array([threshold_at(one) for one in budget.tolist()])
 
     def run(self, samples: Samples) -> Float64:
         """See :class:`Path`."""
         told = np.zeros((len(samples.channel), COLUMNS))
         for rows in rounds(samples.channel):
-            self._round(Samples(*(column[rows] for column in samples)), told, rows)
+            self._round(samples.select(rows), told, rows)
         return told
 
     def _round(self, samples: Samples, told: Float64, rows: npt.NDArray[np.intp]) -> None:
@@ -80,10 +89,12 @@ class NumpyPath:
         state = self._state if everyone else self._state[:, who]
         counts = self._counts if everyone else self._counts[:, :, who]
         with np.errstate(all="ignore"):
-            said = chain.advance(
-                state, counts, x[due], samples.time_s[due], passed_s[due], samples.half[due],
-                samples.week[due], samples.day[due], self._budget[who],
+            when = (
+                samples.time_s[due], passed_s[due], samples.half[due], samples.week[due],
+                samples.day[due],
             )  # fmt: skip
+            aim = (self._budget[who], self._begins[who])
+            said = chain.advance(state, counts, x[due], when, aim)
         if not everyone:
             self._state[:, who], self._counts[:, :, who] = state, counts
         told[rows[due], STEPPED] = 1.0

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 
 from citytwin_edge.kernels.anomaly.arithmetic import (
-    get,
     bits,
     count,
     entry,
+    get,
     held,
     larger,
     log10,
