@@ -6,9 +6,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench import bench_codec, bench_decode, bench_fleet, bench_gateway, bench_mqtt
+from tests.bench import (
+    bench_anomaly,
+    bench_codec,
+    bench_decode,
+    bench_fleet,
+    bench_gateway,
+    bench_mqtt,
+)
 
 BENCHES: dict[str, Callable[[], Any]] = {
+    "anomaly": bench_anomaly.run,
     "codec": bench_codec.run,
     "decode": bench_decode.run,
     "gateway": bench_gateway.run,

@@ -62,13 +62,13 @@ def test_nothing_is_raised_while_it_learns_and_little_before_a_day():
 def test_alarms_keep_to_the_budget_whatever_the_scores_are(budget):
     watched = Watched(budget, step_s=3600.0)
     random = np.random.default_rng(7)
-    raised, months = 0, 60
+    raised, months = 0, 120
     for _ in range(int(months * MONTH_S / 3600)):
-        raised += watched.take(random.exponential(1.2))[0] == RAISE
+        raised += watched.take(min(random.exponential(0.6), 6.0))[0] == RAISE
     moved = float(watched.state[0, 0]) - threshold_at(budget)
     assert raised == pytest.approx(months * budget + moved / LIFT, abs=1.0)
     assert raised <= months * budget + (HIGHEST - threshold_at(budget)) / LIFT
-    assert raised / months == pytest.approx(budget, rel=0.35, abs=0.3)
+    assert raised / months == pytest.approx(budget, rel=0.35, abs=0.5)
 
 
 def test_another_budget_moves_the_threshold_at_once():

@@ -1,4 +1,4 @@
-"""The chain: it learns a day, finds what breaks it, says which kernel saw it and what it expected."""
+"""The chain: it learns a day, finds what breaks it, says who saw it and what was expected."""
 
 from __future__ import annotations
 

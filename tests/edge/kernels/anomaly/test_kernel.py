@@ -37,13 +37,15 @@ host = "127.0.0.1"
 [[device.point]]
 name = "flow"
 unit = "m3/h"
-register = 0
+table = "holding"
+address = 0
 type = "int16"
 anomaly = { learn_from = "2026-01-01" }
 
 [[device.point]]
 name = "plain"
-register = 1
+table = "holding"
+address = 1
 type = "int16"
 
 [[kernel]]
