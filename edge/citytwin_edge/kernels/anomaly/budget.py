@@ -13,7 +13,7 @@ from typing import Any, Final
 from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, smaller
 
 MONTH_S: Final = 30.4 * 86_400.0
-LIFT: Final = 0.08
+LIFT: Final = 0.04
 LOWEST: Final = 0.9
 HIGHEST: Final = 8.0
 HOLD_S: Final = 43_200.0
@@ -42,7 +42,8 @@ def maturity(age_s: Any, steps: Any) -> Any:
 
 def threshold_at(budget: float) -> float:
     """Return where the threshold begins for a budget, as it came out on the development data."""
-    return min(max(START * budget**START_POWER, LOWEST), HIGHEST)
+    begins: float = START * budget**START_POWER
+    return min(max(begins, LOWEST), HIGHEST)
 
 
 def alarm(

@@ -7,6 +7,7 @@ the chain has learnt: 0 not yet useful, 1 useful after an hour, 2 good after a d
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -43,15 +44,29 @@ _COLUMNS: Final = {
     SCORE: paths.SCORE, KERNEL: paths.KERNEL, EXPECTED: paths.EXPECTED, SINCE: paths.ONSET,
     SIMILAR: paths.SIMILAR,
 }  # fmt: skip
+_TRACED: Final = (SCORE, KERNEL, EXPECTED)
+"""What ``trace`` has told of every look."""
 
 
 def path_of(channels: int, every_s: Float64, wanted: Float64) -> paths.Path:
-    """Return the compiled path where numba is installed, else the one of numpy."""
+    """Return the compiled path where numba is installed and may run, else the one of numpy."""
+    if not _may_compile():
+        return paths.NumpyPath(channels, every_s, wanted)
     try:
         from citytwin_edge.kernels.anomaly.compiled import CompiledPath
     except ImportError:
         return paths.NumpyPath(channels, every_s, wanted)
     return CompiledPath(channels, every_s, wanted)
+
+
+def _may_compile() -> bool:
+    """Tell whether this process may make code; where it may not, LLVM would end it."""
+    try:
+        page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    except OSError:  # a service with MemoryDenyWriteExecute
+        return False
+    page.close()
+    return True
 
 
 class Anomaly:
@@ -92,7 +107,7 @@ class Anomaly:
         raised, traced = event == budget.RAISE, self._trace[batch.point] & (told[:, 0] > 0)
         said = [self._say(batch, MATURITY, told[:, paths.NEWS] > 0, told[:, paths.RIPE])]
         for given, column in _COLUMNS.items():
-            rows = raised | traced if given == SCORE else raised
+            rows = raised | traced if given in _TRACED else raised
             said.append(self._say(batch, given, rows, told[:, column]))
         alarms = self._say(batch, ALARM, event > 0, (event == budget.RAISE).astype(np.float64))
         sure = np.zeros(len(alarms), np.uint8)

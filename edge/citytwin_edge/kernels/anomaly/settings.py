@@ -19,7 +19,7 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         budget: how many alarms a month this point may raise; the threshold keeps to it.
         every_s: the shortest time between two looks, in seconds; what comes between is averaged.
         learn_from: any mark, the date of a meter exchange say; when it changes, all is learnt anew.
-        trace: also send the score of every look, not only of alarms.
+        trace: send score, kernel and expected value of every look, not only of alarms.
         time_zone: IANA name of the zone in which people here live.
         holidays: whose public holidays count as Sundays; "none" for nobody's.
         free_days: further days that count as Sundays, as YYYY-MM-DD.
