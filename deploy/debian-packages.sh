@@ -29,6 +29,10 @@ want_file() { # file package
     [ -e "$1" ] || missing="$missing $2"
 }
 
+want_library() { # library package
+    ldconfig -p | grep -q "$1" || missing="$missing $2"
+}
+
 want_browser() { # tests/ drive a real Chromium; any of these will do
     for browser in chromium chromium-browser google-chrome; do
         if command -v "$browser" >/dev/null 2>&1; then
@@ -46,6 +50,7 @@ case $set_name in
 test)
     want_command mosquitto mosquitto               # the MQTT broker the adapter is tested against
     want_command mosquitto_pub mosquitto-clients   # an independent MQTT client
+    want_library libmodbus.so.5 libmodbus5         # a Modbus unit that is not ours
     want_command dbus-daemon dbus-daemon           # a bus of their own for Bluetooth devices
     want_command socat socat                       # pairs of pseudo-terminals: serial lines
     want_command strace strace                     # what a power cut would leave on a disk

@@ -136,8 +136,8 @@ def screens() -> None:
 
 def adapters() -> None:
     """Write the pages about adapters and profiles from their code and files."""
-    (DOCS / "adapters").mkdir(exist_ok=True)
     for name, text in documents().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
 
 

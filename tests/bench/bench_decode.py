@@ -4,27 +4,45 @@ Each adapter decodes the frames of all its profiles, a thousand exchanges of the
 technician and a test do it: the points are compiled anew for each case, which a running agent does
 once (``gateway`` and ``mqtt`` show what a sample costs there). The simplest way is
 ``struct.unpack_from`` of one float32, or ``json.loads`` of one value, for the same number of
-values: it checks nothing.
+values: it checks nothing. Sparkplug has no profiles: its frames are the births of a node and of its
+device, encoded by another library. A recording (replay) has no frames.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from citytwin.adapter import Binding, Exchange, Site
 from citytwin.clock import SystemClock
 from citytwin_edge.catalogue.golden import cases, device_like
 from citytwin_edge.catalogue.shelf import OURS, Shelf
+from citytwin_edge.config import load
 from citytwin_edge.device_tables import Owner
 from citytwin_edge.gateway import Device
+from tests.edge import sparkplug_nodes
 
 EXCHANGES: Final = 1000
 HEAD = ["adapter", "cases", "exchanges", "values", "ns/value", "simplest ns/value", "ratio"]
+
+SPARKPLUG: Final = """\
+[gateway]
+name = "bench"
+[[device]]
+name = "plc"
+adapter = "sparkplug"
+host = "127.0.0.1"
+host_id = "gw"
+group_id = "plant"
+edge_node_id = "ps-1"
+device_id = "plc"
+"""
 
 Work = tuple[Device, list[Exchange]]
 
@@ -38,7 +56,30 @@ def work() -> dict[str, list[Work]]:
         for case in cases(profile)[1]:
             device = device_like(profile, Owner("bench", None, shelf), case.settings)
             found[profile.adapter].append((device, [pair.exchange() for pair in case.exchange]))
+    found["sparkplug"].append(sparkplug())
     return found
+
+
+def sparkplug() -> Work:
+    """Return a device of a Sparkplug node, with the births that tell of it."""
+    points = "".join(
+        f'[[device.point]]\nname = "{name}"\n'
+        + "".join(f'{field} = "{value}"\n' for field, value in fields.items())
+        for name, fields in sparkplug_nodes.POINTS.items()
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "edge.toml"
+        path.write_text(f"{SPARKPLUG}{points}", encoding="utf-8")
+        (device,) = load(path).devices
+    births = [("NBIRTH/ps-1", 0, [sparkplug_nodes.bd_seq_metric(0)]),
+              ("DBIRTH/ps-1/plc", 1, sparkplug_nodes.plc())]  # fmt: skip
+    return device, [
+        Exchange(
+            f"spBv1.0/plant/{topic}".encode(),
+            sparkplug_nodes.payload(topic.partition("/")[0], number, metrics),
+        )
+        for topic, number, metrics in births
+    ]
 
 
 def timed(call: Callable[[], int]) -> tuple[int, float]:

@@ -5,6 +5,8 @@ processes, and between them a relay counts every byte of the connection (TLS and
 Beside it, in the same run and on the same devices, stands the simplest gateway that could be. The
 peer is thingsboard-gateway 3.8.5 under the same load on the same kind of machine, measured another
 day. Latency is from the reply of the device to the hub's journal, where the history begins.
+
+Goals: at most 10 % of a core and 66 MiB at 1,000 samples a second, less than 1 % of a core idle.
 """
 
 from __future__ import annotations

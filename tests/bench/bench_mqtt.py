@@ -4,6 +4,9 @@ The same load goes to three listeners, one after the other: a socket that counts
 broker can), the client library alone (what aiomqtt can), and the agent with outbox and hub. The
 load is written to the broker as ready-made packets at a fixed pace, by a process of its own, with
 QoS 0; each message has values that were not sent before.
+
+Goal: 20,000 messages a second for a minute without a loss; where it is missed, the rows of the
+socket and of the library alone say whose limit it is.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ class Load(NamedTuple):
     seconds: float
 
 
-LOADS = (Load(2_000, 20), Load(5_000, 20), Load(20_000, 60))
+LOADS = (Load(2_000, 20), Load(5_000, 20), Load(10_000, 60), Load(20_000, 60))
 
 
 class Took(NamedTuple):

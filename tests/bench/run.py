@@ -1,11 +1,26 @@
-"""``make bench``: every benchmark in one run, printed as tables."""
+"""``make bench``: every benchmark in one run, printed as tables, and kept in docs/figures.md.
+
+``make bench ARGS="fleet gateway"`` runs some; ``--keep`` puts what was measured into the document,
+with the day and the machine, in place of what stood there of the same benchmarks.
+"""
 
 from __future__ import annotations
 
+import argparse
+import datetime
+import inspect
+import os
+import platform
+import re
+import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
 
+from citytwin import SystemClock
+from citytwin.batch import SECOND_NS
+from citytwin_edge.catalogue.adapter_page import markdown_table
 from tests.bench import (
     bench_anomaly,
     bench_codec,
@@ -15,26 +30,84 @@ from tests.bench import (
     bench_mqtt,
 )
 
-BENCHES: dict[str, Callable[[], Any]] = {
+Table = list[list[str]]
+
+BENCHES: Final[dict[str, Callable[[], Table]]] = {
     "anomaly": bench_anomaly.run,
+    "anomaly-budget": bench_anomaly.run_budgets,
+    "anomaly-cost": bench_anomaly.run_cost,
     "codec": bench_codec.run,
     "decode": bench_decode.run,
     "gateway": bench_gateway.run,
     "fleet": bench_fleet.run,
     "mqtt": bench_mqtt.run,
 }
+ROOT: Final = Path(__file__).resolve().parents[2]
+DOCUMENT: Final = ROOT / "docs/figures.md"
+HEAD: Final = """\
+# Figures
+
+What `make bench` measured, kept by `make bench ARGS="--keep …"`; nothing here is typed by hand.
+Ratios within one table are to be trusted; absolute figures are those of one machine on one day.
+"""
 
 
-def main(names: list[str]) -> None:
+def machine() -> str:
+    """Return in a line what this was measured on."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    name = " ".join(cpu[1].split()) if cpu else platform.machine()
+    version = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
+    ).stdout.strip()  # fmt: skip
+    day = datetime.datetime.fromtimestamp(SystemClock().now_ns() / SECOND_NS, datetime.UTC).date()
+    return (
+        f"{day}, {len(os.sched_getaffinity(0))} cores ({name}), {platform.system()} "
+        f"{platform.release().split('-')[0]}, Python {platform.python_version()}, at {version}."
+    )
+
+
+def section(name: str, about: str, table: Table) -> str:
+    """Return a benchmark's part of the document."""
+    lines = [f"## {name}", "", about, "", *markdown_table(table[0], table[1:]), "", machine(), ""]
+    return "\n".join(lines)
+
+
+def kept(document: str, name: str, text: str) -> str:
+    """Return the document with a benchmark's part in its place, the others as they are."""
+    head, *parts = re.split(r"^(?=## )", document or HEAD, flags=re.MULTILINE)
+    sections = {part.split(maxsplit=2)[1]: part.rstrip() + "\n" for part in parts}
+    sections[name] = text
+    order = [one for one in BENCHES if one in sections]
+    return head.rstrip() + "\n\n" + "\n".join(sections[one] for one in order)
+
+
+def shown(table: Table) -> str:
+    """Return a table as a terminal shows it."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
+
+
+def main(words: Sequence[str]) -> None:
     """Run the named benchmarks, or all."""
-    for name in names or BENCHES:
-        print(f"\n== {name}")
-        rows = BENCHES[name]()
-        if rows and not isinstance(rows[0], list):
-            continue  # it has printed its own table
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for row in rows:
-            print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument("--keep", action="store_true", help="put the tables into docs/figures.md")
+    options = parser.parse_args(words)
+    if unknown := [name for name in options.names if name not in BENCHES]:
+        parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(BENCHES)}")
+    for name in options.names or BENCHES:
+        print(f"\n== {name}", flush=True)
+        table = BENCHES[name]()
+        print(shown(table), flush=True)
+        if options.keep:
+            about = inspect.getdoc(sys.modules[BENCHES[name].__module__]) or ""
+            document = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
+            text = section(name, about, table)
+            DOCUMENT.write_text(kept(document, name, text), encoding="utf-8")
 
 
 if __name__ == "__main__":

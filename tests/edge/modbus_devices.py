@@ -246,3 +246,12 @@ class Peer:
         if frame[1] in {15, 16}:
             frame += await reader.readexactly(frame[6] + 1)
         return 0, frame[0], frame[1:-2]
+
+
+def peer_of_one(unit: int = 1) -> Peer:
+    """A converter behind which one unit answers; of all others it never says a word."""
+
+    async def respond(transaction: int, asked: int, pdu: bytes) -> list[bytes]:
+        return [mbap(transaction, asked, registers(pdu))] if asked == unit else []
+
+    return Peer(respond)

@@ -37,9 +37,10 @@ def test_a_page_is_what_the_code_says(name: str) -> None:
     assert written == documents()[name], f"docs/{name} is old; run: {MAKE}"
 
 
-def test_no_page_is_of_an_adapter_that_is_gone() -> None:
-    there = {f"adapters/{path.name}" for path in (DOCS / "adapters").glob("*.md")}
-    report("These pages are of no adapter; remove them:", sorted(there - documents().keys()))
+def test_no_page_is_of_what_is_gone() -> None:
+    folders = ("adapters", "profiles")
+    there = {f"{one}/{path.name}" for one in folders for path in (DOCS / one).glob("*.md")}
+    report("These pages are made no more; remove them:", sorted(there - documents().keys()))
 
 
 def test_every_field_has_a_meaning() -> None:

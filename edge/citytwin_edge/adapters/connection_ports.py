@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from serial.tools.list_ports import comports
+
+BY_ID: Final = Path("/dev/serial/by-id")
+"""Where udev keeps a name for each port that stays when ports are numbered anew."""
 
 
 def serial_ports() -> list[dict[str, str]]:
@@ -22,9 +26,8 @@ def serial_ports() -> list[dict[str, str]]:
 
 
 def _lasting(path: str) -> str:
-    """Return the name under /dev/serial/by-id that stays when ports are numbered anew."""
-    folder = Path("/dev/serial/by-id")
-    if not folder.is_dir():
+    """Return the name of a port that stays; empty where there is none."""
+    if not BY_ID.is_dir():
         return ""
-    links = (str(link) for link in sorted(folder.iterdir()) if str(link.resolve()) == path)
+    links = (str(link) for link in sorted(BY_ID.iterdir()) if str(link.resolve()) == path)
     return next(links, "")

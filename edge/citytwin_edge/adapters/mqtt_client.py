@@ -23,7 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_settings import Connection
+from citytwin_edge.adapters.mqtt_broker import Connection
 
 PACKET_BYTES_MAX: Final = 1024 * 1024
 """MQTT 5 lets a client say so; a broker keeps larger messages to itself."""

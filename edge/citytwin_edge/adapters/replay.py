@@ -1,4 +1,4 @@
-"""Replay: plays a recording (CSV: point,time,value) as if its device spoke now.
+"""Replay: plays a recording (CSV or Parquet: point, time, value) as if its device spoke now.
 
 For commissioning without devices: everything behind the adapter is as it will be. The stamps are
 those of the replay; the distances between them are those of the recording.
@@ -21,6 +21,7 @@ from citytwin.batch import SECOND_NS, Batch, Float64, Int32, Int64
 from citytwin.errors import ConfigError, DeviceSilent
 from citytwin.point import Kind
 from citytwin.quality import Quality
+from citytwin_edge.adapters import replay_parquet
 
 ROWS_MAX: Final = 1_000_000
 COLUMNS: Final = ("point", "time", "value")
@@ -30,7 +31,8 @@ class ReplayDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A device's own settings.
 
     Attributes:
-        file: the recording; relative to the folder in which the agent runs.
+        file: the recording, CSV or, where it is called ``….parquet``, Parquet; relative to the
+            folder in which the agent runs.
         speed: how much faster than it was recorded.
         repeat: begin again at the end.
     """
@@ -153,18 +155,17 @@ class ReplayType:
 def read(path: Path, names: dict[str, int]) -> Recording:
     """Return the samples of the named points in a recording, in order of time.
 
-    Times are ISO 8601 (UTC where no offset is given) or seconds. Rows of other points are left out.
+    Times are ISO 8601 (UTC where no offset is given) or seconds, in Parquet time stamps as well.
+    Rows of other points are left out.
 
     Raises:
         ConfigError: it cannot be read or a row is none; the text says file and line.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(_rows(path, file, names))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: is not a CSV file in UTF-8: {error}") from None
+    if path.suffix == replay_parquet.SUFFIX:
+        found = replay_parquet.rows(path, COLUMNS, ROWS_MAX, _time_ns)
+        rows = [(names[name], time_ns, value) for name, time_ns, value in found if name in names]
+    else:
+        rows = _lines(path, names)
     if not rows:
         raise ConfigError(f"{path}: has no rows of these points: {', '.join(sorted(names))}")
     point = np.array([row[0] for row in rows], np.int32)
@@ -176,6 +177,16 @@ def read(path: Path, names: dict[str, int]) -> Recording:
     moments = len(np.unique(after_ns))
     step_ns = int(after_ns[-1]) // (moments - 1) if moments > 1 else SECOND_NS
     return Recording(point[order], after_ns, value[order], int(after_ns[-1]) + step_ns)
+
+
+def _lines(path: Path, names: dict[str, int]) -> list[tuple[int, int, float]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(_rows(path, file, names))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: is not a CSV file in UTF-8: {error}") from None
 
 
 def _rows(

@@ -8,7 +8,7 @@ import msgspec
 
 from citytwin.errors import DeviceMalformed
 from citytwin.point import Kind, Point
-from citytwin_edge.adapters.mqtt_settings import Broker, Connection
+from citytwin_edge.adapters.mqtt_broker import Broker, Connection
 from citytwin_edge.adapters.places import Decimal, Separator, ValueSettings
 from citytwin_edge.wire.fields import Field, Order
 from citytwin_edge.wire.registers import Single

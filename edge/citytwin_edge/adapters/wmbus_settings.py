@@ -11,7 +11,7 @@ import msgspec
 
 from citytwin_edge.adapters.connection import Endpoint
 from citytwin_edge.adapters.mbus_settings import Byte, Which, key_of
-from citytwin_edge.adapters.mqtt_settings import Connection, MqttDevice
+from citytwin_edge.adapters.mqtt_broker import Broker
 from citytwin_edge.adapters.places import Hours
 from citytwin_edge.wire.payload import PayloadField
 from citytwin_edge.wire.templates import Template
@@ -20,54 +20,25 @@ Receiver = Literal["lines", "im871a", "amb8465"]
 _BAUDS: Final = {"lines": 38_400, "im871a": 57_600, "amb8465": 9600}
 
 
-class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class BrokerSettings(Broker, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A broker that a receiver publishes telegrams to.
 
     Attributes:
         topic: topic or filter of the telegrams.
-        host: name or address of the broker.
         path: JSON path of the telegram, a text; empty: the payload is it.
         qos: at which they are asked for.
-        port: TCP port of the broker.
-        version: of MQTT: 3.1.1 or 5.
-        user: the name under which the broker knows the gateway.
-        password_file: a file that holds its password alone.
-        tls: whether to encrypt.
-        ca_file: who vouches for the broker; empty: the system's authorities.
-        certificate_file: the gateway's own certificate.
-        key_file: the key of that certificate.
-        client_id: under which the broker keeps the session; empty: a random one.
     """
 
     topic: str
-    host: str
     path: str = ""
     qos: Literal[0, 1, 2] = 1
-    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
-    version: Literal["3.1.1", "5"] = "5"
-    user: str = ""
-    password_file: str = ""
-    tls: bool = False
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
-    client_id: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together (ValueError)."""
-        self.connection()
+        super().__post_init__()
         self.field()
         if not self.topic or self.topic.startswith("$share/"):
             raise ValueError(f"topic {self.topic!r} is not a topic or topic filter")
-
-    def connection(self) -> Connection:
-        """Return the connection, which other devices of that broker share."""
-        own = {
-            name: getattr(self, name)
-            for name in self.__struct_fields__
-            if name not in ("topic", "path", "qos")
-        }
-        return MqttDevice(**own).connection()
 
     def field(self) -> PayloadField:
         """Return where in a payload the telegram is."""

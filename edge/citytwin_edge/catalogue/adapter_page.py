@@ -111,7 +111,7 @@ def _profiles(names: Sequence[str], link: Callable[[str], str]) -> Iterator[str]
     if not names:
         yield "None on the shelf."
         return
-    yield f"{len(names)}; [all profiles]({link('docs/profiles.md')}) has more about each."
+    yield f"{len(names)}; [all profiles]({link('docs/profiles/README.md')}) has more about each."
     yield ""
     for vendor, those in groupby(names, key=lambda name: name.partition("/")[0]):
         yield f"- {vendor}: {', '.join(f'`{name}`' for name in those)}"

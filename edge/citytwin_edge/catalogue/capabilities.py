@@ -17,7 +17,7 @@ from citytwin_edge import plugins
 from citytwin_edge.catalogue import abilities
 from citytwin_edge.catalogue.abilities import Form, Limit, Reason
 from citytwin_edge.catalogue.fields import Table, tables, toml
-from citytwin_edge.catalogue.meanings import caption, section
+from citytwin_edge.catalogue.meanings import caption, needed, section
 from citytwin_edge.catalogue.shelf import Shelf
 
 
@@ -75,7 +75,9 @@ def described(name: str, shelf: Shelf) -> Capabilities:
 
     Raises:
         ConfigError: there is none, or it cannot be imported.
+        CityTwinError: Python has left the docstrings out.
     """
+    needed()
     kind: Any = plugins.adapter(nearest(name))
     place = plugins.installed()[name]
     module = place.partition(":")[0]

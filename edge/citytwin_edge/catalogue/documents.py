@@ -10,12 +10,12 @@ from citytwin_edge import plugins
 from citytwin_edge.catalogue.adapter_page import overview, page
 from citytwin_edge.catalogue.capabilities import described
 from citytwin_edge.catalogue.fields import tables
-from citytwin_edge.catalogue.profiles_page import profiles_page
+from citytwin_edge.catalogue.profiles_page import profiles_pages
 from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.device_tables import DeviceSection, PointSection
 
 ADAPTERS: Final = "adapters"
-PROFILES: Final = "profiles.md"
+PROFILES: Final = "profiles"
 
 
 def own_adapters() -> list[str]:
@@ -36,7 +36,7 @@ def documents() -> dict[str, str]:
     made = {f"{ADAPTERS}/{one.name}.md": page(one, partial(_link, ADAPTERS)) for one in known}
     device, point = tables(DeviceSection, "device"), tables(PointSection, "device.point")
     made[f"{ADAPTERS}/README.md"] = overview(known, device, point)
-    made[PROFILES] = profiles_page(shelf)
+    made |= {f"{PROFILES}/{name}": text for name, text in profiles_pages(shelf).items()}
     return made
 
 

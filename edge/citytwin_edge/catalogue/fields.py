@@ -19,6 +19,7 @@ _UNITS: Final = {
     "chars": "characters", "registers": "registers",
 }  # fmt: skip
 """Units by the last part of a field's name, before ``max`` and ``min``."""
+_WRITTEN_OUT: Final = {"s": "seconds", "ms": "milliseconds", "h": "hours", "m": "metres"}
 CHOICES_MAX: Final = 40
 
 
@@ -86,6 +87,36 @@ def tables(struct: type[msgspec.Struct], name: str) -> list[Table]:
         for field in info.fields:
             todo += [(f"{path}.{field.encode_name}", inner) for inner in _structs(field.type)]
     return list(found.values())
+
+
+def structs_in(struct: type[msgspec.Struct]) -> list[type[msgspec.Struct]]:
+    """Return a struct, then those that its fields hold, each once."""
+    found = {struct: None}
+    todo = [struct]
+    while todo:
+        info = inspect.type_info(todo.pop(0))
+        assert isinstance(info, inspect.StructType)
+        for inner in (one for field in info.fields for one in _structs(field.type)):
+            if inner not in found:
+                found[inner] = None
+                todo.append(inner)
+    return list(found)
+
+
+def sentence(field: Field) -> str:
+    """Return what a field says, its unit and what counts without it; empty for no meaning.
+
+    >>> sentence(Field(name="wait_s", meaning="how long.", kind="number", unit="s", default="3"))
+    'How long. In seconds. Left out: 3.'
+    """
+    if not field.meaning:
+        return ""
+    text = f"{field.meaning[0].upper()}{field.meaning[1:].rstrip('.')}."
+    if field.unit:
+        text += f" In {_WRITTEN_OUT.get(field.unit, field.unit)}."
+    if field.default not in (None, '""', "[]", "{}"):
+        text += f" Left out: {field.default}."
+    return text
 
 
 def _own_first(struct: type, info: inspect.StructType) -> list[inspect.Field]:

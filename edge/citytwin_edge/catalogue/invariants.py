@@ -75,6 +75,11 @@ def _whole(profile: Profile) -> Iterator[str]:
     for name in ("name", "profile", "points", "feeds", "place", "label", "adapter"):
         if name in file.device and name in known:
             yield f"[device] {name} belongs to a gateway's file, not to a profile"
+    if file.evidence.order == "assumed" and not file.caveat:
+        yield (
+            'order = "assumed" needs a [[caveat]] that says so, and how a technician finds the '
+            "right one"
+        )
     if "normal" in {name for point in profile.points for name in point.fields}:
         yield "normal is what an operator calls normal; it belongs to a gateway's file"
 
@@ -91,6 +96,13 @@ def _point(point: ProfilePoint, made: GatewayPoint) -> Iterator[str]:
         yield "a counter counts up: its scale is above 0 (count what flows the other way apart)"
     if kind == Kind.COUNTER and made.point.writable is not None:
         yield "nobody sets a counter by command"
+    if made.point.writable is not None and (
+        made.write is None or made.write.step is None or not made.write.interval_s_min
+    ):
+        yield (
+            "what can be commanded needs write = { step = …, interval_s_min = … }: which values, "
+            "and how often"
+        )
     if kind == Kind.ANALOG and made.point.valid is None:
         yield "needs valid = [low, high], what such a device can measure or be"
     if made.point.valid is not None:

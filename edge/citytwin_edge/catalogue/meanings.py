@@ -1,6 +1,7 @@
 """Meanings: what the code says of itself: of a struct's fields, of constants and members.
 
-So a page about an adapter needs no second text that could say something else.
+So a page about an adapter needs no second text that could say something else. An agent runs
+without docstrings (PYTHONOPTIMIZE=2): only commands and documents may use this module.
 """
 
 from __future__ import annotations
@@ -10,9 +11,24 @@ import inspect
 import re
 from typing import Any, Final
 
+from citytwin.errors import CityTwinError
+
 _ROLE: Final = re.compile(r":\w+:`~?([^`]+)`")
 _SEE: Final = re.compile(r"[;,]? see\s+:class:`[^`]+`(?: for [a-z ]+)?")
 """A hint for whoever reads the code; it says nothing to whoever reads a page."""
+
+
+def needed() -> None:
+    """Refuse to describe anything where Python has left the docstrings out.
+
+    Raises:
+        CityTwinError: it has.
+    """
+    if needed.__doc__ is None:
+        raise CityTwinError(
+            "Python left out here what the code says of itself (PYTHONOPTIMIZE=2, or -OO), and "
+            "that is what this command shows; type env -u PYTHONOPTIMIZE in front of it"
+        )
 
 
 def plain(text: str) -> str:

@@ -51,7 +51,13 @@ class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Manual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[manual]]``: a public document that the profile was made from."""
+    """``[[manual]]``: a public document that the profile was made from.
+
+    Attributes:
+        title: what it is called, with its version.
+        url: where everybody can read it.
+        pages: which pages of it the profile was made from.
+    """
 
     title: Text
     url: str
@@ -63,7 +69,12 @@ class Manual(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Caveat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[caveat]]``: what a technician must know, and where it is said."""
+    """``[[caveat]]``: what a technician must know, and where it is said.
+
+    Attributes:
+        text: what is to be known.
+        link: where it is said, for whoever wants to know more.
+    """
 
     text: Text
     link: str
@@ -78,7 +89,7 @@ class Identify(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         equals: numbers or texts of which it must be one.
-        within: ``in``: [low, high] in which the number must lie.
+        within: [low, high] in which the number must lie; it is written ``in``.
         matches: regular expression that the text must match as a whole.
     """
 
@@ -100,13 +111,19 @@ class ProfileFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A profile's file as a whole.
 
     Attributes:
-        vendor, model: as they stand on the device.
-        title: what it is, for people.
+        vendor: the maker, as it stands on the device.
+        model: the type, as it stands on the device.
+        title: what it is, for people, in three languages.
         adapter: which speaks to it.
-        nature: what kind of device it is; see ``citytwin_edge/natures``.
+        nature: what kind of device it is; it fixes which quantities there are, and their units.
         type: the NGSI-LD type (Smart Data Models) of what it measures.
+        evidence: who says so.
+        manual: the public documents that it was made from.
+        caveat: what a technician must know of it.
         device: what its ``[[device]]`` has, unless a gateway says otherwise.
-        example: a connection, for documents and checks; taken from the adapter if left out.
+        example: a connection, for documents and checks; the adapter's own when left out.
+        identify: where the device says what it is, for ``citytwin-edge scan``; all must hold.
+        point: what it measures and takes.
     """
 
     vendor: Annotated[str, msgspec.Meta(min_length=1, max_length=60)]
@@ -125,7 +142,18 @@ class ProfileFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a profile says of a point besides the fields of ``[[device.point]]``."""
+    """What a profile says of a point besides the fields of ``[[device.point]]``.
+
+    Attributes:
+        name: what the point is called; the last part of its id.
+        quantity: which quantity of the profile's nature it is.
+        phase: of which phase, part or channel it is; stands behind its label.
+        label: its name for people; that of the quantity when left out.
+        page: page of the manual on which it stands.
+        unit: UCUM code of its values after scale and offset.
+        scale: what the device's number is multiplied by to be in ``unit``.
+        offset: what is added after that.
+    """
 
     name: str
     quantity: str

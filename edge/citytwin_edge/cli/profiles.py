@@ -184,7 +184,7 @@ def schema(_options: Any) -> int:
     """Print the JSON Schema of profiles."""
     from citytwin_edge.catalogue.schema import profile_schema
 
-    print(json.dumps(profile_schema(), ensure_ascii=False, indent=1))
+    print(json.dumps(profile_schema(), ensure_ascii=False, indent=1, allow_nan=False))
     return 0
 
 

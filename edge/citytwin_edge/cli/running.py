@@ -43,6 +43,7 @@ def add_to(commands: Any) -> None:
         metavar="SECONDS",
         help=f"for its answer ({RELOAD_S:g})",
     )
+    command.add_argument("--json", action="store_true")
     common.common(command, reload)
     words = "show what waits for the hub"
     command = commands.add_parser("outbox", help=words, description=words)
@@ -197,7 +198,11 @@ def reload(options: Any) -> int:
         return UNANSWERED
     if answer.result != "applied":
         raise CityTwinError(f"refused, the old one goes on: {answer.text}")
-    print(f"{config.path}: applied; {answer.text}")
+    if options.json:
+        row = {"file": str(config.path), "result": answer.result, "changed": answer.text}
+        output.show([row], as_json=True)
+    else:
+        print(f"{config.path}: applied; {answer.text}")
     return 0
 
 

@@ -70,23 +70,32 @@ async def scan(
     Raises:
         ConfigError: there is no such adapter, it cannot scan, or the fields do not suit it.
         DeviceError: there is no connection.
+        CityTwinError: it took too long; what was met until then has been yielded.
     """
     kind = plugins.adapter(name)
     adapter = kind.build(settings_of(name, kind, fields), [], site)
     if not isinstance(adapter, Scans):
         raise ConfigError(f'adapter "{name}" cannot scan; name the device in edge.toml instead')
+    found: list[Found] = []
+    is_whole = True
     try:
-        found = []
         async with asyncio.timeout(SCAN_S_MAX):
             await adapter.open()
             async for one in adapter.scan():
                 found.append(one)
+    except TimeoutError:
+        is_whole = False
     finally:
         await adapter.close()
     for one in found:
         addressed = {**fields, **_fields(one)}
         profiles = [] if not one.address else await identify(name, addressed, shelf, site)
         yield _row(name, fields, one, profiles)
+    if not is_whole:
+        raise CityTwinError(
+            f"the scan ended after {SCAN_S_MAX:g} s; there may be more devices: look at fewer unit "
+            "ids, speeds or places at a time"
+        )
 
 
 def _fields(found: Found) -> dict[str, Any]:
@@ -185,6 +194,8 @@ def fits(what: Identify, value: float, text: str) -> bool:
         return re.fullmatch(what.matches, text.strip(" \0")) is not None
     if what.within:
         return what.within[0] <= value <= what.within[-1]
+    # A number of 64 bits has more digits than a value has; what is lost is lost on both sides.
     return any(
-        text.strip(" \0") == one if isinstance(one, str) else value == one for one in what.equals
+        text.strip(" \0") == one if isinstance(one, str) else value == float(one)
+        for one in what.equals
     )

@@ -5,17 +5,13 @@ import pytest
 
 from citytwin import Point
 from citytwin.point import Kind
-from citytwin_edge.adapters.mqtt_settings import Connection, MqttDevice, MqttPoint, MqttTime
+from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint, MqttTime
 from citytwin_edge.wire.payload import Payload
 
 
 @pytest.mark.parametrize(
     ("kind", "fields", "words"),
     [
-        (MqttDevice, {"host": ""}, "must name the broker"),
-        (MqttDevice, {"host": "b", "key_file": "k"}, "go together"),
-        (MqttDevice, {"host": "b", "ca_file": "k"}, "tls = true"),
-        (MqttDevice, {"host": "b", "password_file": "k"}, "needs user"),
         (MqttDevice, {"host": "b", "session_s": 60}, "session_s needs client_id"),
         (
             MqttDevice,
@@ -126,18 +122,6 @@ def test_what_is_published():
     assert [payload(value, **valve) for value in (1, 0)] == [b"<open>", b"<shut>"]
     with pytest.raises(ValueError, match=r"none of the point's words is 0\.5"):
         payload(0.5, **valve)
-
-
-def test_what_makes_two_devices_share_a_connection():
-    def connection(**settings) -> Connection:
-        return msgspec.convert({"host": "b", **settings}, MqttDevice).connection()
-
-    assert connection().key == connection(qos=2, topic_name="x", keep_alive_s=60).key
-    assert connection().key != connection(user="u").key
-    assert connection().key != connection(port=1884).key
-    assert connection(client_id="g", user="u").key == connection(client_id="g").key
-    assert connection().differences(connection(tls=True, keep_alive_s=9)) == "tls, keep_alive_s"
-    assert str(connection()) == "the broker b:1883"
 
 
 BYTES = r"\x01{value:uint8}"

@@ -15,6 +15,8 @@ def test_there_is_a_page_for_each_and_links_lead_from_there():
     made = documents()
     assert {f"adapters/{name}.md" for name in own_adapters()} < made.keys()
     assert "(../guides/modbus.md)" in made["adapters/modbus.md"]
-    assert "(../profiles.md)" in made["adapters/modbus.md"]
+    assert "(../profiles/README.md)" in made["adapters/modbus.md"]
     assert "(README.md)" in made["adapters/modbus.md"]
     assert "(modbus.md)" in made["adapters/README.md"]
+    assert "(electricity.md#eastronsdm120)" in made["profiles/README.md"]
+    assert "## `eastron/sdm120`" in made["profiles/electricity.md"]

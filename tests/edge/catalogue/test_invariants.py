@@ -38,6 +38,9 @@ def test_a_device_of_ours_says_what_it_is(name):
         ('order = "CDAB"', 'order = "XY"', 'field "order": expected'),
         ("address = 100", "address = -100", "address"),
         ("failsafe = 0 }", "failsafe = 2 }", "failsafe 2 must lie within writable"),
+        ("step = 1, ", "", "what can be commanded needs write = { step"),
+        ("interval_s_min = 5, ", "", "what can be commanded needs write = { step"),
+        ("write = { step = 1, interval_s_min = 5, failsafe = 0 }", "", "needs write = { step"),
     ],
 )
 def test_a_rule_that_is_broken_is_told_with_its_line(tmp_path, old, new, words):
@@ -46,6 +49,16 @@ def test_a_rule_that_is_broken_is_told_with_its_line(tmp_path, old, new, words):
     wrong = check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path))
     assert any(words in one for one in wrong), wrong
     assert all("m1." in one and ".toml" in one for one in wrong), wrong
+
+
+def test_an_order_that_nobody_says_needs_a_caveat(tmp_path):
+    caveat = METER[METER.index("[[caveat]]") : METER.index("[device]")]
+    assumed = METER.replace('order = "manual"', 'order = "assumed"', 1)
+    put(tmp_path, assumed.replace(caveat, ""))
+    (wrong,) = check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path))
+    assert 'order = "assumed" needs a [[caveat]]' in wrong
+    put(tmp_path, assumed)
+    assert check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path)) == []
 
 
 def test_golden_values_obey_the_laws_of_their_nature(tmp_path):

@@ -15,6 +15,8 @@ from tests.edge.catalogue.profiles import METER, put
         ('name = "relay"', 'name = "energy"', 63, '"energy" is the name on line 53 already'),
         ('registers = "manual"', 'registers = "guess"', 9, 'expected one of "device"'),
         ('url = "https:', 'url = "ftp:', 14, "url is a public link"),
+        ('link = "https:', 'link = "file:', 19, "link is a public link"),
+        ('link = "https://acme.example/faq"', "", 17, 'field "link" is missing'),
         ("equals = [7001]", "", 27, "needs equals, in or matches"),
         ('type = "ACMeasurement"', "", 1, 'field "type" is missing'),
     ],

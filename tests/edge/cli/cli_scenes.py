@@ -1,10 +1,14 @@
 """What the tests of the commands share: a configuration file, and running a command."""
 
 import asyncio
+import os
+import pty
+import select
 import sys
 
 from citytwin_edge.cli import main
 
+ANSWER_S_MAX = 30
 COMMAND = "import sys; from citytwin_edge.cli import main; sys.exit(main())"
 
 
@@ -32,3 +36,24 @@ async def process(*arguments, folder):
         sys.executable, "-c", COMMAND, *arguments, cwd=folder,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+
+
+def dialogue(folder, answers, arguments):
+    """Run a command in a terminal and answer its questions; returns what it printed."""
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(folder)
+        os.execv(sys.executable, [sys.executable, "-c", COMMAND, *arguments])
+    said = ""
+    try:
+        while True:
+            assert select.select([terminal], [], [], ANSWER_S_MAX)[0], f"it waits after {said!r}"
+            try:
+                said += os.read(terminal, 4096).decode(errors="replace")
+            except OSError:  # it has ended
+                return said
+            if answers and said.replace("\r", "").endswith(answers[0][0]):
+                os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
+    finally:
+        os.close(terminal)
+        os.waitpid(child, 0)

@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-import os
-import pty
-import select
-import sys
 
 import pytest
+from serial.tools.list_ports_common import ListPortInfo
 
+from citytwin_edge.adapters import connection_ports
 from citytwin_edge.cli import main
 from citytwin_edge.cli.commissioning import IMPLAUSIBLE, NOTHING
+from citytwin_edge.commissioning import scanning
 from citytwin_edge.config import load
-from tests.edge.cli.cli_scenes import COMMAND, ran
+from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.commissioning.sdm120 import meter
-
-ANSWER_S_MAX = 30
+from tests.edge.modbus_devices import peer_of_one
 
 
 @pytest.fixture
@@ -82,27 +80,6 @@ async def test_a_dialogue_asks_for_what_is_missing_and_offers_the_better_order(h
     assert (device.name, device.settings.order) == ("hall", "CDAB")
 
 
-def dialogue(folder, answers, arguments):
-    """Run a command in a terminal and answer its questions; returns what it printed."""
-    child, terminal = pty.fork()
-    if not child:
-        os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-c", COMMAND, *arguments])
-    said = ""
-    try:
-        while True:
-            assert select.select([terminal], [], [], ANSWER_S_MAX)[0], f"it waits after {said!r}"
-            try:
-                said += os.read(terminal, 4096).decode(errors="replace")
-            except OSError:  # it has ended
-                return said
-            if answers and said.replace("\r", "").endswith(answers[0][0]):
-                os.write(terminal, f"{answers.pop(0)[1]}\n".encode())
-    finally:
-        os.close(terminal)
-        os.waitpid(child, 0)
-
-
 async def test_a_scan_shows_what_answers(here, capsys):
     async with meter() as port:
         where = ["--host", "127.0.0.1", "--set", f"port={port}", "--units", "3"]
@@ -114,6 +91,17 @@ async def test_a_scan_shows_what_answers(here, capsys):
     assert "unit = 3  answers" in row
 
 
+async def test_a_scan_that_takes_too_long_shows_what_it_has_met(here, capsys, monkeypatch):
+    monkeypatch.setattr(scanning, "SCAN_S_MAX", 2.0)
+    async with peer_of_one(3).on_tcp() as port:
+        where = ["--host", "127.0.0.1", "--set", f"port={port}", "--set", "reply_timeout_s=60"]
+        assert await ran("scan", "modbus", "--json", "--units", "3-5", *where) == 0
+        assert await ran("scan", "modbus", "--units", "4-5", *where) == 1
+    said = capsys.readouterr()
+    assert '"address": "unit = 3"' in said.out
+    assert said.err.count("citytwin-edge: the scan ended after 2 s; there may be more") == 2
+
+
 def test_mistakes_of_a_scan_are_told(here, capsys):
     assert main(["scan", "modbus", "--host", "127.0.0.1", "--units", "a-b"]) == 1
     assert "--units a-b: write 1-32" in capsys.readouterr().err
@@ -121,6 +109,14 @@ def test_mistakes_of_a_scan_are_told(here, capsys):
     assert 'there is no adapter "magic"' in capsys.readouterr().err
 
 
-def test_ports_are_listed(here, capsys):
+def test_ports_are_listed(here, capsys, monkeypatch):
     code = main(["scan", "ports", "--json"])
     assert code == (0 if json.loads(capsys.readouterr().out) else NOTHING)
+    plugged = ListPortInfo("/dev/ttyUSB7")
+    plugged.description, plugged.vid, plugged.pid = "FT232R USB UART", 0x0403, 0x6001
+    for ports, wanted in (([plugged], 0), ([], NOTHING)):
+        monkeypatch.setattr(connection_ports, "comports", lambda found=ports, **_: found)
+        assert main(["scan", "ports"]) == wanted
+    said = capsys.readouterr().out
+    assert "/dev/ttyUSB7  FT232R USB UART  0403:6001" in said
+    assert said.endswith("(none)\n")

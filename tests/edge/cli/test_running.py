@@ -131,6 +131,11 @@ async def test_reload_lets_the_running_agent_take_the_file(tmp_path, capsys):
         assert await ran("reload", "--config", str(path)) == 0
         said = capsys.readouterr().out
         assert said.startswith(f"{path}: applied; devices: 0 new, 1 built anew")
+        path.write_text(path.read_text().replace("scale = 0.1", "scale = 0.10"))
+        assert await ran("reload", "--json", "--config", str(path)) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["file"], row["result"]) == (str(path), "applied")
+        assert row["changed"].startswith("devices: 0 new, 0 built anew")
         await hub.until(lambda: any(p.name == "stream" for p in hub.points.values()))
         await hub.until(lambda: len(hub.of("g/meter/stream")) > 2)
         # What is wrong does not even reach the agent; what only the agent can refuse comes back.

@@ -1,10 +1,14 @@
 """write, as a technician uses it: with an agent and without one."""
 
+import asyncio
 import json
+
+import pytest
+from pymodbus.client import AsyncModbusTcpClient
 
 from citytwin_edge.cli import main
 from citytwin_edge.cli.writing import NOT_DONE
-from tests.edge.cli.cli_scenes import ran
+from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.console import console_scenes as scenes
 from tests.edge.modbus_devices import device, tcp_server
 
@@ -18,6 +22,30 @@ async def test_without_a_terminal_nobody_is_asked(tmp_path, capsys):
         assert await ran("write", "d/flow", "20", "--yes", "--json", *config) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["before"], row["read"], row["confirmed"]) == (10.0, 20.0, True)
+
+
+@pytest.mark.parametrize(("answer", "held"), [("yes", 200), ("иә", 200), ("", 100), ("no", 100)])
+async def test_in_a_terminal_it_is_done_after_a_yes_only(tmp_path, answer, held):
+    question = "set g/d/flow = 20 m³/h: yes or no [no]: "
+    async with tcp_server(device(1, [(0, [100, 7])])) as port:
+        gateway = scenes.configured(tmp_path, scenes.tcp("d", port))
+        config = ["--config", str(gateway.folder / "edge.toml")]
+        said = await asyncio.to_thread(
+            dialogue, tmp_path, [(question, answer)], ["write", "d/flow", "20", *config]
+        )
+        assert question in said
+        assert ("was not set" in said) is (held == 100)
+        assert await modbus_register(port) == held
+
+
+async def modbus_register(port):
+    """Return the device's first register, read by pymodbus' own client."""
+    client = AsyncModbusTcpClient("127.0.0.1", port=port)
+    await client.connect()
+    try:
+        return (await client.read_holding_registers(0, count=1, device_id=1)).registers[0]
+    finally:
+        client.close()
 
 
 async def test_a_running_agent_does_it_on_its_own_line(tmp_path, capsys):

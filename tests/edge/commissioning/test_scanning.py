@@ -1,10 +1,17 @@
 """Scans: which devices answer on a real line, and which profile they are."""
 
-import pytest
+import itertools
+import re
+import struct
 
-from citytwin.errors import ConfigError, DeviceSilent
+import pytest
+from hypothesis import find
+from hypothesis import strategies as st
+
+from citytwin.errors import CityTwinError, ConfigError, DeviceSilent
 from citytwin_edge.catalogue.profile import Identify
-from citytwin_edge.catalogue.shelf import Shelf
+from citytwin_edge.catalogue.shelf import OURS, Shelf
+from citytwin_edge.commissioning import scanning
 from citytwin_edge.commissioning.scanning import (
     alternatives,
     fits,
@@ -12,7 +19,16 @@ from citytwin_edge.commissioning.scanning import (
     scan,
 )
 from tests.edge.catalogue.profiles import METER, put
-from tests.edge.modbus_devices import device, new_site, tcp_server
+from tests.edge.mbus_meters import Meter, bus
+from tests.edge.modbus_devices import Peer, device, mbap, new_site, peer_of_one, tcp_server
+
+SHELF = Shelf([OURS])
+MODBUS = [
+    name for name in SHELF.names()
+    if SHELF.profile(name).adapter == "modbus" and SHELF.profile(name).file.identify
+]  # fmt: skip
+TABLES = {3: "holding", 4: "input"}
+REGISTERS = {"uint16": 1, "uint32": 2, "uint64": 4}
 
 
 def acme(*codes):
@@ -59,6 +75,17 @@ async def test_a_host_that_is_not_there_is_said(tmp_path):
         [row async for row in scan("modbus", where(port), Shelf([]), new_site())]
 
 
+async def test_a_scan_has_an_end_and_what_was_met_until_then_is_told(monkeypatch):
+    monkeypatch.setattr(scanning, "SCAN_S_MAX", 2.0)
+    rows = []
+    async with peer_of_one().on_tcp() as port:
+        fields = {**where(port), "reply_timeout_s": 60.0}
+        with pytest.raises(CityTwinError, match="ended after 2 s; there may be more devices"):
+            async for row in scan("modbus", fields, Shelf([]), new_site()):
+                rows.append(row)
+    assert [(row["address"], row["says"]) for row in rows] == [("unit = 1", "answers")]
+
+
 async def test_an_adapter_that_cannot_scan_says_so():
     with pytest.raises(ConfigError, match='adapter "p1" cannot scan'):
         [row async for row in scan("p1", {"serial": "/dev/ttyUSB9"}, Shelf([]), new_site())]
@@ -81,6 +108,8 @@ def test_every_combination_is_tried():
     [
         (Identify(equals=(7, 8)), 8.0, "", True),
         (Identify(equals=(7, 8)), 9.0, "", False),
+        (Identify(equals=(24488606446714947,)), float(24488606446714947), "", True),
+        (Identify(equals=(24488606446714947,)), float(24488606446714947 + 8), "", False),
         (Identify(equals=("SDM",)), 1.0, "SDM \0", True),
         (Identify(within=(3, 5)), 5.0, "", True),
         (Identify(within=(3, 5)), 6.0, "", False),
@@ -90,3 +119,72 @@ def test_every_combination_is_tried():
 )
 def test_what_a_device_says_of_itself(what, value, text, fit):
     assert fits(what, value, text) is fit
+
+
+# ---- those of ours: each is known by what its own profile says of it
+
+
+def says(name):
+    """Return what a device of a profile holds where it says what it is, by table and address."""
+    profile, held = SHELF.profile(name), {}
+    for fields in profile.file.identify:
+        size = fields["length"] if "matches" in fields else REGISTERS[fields["type"]]
+        if "matches" in fields:
+            pattern = st.from_regex(re.compile(fields["matches"], re.ASCII), fullmatch=True)
+            text = str(find(pattern, str.isprintable))
+            data = text.encode("ascii").ljust(2 * size, b"\0")
+        else:
+            number = fields["equals"][0] if "equals" in fields else fields["in"][0]
+            data = int(number).to_bytes(2 * size, "big")
+        pairs = [data[at : at + 2] for at in range(0, len(data), 2)]
+        order = fields.get("order", profile.file.device.get("order", "ABCD"))
+        if order in {"CDAB", "DCBA"} and "matches" not in fields:
+            pairs.reverse()
+        assert order in {"ABCD", "CDAB"}, "teach this test the other ones"
+        first = fields["address"] - bool(profile.file.device.get("one_based"))
+        for address, pair in zip(itertools.count(first), pairs, strict=False):
+            held[fields["table"], address] = pair
+    return held
+
+
+def one_that_says(held):
+    """Return a peer that has these registers and refuses all others."""
+
+    async def respond(transaction, unit, pdu):
+        start, count = struct.unpack(">HH", pdu[1:5])
+        places = [(TABLES.get(pdu[0]), start + number) for number in range(count)]
+        if not held.keys() >= set(places):
+            return [mbap(transaction, unit, bytes([pdu[0] | 0x80, 2]))]
+        data = b"".join(held[place] for place in places)
+        return [mbap(transaction, unit, bytes([pdu[0], len(data)]) + data)]
+
+    return Peer(respond)
+
+
+async def known_as(held):
+    async with one_that_says(held).on_tcp() as port:
+        where = {"transport": "tcp", "host": "127.0.0.1", "port": port, "unit": 1}
+        return await identify("modbus", where, SHELF, new_site())
+
+
+@pytest.mark.parametrize("name", MODBUS)
+async def test_a_modbus_device_of_ours_is_recognised(name):
+    assert name in await known_as(says(name))
+
+
+async def test_one_that_says_nothing_is_not_taken_for_any():
+    assert await known_as({}) == []
+
+
+async def test_an_m_bus_meter_of_ours_is_recognised(tmp_path):
+    port = str(tmp_path / "port")
+    fields = {
+        "serial": port, "scan": "secondary", "baud": 19200, "parity": "none",
+        "reply_timeout_s": 0.15,
+    }  # fmt: skip
+    meters = [Meter("06855817", version=52), Meter("16855818", manufacturer="EFE", version=0)]
+    async with bus(port, *meters):
+        rows = [row async for row in scan("mbus", fields, SHELF, new_site())]
+    found = {row["address"].partition(",")[0]: row["profile"] for row in rows}
+    assert found['id = "06855817"'].split(", ")[0] == "kamstrup/multical-403-mbus"
+    assert "engelmann/waterstar-mbus" in found['id = "16855818"']
