@@ -11,6 +11,7 @@ import pytest
 
 from citytwin import Batch, Point
 from citytwin.errors import ConfigError
+from citytwin_edge.gateway import GatewayPoint
 from citytwin_edge.kernels import PointRules, build
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.pipeline import Pipeline
@@ -18,7 +19,8 @@ from citytwin_edge.scoring import SCORED, chosen, months, read, score, write
 from tests.edge.kernels.anomaly.days import BEGIN, STEP_S, days
 
 POINT = Point(id="g/d/flow", unit="m3/h")
-RULES = PointRules(anomaly=AnomalySettings(budget=2.0, time_zone="UTC", holidays="none"))
+WATCHED = AnomalySettings(budget=2.0, time_zone="UTC", holidays="none")
+RULES = PointRules(anomaly=WATCHED)
 
 
 def stamp(second: float) -> str:
@@ -40,7 +42,7 @@ def file(tmp_path):
 
 def live(history, budget):
     """Return stamps in seconds of what a pipeline raises when samples come one by one."""
-    rules = PointRules(anomaly=msgspec.structs.replace(RULES.anomaly, budget=budget))
+    rules = PointRules(anomaly=msgspec.structs.replace(WATCHED, budget=budget))
     kernels = build([(POINT, rules)])
     points = [POINT, *(made for kernel in kernels.values() for made in kernel.outputs)]
     pipeline = Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
@@ -111,19 +113,18 @@ def test_timestamps_are_local_unless_they_say_otherwise(tmp_path, text):
     assert months(history) == 0
 
 
-class One:
-    def __init__(self, name, watched):
-        self.point = Point(id=f"g/{name}")
-        self.rules = PointRules(anomaly=AnomalySettings() if watched else None)
+def one(name: str, *, watched: bool) -> GatewayPoint:
+    rules = PointRules(anomaly=WATCHED if watched else None)
+    return GatewayPoint(Point(id=f"g/{name}"), 1.0, 0.0, rules, None)
 
 
 def test_the_only_point_that_is_watched_needs_no_name():
-    points = [One("d/a", True), One("d/b", False)]
+    points = [one("d/a", watched=True), one("d/b", watched=False)]
     assert chosen(points, "")[0].id == "g/d/a"
     for some, name, said in (
         (points, "d/b", "d/b has no anomaly"),
         (points[1:], "", "no point has it"),
-        ([*points, One("d/c", True)], "", "these have: d/a, d/c"),
+        ([*points, one("d/c", watched=True)], "", "these have: d/a, d/c"),
     ):
         with pytest.raises(ConfigError, match=said):
             chosen(some, name)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -191,10 +192,10 @@ def _joined(label: str, what: str) -> str:
     return f"{label}: {what}"[:120] if label else what
 
 
-class AnomalyType(NamedTuple):
+class AnomalyType:
     """What the entry point names: the same chain for what other kernels give."""
 
-    settings: type[AnomalySettings] = AnomalySettings
+    settings: type[msgspec.Struct] = AnomalySettings
 
     def build(self, settings: AnomalySettings, inputs: Sequence[Point]) -> Kernel:
         """Return the kernel; see :class:`citytwin.kernel.KernelType`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
@@ -16,7 +18,7 @@ class Channel:
         self.formula, self.head = formula, head
         self.state = np.zeros((numbers, 1))
 
-    def take(self, *arguments):
+    def take(self, *arguments) -> Any:
         told = self.formula(self.state, 0, *self.head, *columns(*arguments))
         if isinstance(told, tuple):
             return tuple(float(one[0]) for one in told)

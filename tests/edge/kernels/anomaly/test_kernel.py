@@ -135,6 +135,7 @@ def test_a_gateways_file_asks_for_it(tmp_path):
     path.write_text(FILE)
     config, points, pipeline = pipeline_of(path)
     flow, plain = (one.rules.anomaly for one in config.points)
+    assert flow is not None
     assert (flow.budget, flow.learn_from, flow.time_zone) == (3.0, "2026-01-01", "UTC")
     assert plain is None
     alarms = []

@@ -30,6 +30,5 @@ def test_a_step_stands_out():
 
 def test_a_value_beyond_all_others_leaves_nothing_behind():
     channel = Channel(step, NUMBERS)
-    for value in [1.0] * 200 + [1e15] + [1.0] * 300:
-        _, expected = channel.take(value)
+    _, expected = [channel.take(value) for value in [1.0] * 200 + [1e15] + [1.0] * 300][-1]
     assert expected == 1.0
