@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def _which(command: Any, do: Any) -> None:
     command.add_argument(
         "--point", default="", metavar="DEVICE/POINT", help="whose settings; the only one watched"
     )
+    command.add_argument("--json", action="store_true")
     common.common(command, do)
 
 
@@ -64,6 +66,10 @@ def score(options: Any) -> int:
     scoring.write(options.output, history, scored)
     raised = int((scored.alarm > 0).sum())
     span = scoring.months(history)
+    if options.json:
+        print(json.dumps({"rows": len(history.stamps), "alarms": raised, "months": round(span, 4),
+                          "output": str(options.output)}))  # fmt: skip
+        return 0
     each = f", {raised / span:.2f} a month" if span > 0 else ""
     print(f"{len(history.stamps)} rows, {raised} alarms{each}: {options.output}", file=sys.stderr)
     return 0
@@ -78,12 +84,20 @@ def tune(options: Any) -> int:
     zone = (rules.anomaly or AnomalySettings()).time_zone
     history = scoring.read(options.input, zone)
     span = scoring.months(history)
+    doubts, lines = tuning.doubts(history), tuning.limits(history)
+    tried = tuning.tried(history, point, rules, zone)
+    if options.json:
+        told = {"rows": len(history.stamps), "months": round(span, 4), "doubts": doubts,
+                "limits": [one._asdict() for one in lines],
+                "budgets": [one._asdict() for one in tried]}  # fmt: skip
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+        return 0
     print(f"# {options.input}: {len(history.stamps)} rows, {span:.2f} months")
-    for doubt in tuning.doubts(history):
+    for doubt in doubts:
         print(f"# take with care: {doubt}")
-    for line in tuning.limits(history):
+    for line in lines:
         print(f"{line.field} = {line.value}    # {line.evidence}")
-    for one in tuning.tried(history, point, rules, zone):
+    for one in tried:
         rate = f", {one.alarms / span:.2f} a month" if span > 0 else ""
         print(f"# anomaly = {{ budget = {one.budget:g} }}: {one.alarms} alarms{rate}")
         for alarm in one.shown:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from citytwin_edge.cli import main
@@ -72,3 +74,13 @@ def test_tune_suggests_with_evidence(files, capsys):
         "take with care",
     ):
         assert part in said
+
+
+def test_both_speak_to_scripts(files, capsys):
+    assert main(["score", "flow.csv", "--output", "out.csv", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"rows": 864, "alarms": 0, "months": 0.0986, "output": "out.csv"}
+    assert main(["tune", "flow.csv", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [one["budget"] for one in said["budgets"]] == [0.5, 1.0, 2.0, 4.0]
+    assert said["limits"][0]["field"] == "normal"
