@@ -1,14 +1,23 @@
-"""Compiled: the chain through numba, sample by sample; imported only where numba is."""
+"""Compiled: the chain through numba, sample by sample; imported only where numba is.
+
+``python -m citytwin_edge.kernels.anomaly.compiled`` compiles it for this machine and keeps the code
+beside this file: the installer does that, because the service may write nothing there.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+import structlog
+from numba.core import config
+from numba.core.caching import InTreeCacheLocator
 from numba.extending import overload, register_jitable
 
 from citytwin.batch import Float64
@@ -29,6 +38,8 @@ from citytwin_edge.kernels.anomaly import (
 )
 from citytwin_edge.kernels.anomaly.budget import threshold_at
 from citytwin_edge.kernels.anomaly.paths import COLUMNS, Samples
+
+_log = structlog.get_logger(__name__)
 
 
 # Typing and implementation must have the same signature, annotations and all: these have none.
@@ -129,7 +140,7 @@ for _function in (
 def _driver(sources: str) -> Any:
     """Return the compiled driver; ``sources`` makes the kept code of other sources useless."""
 
-    @numba.njit(cache=True, error_model="numpy", nogil=True)
+    @numba.njit(error_model="numpy", nogil=True)
     def run(
         state: Any,
         counts: Any,
@@ -160,6 +171,33 @@ def _driver(sources: str) -> Any:
     return run
 
 
+class KeptCode(InTreeCacheLocator):
+    """Finds code that was kept beside the source, also where it cannot be written."""
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: Any) -> KeptCode | None:
+        """Return the place if there is code already, or some can be put there; else None."""
+        place = cls(py_func, py_file)
+        folder = Path(place.get_cache_path())
+        kept = any(folder.glob(f"{Path(py_file).stem}.{py_func.__qualname__.split('.')[0]}.*.nbi"))
+        return place if kept or os.access(folder.parent, os.W_OK) else None
+
+
+def _kept(driver: Any) -> Any:
+    """Let a driver look for kept code, and keep its own, where that can be; return it."""
+    before = config.CACHE_LOCATOR_CLASSES
+    places = ("numba.core.caching.UserProvidedCacheLocator", f"{__name__}.{KeptCode.__name__}",
+              "numba.core.caching.UserWideCacheLocator")  # fmt: skip
+    config.CACHE_LOCATOR_CLASSES = ",".join(places)
+    try:
+        driver.enable_caching()
+    except RuntimeError:  # no place; it is compiled with every start
+        _log.info("anomaly.code_not_kept")
+    finally:
+        config.CACHE_LOCATOR_CLASSES = before
+    return driver
+
+
 def _sources() -> str:
     """Return a digest of the files that the driver is made of."""
     found = hashlib.sha256()
@@ -168,7 +206,7 @@ def _sources() -> str:
     return found.hexdigest()
 
 
-_run = _driver(_sources())
+_run = _kept(_driver(_sources()))
 
 
 class CompiledPath:
@@ -180,6 +218,11 @@ class CompiledPath:
         self.counts = np.zeros((channels, chain.CALIBRATED, pvalue.BINS), np.uint16)
         self._every_s, self._budget = every_s, budget
         self._begins = np.array([threshold_at(one) for one in budget.tolist()])
+        nothing = np.zeros(0, np.int64)
+        try:  # whatever is to be compiled is compiled here
+            self.run(Samples(nothing.astype(np.int32), np.zeros(0), np.zeros(0), *[nothing] * 3))
+        except OSError as error:  # it is compiled, but cannot be kept
+            _log.info("anomaly.code_not_kept", reason=str(error))
 
     def run(self, samples: Samples) -> Float64:
         """Return what is to be said of each sample; see the contract."""
@@ -187,3 +230,10 @@ class CompiledPath:
         columns = [np.array(column) for column in samples]  # writable: one set of types is compiled
         _run(self.state, self.counts, self._every_s, self._budget, self._begins, *columns, told)
         return told
+
+
+if __name__ == "__main__":
+    # Under its own name, by which the kept code is known.
+    importlib.import_module("citytwin_edge.kernels.anomaly.compiled").CompiledPath(
+        1, np.ones(1), np.ones(1)
+    )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import citytwin_edge
 from citytwin.point import Point
 from citytwin_edge.kernels.anomaly import paths
 from citytwin_edge.kernels.anomaly.compiled import CompiledPath
@@ -45,3 +51,38 @@ def test_weeks_give_the_same_scores_to_the_last_bit():
     assert told[0][:, paths.EVENT].max() > 0, "otherwise nothing is proven"
     assert (made[0].state == made[1].state).all()
     assert (made[0].counts == made[1].counts).all()
+
+
+CODE = """
+import os, sys
+if "--read-only" in sys.argv:
+    os.access = lambda *_: False
+import numpy as np
+from citytwin_edge.kernels.anomaly import compiled
+compiled.CompiledPath(1, np.ones(1), np.ones(1))
+print(sum(compiled._run.stats.cache_hits.values()))
+"""
+
+
+def hits(site, *options):
+    made = subprocess.run(
+        [sys.executable, "-c", CODE, *options], check=True, capture_output=True, text=True,
+        timeout=110, env={"PYTHONPATH": str(site), "HOME": "/nowhere"},
+    )  # fmt: skip
+    return int(made.stdout)
+
+
+def test_code_is_kept_beside_the_sources_and_found_where_nothing_can_be_written(tmp_path):
+    package = Path(citytwin_edge.__file__).parent
+    for part in ("__init__.py", "kernels"):
+        source, target = package / part, tmp_path / "citytwin_edge" / part
+        target.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    assert hits(tmp_path) == 0, "nothing is there yet"
+    assert hits(tmp_path, "--read-only") == 1
+    budget = tmp_path / "citytwin_edge/kernels/anomaly/budget.py"
+    budget.write_text(budget.read_text().replace("LIFT: Final = ", "LIFT: Final = 2 * "))
+    assert hits(tmp_path) == 0, "what was made of other sources is not used"
