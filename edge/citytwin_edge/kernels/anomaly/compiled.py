@@ -16,7 +16,6 @@ from typing import Any
 import numba
 import numpy as np
 import structlog
-from numba.core import config
 from numba.core.caching import InTreeCacheLocator
 from numba.extending import overload, register_jitable
 
@@ -177,7 +176,7 @@ class KeptCode(InTreeCacheLocator):
     @classmethod
     def from_function(cls, py_func: Any, py_file: Any) -> KeptCode | None:
         """Return the place if there is code already, or some can be put there; else None."""
-        place = cls(py_func, py_file)
+        place: Any = cls(py_func, py_file)
         folder = Path(place.get_cache_path())
         kept = any(folder.glob(f"{Path(py_file).stem}.{py_func.__qualname__.split('.')[0]}.*.nbi"))
         return place if kept or os.access(folder.parent, os.W_OK) else None
@@ -185,6 +184,7 @@ class KeptCode(InTreeCacheLocator):
 
 def _kept(driver: Any) -> Any:
     """Let a driver look for kept code, and keep its own, where that can be; return it."""
+    config: Any = numba.core.config  # its fields are made at run time
     before = config.CACHE_LOCATOR_CLASSES
     places = ("numba.core.caching.UserProvidedCacheLocator", f"{__name__}.{KeptCode.__name__}",
               "numba.core.caching.UserWideCacheLocator")  # fmt: skip
