@@ -58,7 +58,7 @@ _KERNELS: Final[tuple[dict[Language, str], ...]] = (
         "en": "for its recent course",
     },
     {"kk": "күрт өзгеріс", "ru": "резкий сдвиг", "en": "a sudden step"},
-    {"kk": "тербелісі әдеттен тыс", "ru": "необычная изменчивость", "en": "it moves unlike before"},
+    {"kk": "тербелісі өзгеше", "ru": "необычная изменчивость", "en": "it moves unlike before"},
     {"kk": "бұрын болмаған мән", "ru": "таких значений не было", "en": "beyond all values before"},
     {"kk": "баяу ығысу", "ru": "медленный уход", "en": "a slow drift"},
 )
