@@ -62,7 +62,7 @@ _KERNELS: Final[tuple[dict[Language, str], ...]] = (
     {"kk": "бұрын болмаған мән", "ru": "таких значений не было", "en": "beyond all values before"},
     {"kk": "баяу ығысу", "ru": "медленный уход", "en": "a slow drift"},
 )
-"""Why, by the number that ``<point>.anomaly-kernel`` has (docs/decisions/0018-anomaly-alarms.md)."""
+"""Why, by the number of ``<point>.anomaly-kernel``; see docs/decisions/0018-anomaly-alarms.md."""
 _EXPECTED = {"kk": "күтілгені {}", "ru": "ожидалось {}", "en": "expected {}"}
 LANGUAGES: Final[tuple[Language, ...]] = ("kk", "ru", "en")
 

@@ -159,7 +159,7 @@ def _driver(sources: str) -> Any:
         day: Any,
         told: Any,
     ) -> None:
-        sources  # noqa: B018  # part of the key of what is kept
+        _ = sources  # part of the key of what is kept
         for row in range(len(channel)):
             who = channel[row]
             due, x, passed_s = intake.intake(state[who], value[row], time_s[row], every_s[who])
@@ -189,7 +189,7 @@ class KeptCode(InTreeCacheLocator):
 
 def _kept(driver: Any) -> Any:
     """Let a driver look for kept code, and keep its own, where that can be; return it."""
-    config: Any = numba.core.config  # its fields are made at run time
+    config: Any = importlib.import_module("numba.core.config")  # its fields are made at run time
     before = config.CACHE_LOCATOR_CLASSES
     places = ("numba.core.caching.UserProvidedCacheLocator", f"{__name__}.{KeptCode.__name__}",
               "numba.core.caching.UserWideCacheLocator")  # fmt: skip
