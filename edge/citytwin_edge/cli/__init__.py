@@ -15,6 +15,7 @@ from citytwin_edge.cli import (
     commissioning,
     devices,
     examining,
+    fitting,
     handover,
     histories,
     hub,
@@ -44,6 +45,7 @@ GROUPS: Final = (
     examining,
     page,
     writing,
+    fitting,
 )
 """Modules of this folder; each adds its commands with ``add_to``."""
 INTERRUPTED: Final = 130

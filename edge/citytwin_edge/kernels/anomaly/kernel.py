@@ -24,6 +24,7 @@ from citytwin_edge.kernels.anomaly import budget, chain, paths
 from citytwin_edge.kernels.anomaly.calendar import Calendar
 from citytwin_edge.kernels.anomaly.intake import VALUE_MAX
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
+from citytwin_edge.kernels.formula import Gives, Reads
 from citytwin_edge.kernels.state import load, save
 
 VERSION: Final = 1
@@ -172,12 +173,10 @@ def _rows(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _output(point: Point, name: str) -> Point:
     kk, ru, en = _WORDS[name]
-    unit = {"-expected": point.unit, "-since": "s", "-similar": "d"}.get(name, "1")
-    kind = {"": Kind.ALARM, "-maturity": Kind.STATE, "-kernel": Kind.STATE}.get(name, Kind.ANALOG)
-    own = point.label
+    kind, own = _kind(name), point.label
     return Point(
         id=point.id + SUFFIX + name,
-        unit=unit,
+        unit=_unit(name, point.unit),
         kind=kind,
         source=Source.DERIVED,
         label=own if kind == Kind.ALARM else Label(_joined(own.kk, kk), _joined(own.ru, ru),
@@ -188,6 +187,14 @@ def _output(point: Point, name: str) -> Point:
     )  # fmt: skip
 
 
+def _unit(name: str, of_input: str) -> str:
+    return {"-expected": of_input, "-since": "s", "-similar": "d"}.get(name, "1")
+
+
+def _kind(name: str) -> Kind:
+    return {"": Kind.ALARM, "-maturity": Kind.STATE, "-kernel": Kind.STATE}.get(name, Kind.ANALOG)
+
+
 def _joined(label: str, what: str) -> str:
     return f"{label}: {what}"[:120] if label else what
 
@@ -196,6 +203,12 @@ class AnomalyType:
     """What the entry point names: the same chain for what other kernels give."""
 
     settings: type[msgspec.Struct] = AnomalySettings
+    summary = "alarms on what is out of the ordinary at each of some points, within a budget"
+    reads = (Reads("any number of points, each watched by itself", "any unit"),)
+    gives = tuple(
+        Gives(f"{NAME}{name}", _unit(name, "that of the input"), Label(*words), kind=_kind(name))
+        for name, words in _WORDS.items()
+    )
 
     def build(self, settings: AnomalySettings, inputs: Sequence[Point]) -> Kernel:
         """Return the kernel; see :class:`citytwin.kernel.KernelType`.
