@@ -9,8 +9,10 @@ import pytest
 from citytwin import Batch, Kind, Point
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.testing import check_kernel
+from citytwin_edge.assembly import _STATE_OF
 from citytwin_edge.config import load
-from citytwin_edge.kernels import build
+from citytwin_edge.gateway import GatewayPoint
+from citytwin_edge.kernels import PointRules, build
 from citytwin_edge.kernels.anomaly import paths
 from citytwin_edge.kernels.anomaly.compiled import CompiledPath
 from citytwin_edge.kernels.anomaly.kernel import ANOMALY, GIVEN, Anomaly, path_of
@@ -163,3 +165,38 @@ def test_mistakes_in_the_file_are_named(tmp_path, old, new, said):
     path.write_text(FILE.replace(old, new, 1))
     with pytest.raises(ConfigError, match=said):
         load(path)
+
+
+def watching(names, **settings):
+    anomaly = AnomalySettings(budget=2.0, time_zone="UTC", holidays="none", **settings)
+    pairs = [(Point(id=f"g/d/{name}"), PointRules(anomaly=anomaly)) for name in names]
+    kernels = build(pairs)
+    points = [point for point, _ in pairs]
+    points += [point for kernel in kernels.values() for point in kernel.outputs]
+    return kernels["anomaly"], Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
+
+
+def test_a_change_of_points_carries_what_the_others_have_learnt():
+    _, before = watching(["a", "b"])
+    batch = broken_days().select(slice(0, 2625))
+    for number in (0, 1):
+        before.take(Batch.of(np.full(len(batch), number), batch.time_ns, batch.value + number))
+    assert len(before.tick().alarms)
+    kernel, after = watching(["b", "c"])
+    last = after.succeed(before, lambda _kernel, point: point == "g/d/b")
+    assert last.alarms.value.tolist() == [0.0], "the alarm of a ends, that of b stays"
+    alone, other = watching(["b", "c"])
+    other.take(Batch.of(np.zeros(len(batch)), batch.time_ns, batch.value + 1))
+    other.tick()
+    assert kernel.snapshot() == alone.snapshot()
+
+
+def test_learning_anew_and_another_budget_are_told_apart():
+    def with_rules(**settings):
+        rules = PointRules(anomaly=AnomalySettings(**settings))
+        return GatewayPoint(FLOW, 1.0, 0.0, rules, None)
+
+    stands = _STATE_OF["anomaly"]
+    assert stands(with_rules(budget=1.0)) == stands(with_rules(budget=4.0, trace=True))
+    assert stands(with_rules()) != stands(with_rules(learn_from="2026-11-26"))
+    assert stands(with_rules()) != stands(with_rules(every_s=5.0))
