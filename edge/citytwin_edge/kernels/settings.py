@@ -11,6 +11,7 @@ from citytwin.errors import UnitError
 from citytwin.kernel import Kernel, KernelType
 from citytwin.point import Point
 from citytwin.units import unit
+from citytwin_edge.foreign import built
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 
 DURATION_S_MAX: Final = 366 * 86_400.0
@@ -118,6 +119,6 @@ class AddedKernel(msgspec.Struct, frozen=True):
         """Return the kernel.
 
         Raises:
-            ConfigError: settings and inputs do not fit together.
+            ConfigError: settings and inputs do not fit together, or its code has a mistake.
         """
-        return self.kind.build(self.settings, self.inputs)
+        return built(f'kernel "{self.kernel}"', lambda: self.kind.build(self.settings, self.inputs))
