@@ -11,7 +11,7 @@ from citytwin.batch import Batch, Int32
 from citytwin.point import Point
 
 SNAPSHOT_BYTES_MAX: Final = 1 << 20
-SNAPSHOT_BYTES_MAX_PER_POINT: Final = 64
+SNAPSHOT_BYTES_MAX_PER_POINT: Final = 2_048
 """A snapshot is not larger than the first, or the second times the number of inputs and outputs."""
 
 

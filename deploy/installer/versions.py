@@ -22,6 +22,8 @@ COMPLETE: Final = "complete"
 SETUP: Final = "setup"
 """The folder of a version with the installer, the service and the example."""
 SCRIPT: Final = "install.sh"
+COMPILED: Final = "citytwin_edge.kernels.anomaly.compiled"
+"""The module of an agent that compiles itself for this machine when it is run."""
 CARRIED: Final = (SCRIPT, "python.sh", "contents.json")
 
 
@@ -116,6 +118,7 @@ class Versions:
             # For its service, which may write nothing here and runs without docstrings.
             must(folder / "bin/python", "-m", "compileall", "-q", "-o", "2", folder / "lib",
                  wait_s_max=WORK_S_MAX)  # fmt: skip
+            self._compile(folder)
         must(folder / "bin" / self.layout.name, "--help")
         setup = folder / SETUP
         setup.mkdir()
@@ -126,6 +129,16 @@ class Versions:
         shutil.copytree(bundle.folder / "guides", folder / "guides")
         (setup / SCRIPT).chmod(0o755)
         (folder / COMPLETE).touch()
+
+    @staticmethod
+    def _compile(folder: Path) -> None:
+        """Make the machine code of kernels and keep it in the version, if its bundle has numba.
+
+        So no start of the agent compiles. What cannot be compiled runs with numpy.
+        """
+        python = folder / "bin/python"
+        if call(python, "-c", "import numba", wait_s_max=WORK_S_MAX).returncode == 0:
+            call(python, "-OO", "-m", COMPILED, wait_s_max=WORK_S_MAX)
 
     def use(self, folder: Path) -> None:
         """Let ``current`` point at a version, in one step that is whole or not at all."""

@@ -47,6 +47,8 @@ from citytwin_protos.transport import Line
 
 HEALTH_S: Final = 10.0
 SNAPSHOT_NS: Final = 60 * SECOND_NS
+LARGE_SNAPSHOT_NS: Final = 3600 * SECOND_NS
+"""So often large states are kept: 1,000 points that are watched for anomalies take 9 MB."""
 BLOCK_SAMPLES_MAX: Final = 10_000
 """In one entry: what is thinned, sent and acknowledged as one."""
 
@@ -118,7 +120,7 @@ class Agent:
             last_number=self._last_number,
             now_ns=self.trust.hub_now_ns,
         )
-        self._snapshot_ns = 0
+        self._snapshot_ns = self._large_ns = 0
         self._changed, self._stopping = asyncio.Event(), asyncio.Event()
 
     @property
@@ -262,11 +264,16 @@ class Agent:
                 due = loop.time()
 
     async def flush(self, *, final: bool = False) -> None:
-        """Bring what was read into the outbox, kernels' states once a minute and at the end."""
+        """Bring what was read into the outbox, kernels' states once a minute and at the end.
+
+        Large states are kept once an hour, with their alarms, and at the end.
+        """
         entries, confirmations = self._harvest()
         now_ns, snapshots = self.trust.monotonic_ns(), None
         if final or now_ns - self._snapshot_ns >= SNAPSHOT_NS:
-            snapshots, self._snapshot_ns = self.pipeline.snapshots(), now_ns
+            large = final or now_ns - self._large_ns >= LARGE_SNAPSHOT_NS
+            snapshots, self._snapshot_ns = self.pipeline.snapshots(large=large), now_ns
+            self._large_ns = now_ns if large else self._large_ns
         await self._keep(entries, confirmations, snapshots)
 
     def _harvest(self) -> tuple[list[NewEntry], list[Callable[[], None]]]:

@@ -24,6 +24,7 @@ from citytwin_edge.poller import Poller
 _STATE_OF: Final[Mapping[str, Callable[[GatewayPoint], Any]]] = {
     "rules": lambda one: one.point.normal is None,
     "counter": lambda one: one.rules.counter,
+    "anomaly": lambda one: one.rules.anomaly and one.rules.anomaly.learns_by,
     "deadband": lambda one: (one.rules.deadband, one.rules.silence_s_max),
     "swinging-door": lambda one: (one.rules.swinging_door, one.rules.silence_s_max),
 }

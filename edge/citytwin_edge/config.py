@@ -30,6 +30,7 @@ from citytwin_edge.gateway import (
 )
 from citytwin_edge.kernel_tables import kernels_of
 from citytwin_edge.kernels import build
+from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 
 __all__ = ["DEVICES_MAX", "POINTS_MAX", "GatewayConfig", "load"]
 
@@ -90,7 +91,7 @@ def load_with(path: Path, shelf: Shelf, raw: bytes | None = None) -> GatewayConf
     """
     document = Document(path, raw)
     data = document.data
-    known = ("gateway", "outbox", "page", "device", "kernel", "interlock")
+    known = ("gateway", "outbox", "page", "anomaly", "device", "kernel", "interlock")
     for name in data:
         if name not in known:
             raise document.error(f"is not known here; allowed are {', '.join(known)}", (name,))
@@ -129,7 +130,9 @@ def _hub(document: Document, text: str) -> str:
 
 
 def _devices(document: Document, gateway: GatewaySection, shelf: Shelf) -> tuple[Device, ...]:
-    owner = Owner(gateway.name, gateway.place, shelf)
+    anomaly = document.data.get("anomaly", {})
+    document.convert(AnomalySettings, anomaly, ("anomaly",))
+    owner = Owner(gateway.name, gateway.place, shelf, anomaly)
     count = len(tables(document, document.data, (), "device", DEVICES_MAX))
     devices = tuple(device_of(document, index, owner) for index in range(count))
     document.unique([device.name for device in devices], ("device",))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -33,11 +34,11 @@ _NUMBERS: Final = ("scale", "offset", "valid", "normal", "writable")
 _THINNING: Final = ("deadband", "swinging_door")
 _UNFIT: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.ANALOG: ("counter",),
-    Kind.COUNTER: (),
+    Kind.COUNTER: ("anomaly",),
     Kind.STATE: ("rate_per_s_max", "swinging_door", "counter"),
-    Kind.TEXT: (*_NUMBERS, "rate_per_s_max", "flatline_s_max", *_THINNING, "counter"),
+    Kind.TEXT: (*_NUMBERS, "rate_per_s_max", "flatline_s_max", *_THINNING, "counter", "anomaly"),
     Kind.ALARM: (
-        "normal", "writable", "rate_per_s_max", "flatline_s_max", *_THINNING, "counter",
+        "normal", "writable", "rate_per_s_max", "flatline_s_max", *_THINNING, "counter", "anomaly",
     ),
 }  # fmt: skip
 """Which fields say nothing of a point of each kind."""
@@ -129,6 +130,8 @@ class Owner(NamedTuple):
     gateway: str
     place: Place | None
     shelf: Shelf
+    anomaly: Mapping[str, Any] = MappingProxyType({})
+    """``[anomaly]``: what ``anomaly`` of a point has where it says nothing else."""
 
 
 class _Maker(NamedTuple):
@@ -266,6 +269,8 @@ def _merged(
 
 
 def _point(document: Document, table: dict[str, Any], at: At, maker: _Maker) -> GatewayPoint:
+    if isinstance(table.get("anomaly"), dict):
+        table = {**table, "anomaly": {**maker.owner.anomaly, **table["anomaly"]}}
     section = document.convert(PointSection, table, at)
     own = names(PointSection)
     rest = {name: value for name, value in table.items() if name not in own}

@@ -27,6 +27,9 @@ from citytwin_edge.kernels.state import carried
 SAMPLES_MAX: Final = 200_000
 """What may wait for the next tick: three minutes at 1,000 samples a second."""
 
+LARGE_BYTES: Final = 256 * 1024
+"""A state from this size on is kept seldom: an SD card wears out by what is written."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -70,6 +73,8 @@ class Pipeline:
         for point in points:
             self._alarm[by_id[point.id]] = point.kind == Kind.ALARM
         self._failing: set[str] = set()
+        self._large: set[str] = set()
+        self._alarmed: set[str] = set()
         self._waiting: deque[Batch] = deque()
         self._samples = 0
         self._samples_max = samples_max
@@ -116,6 +121,8 @@ class Pipeline:
         except Exception as error:
             return Batch.concat([batch, self._failed(stage, chosen, error)])
         self._failing.discard(stage.name)
+        if stage.name in self._large and self._alarm[result.point].any():
+            self._alarmed.add(stage.name)
         return Batch.concat([others if stage.kernel.replaces else batch, result])
 
     def _failed(self, stage: _Stage, chosen: Batch, error: Exception) -> Batch:
@@ -162,10 +169,26 @@ class Pipeline:
                 held.append(last.renumbered(old.numbers))
         return before._parcel(Batch.concat(held))
 
-    def snapshots(self) -> dict[str, bytes]:
-        """Return every kernel's state by name."""
-        states = {stage.name: _snapshot(stage) for stage in self._stages}
-        return {name: state for name, state in states.items() if state is not None}
+    def snapshots(self, *, large: bool = True) -> dict[str, bytes]:
+        """Return every kernel's state by name.
+
+        Without ``large`` those of LARGE_BYTES and more are left out, unless an alarm was raised or
+        returned since they were given: after a kill it must not be raised for ever.
+        """
+        states = {}
+        for stage in self._stages:
+            if not large and stage.name in self._large and stage.name not in self._alarmed:
+                continue
+            state = _snapshot(stage)
+            if state is None:
+                continue
+            states[stage.name] = state
+            if len(state) >= LARGE_BYTES:
+                self._large.add(stage.name)
+            else:
+                self._large.discard(stage.name)
+            self._alarmed.discard(stage.name)
+        return states
 
     def restore(self, states: Mapping[str, bytes]) -> None:
         """Take up states; one that does not fit (other points, another version) is left out."""

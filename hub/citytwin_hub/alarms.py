@@ -33,6 +33,9 @@ KEPT_MAX: Final = 1_000_000
 """So many alarms are kept on disk, the newest."""
 REFUSED_NS: Final = 300 * SECOND_NS
 """So long after the last refused entry its alarm returns."""
+ANOMALY: Final = "anomaly"
+"""Kind of an alarm, and what its point's name ends with."""
+OF_POINTS: Final = frozenset({"limit", ANOMALY})
 BUSY_S_MAX: Final = 5.0
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS alarms (id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -60,7 +63,7 @@ class Alarm:
     Attributes:
         key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``gateway:<name>``,
             ``refused:<gateway>``.
-        kind: limit, device, gateway or refused.
+        kind: limit, anomaly, device, gateway or refused.
     """
 
     id: int
@@ -187,7 +190,8 @@ class Alarms:
         if (time_ns, not raised) <= self._last.get(key, (0, False)):
             return
         if raised:
-            self._raise(key, "limit", point.gateway, point.id, row, time_ns)
+            kind = ANOMALY if point.id.endswith(f".{ANOMALY}") else "limit"
+            self._raise(key, kind, point.gateway, point.id, row, time_ns)
         else:
             self._return(key, time_ns)
 
@@ -270,7 +274,7 @@ class Alarms:
         if present is None and len(self._open) >= ALARMS_MAX:
             _log.error("alarms.full", limit=ALARMS_MAX, dropped=key)
             return
-        value = self._value_behind(point) if kind == "limit" else None
+        value = self._latest(_behind(point)) if kind in OF_POINTS else None
         self._number += 1
         alarm = Alarm(self._number, key, kind, gateway, point, row, since_ns, value)
         self._open[key] = alarm
@@ -321,9 +325,9 @@ class Alarms:
     def _forget(self) -> None:
         self._db.execute("DELETE FROM alarms WHERE id <= ?", (self._number - KEPT_MAX,))
 
-    def _value_behind(self, point_id: str) -> float | None:
-        """Return the value of the point that an alarm point hangs behind."""
-        row = self._registry.row(point_id.removesuffix(".alarm"))
+    def _latest(self, point_id: str) -> float | None:
+        """Return the latest value of a point; None where there is none."""
+        row = self._registry.row(point_id)
         if row is None:
             return None
         value = float(self._twin.read([row]).value[0])
@@ -331,6 +335,10 @@ class Alarms:
 
     def _described(self, alarm: Alarm) -> dict[str, Any]:
         origin = self._origin(alarm)
+        why = {}
+        if alarm.kind == ANOMALY:
+            # Told with the alarm, and again only with the next one of this point.
+            why = {name: self._latest(f"{alarm.point}-{name}") for name in ("kernel", "expected")}
         return {
             "id": alarm.id,
             "state": alarm.state,
@@ -341,18 +349,25 @@ class Alarms:
             "since_ms": alarm.since_ns // 1_000_000,
             "returned_ms": alarm.returned_ns // 1_000_000 or None,
             "acknowledged_by": alarm.acknowledged_by or None,
-            "severity": "medium" if alarm.kind in {"limit", "refused"} else "high",
-            "text": alarm_text(alarm.kind, alarm.gateway, alarm.point, origin, alarm.value),
+            "severity": "medium" if alarm.kind in {*OF_POINTS, "refused"} else "high",
+            "text": alarm_text(alarm.kind, alarm.gateway, alarm.point, origin, alarm.value, **why),
             "value": alarm.value,
         }
 
     def _origin(self, alarm: Alarm) -> Point | None:
         """Return the point an alarm is about: the measured one, or any of the device's."""
-        if alarm.kind == "limit":
-            row = self._registry.row(alarm.point.removesuffix(".alarm"))
+        if alarm.kind in OF_POINTS:
+            row = self._registry.row(_behind(alarm.point))
             return self._registry.points.get(row or 0)
         if alarm.kind == "device":
             prefix = alarm.point + "/"
             rows = self._registry.points.values()
             return next((point for point in rows if point.id.startswith(prefix)), None)
         return None
+
+
+def _behind(alarm_point: str) -> str:
+    """Return the id of the point that an alarm point hangs behind."""
+    for end in (".alarm", f".{ANOMALY}"):
+        alarm_point = alarm_point.removesuffix(end)
+    return alarm_point

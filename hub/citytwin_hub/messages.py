@@ -14,6 +14,11 @@ _WORDS = {
         "ru": "{device}: {point} вне нормы{value}",
         "en": "{device}: {point} outside normal{value}",
     },
+    "anomaly": {
+        "kk": "{device}: {point} әдеттегіден өзгеше{value}{why}",
+        "ru": "{device}: {point} не как обычно{value}{why}",
+        "en": "{device}: {point} out of the ordinary{value}{why}",
+    },
     "device": {
         "kk": "{device}: құрылғыдан дерек жоқ",
         "ru": "{device}: нет данных от прибора",
@@ -30,19 +35,59 @@ _WORDS = {
         "en": "The hub refused data of gateway {gateway}",
     },
 }
+_KERNELS: Final[tuple[dict[Language, str], ...]] = (
+    {},
+    {
+        "kk": "тәуліктің осы уақыты үшін",
+        "ru": "для этого времени суток",
+        "en": "for this time of day",
+    },
+    {
+        "kk": "тәуліктің осы сағаты үшін",
+        "ru": "для этого часа суток",
+        "en": "for this hour of the day",
+    },
+    {
+        "kk": "аптаның осы уақыты үшін",
+        "ru": "для этого времени недели",
+        "en": "for this time of the week",
+    },
+    {
+        "kk": "соңғы үрдіске қарағанда",
+        "ru": "по ходу последних дней",
+        "en": "for its recent course",
+    },
+    {"kk": "күрт өзгеріс", "ru": "резкий сдвиг", "en": "a sudden step"},
+    {"kk": "тербелісі өзгеше", "ru": "необычная изменчивость", "en": "it moves unlike before"},
+    {"kk": "бұрын болмаған мән", "ru": "таких значений не было", "en": "beyond all values before"},
+    {"kk": "баяу ығысу", "ru": "медленный уход", "en": "a slow drift"},
+)
+"""Why, by the number of ``<point>.anomaly-kernel``; see docs/decisions/0018-anomaly-alarms.md."""
+_EXPECTED = {"kk": "күтілгені {}", "ru": "ожидалось {}", "en": "expected {}"}
 LANGUAGES: Final[tuple[Language, ...]] = ("kk", "ru", "en")
 
 
 def alarm_text(
-    kind: str, gateway: str, about: str, point: Point | None, value: float | None
+    kind: str,
+    gateway: str,
+    about: str,
+    point: Point | None,
+    value: float | None,
+    *,
+    kernel: float | None = None,
+    expected: float | None = None,
 ) -> dict[str, str]:
-    """Return the sentence of an alarm in each language."""
+    """Return the sentence of an alarm in each language.
+
+    ``kernel`` and ``expected`` are what an anomaly is told with; None where it is not known.
+    """
     return {
         language: _WORDS[kind][language].format(
             gateway=gateway,
             device=_label(point.device_label, language, point.device) if point else about,
             point=_label(point.label, language, point.name) if point else about,
             value=_value(point, value, language),
+            why=_why(point, kernel, expected, language),
         )
         for language in LANGUAGES
     }
@@ -58,10 +103,26 @@ def _label(label: Label, language: str, fallback: str) -> str:
     return wanted or label.ru or label.kk or label.en or fallback
 
 
-def _value(point: Point | None, value: float | None, language: str) -> str:
+def _why(
+    point: Point | None, kernel: float | None, expected: float | None, language: Language
+) -> str:
+    """Return what is behind an anomaly, each part after a comma."""
+    parts = []
+    if point is not None and expected is not None:
+        parts.append(_EXPECTED[language].format(_number(point, expected, language)))
+    if kernel is not None and 0 < kernel < len(_KERNELS):
+        parts.append(_KERNELS[int(kernel)][language])
+    return "".join(f", {part}" for part in parts)
+
+
+def _value(point: Point | None, value: float | None, language: Language) -> str:
     if point is None or value is None:
         return ""
+    return f" ({_number(point, value, language)})"
+
+
+def _number(point: Point, value: float, language: Language) -> str:
     number = f"{value:.4g}"
     if language != "en":
         number = number.replace(".", ",")
-    return f" ({number} {unit(point.unit).symbol_in(language)})".replace(" )", ")")
+    return f"{number} {unit(point.unit).symbol_in(language)}".rstrip()

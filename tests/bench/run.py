@@ -22,6 +22,7 @@ from citytwin import SystemClock
 from citytwin.batch import SECOND_NS
 from citytwin_edge.catalogue.adapter_page import markdown_table
 from tests.bench import (
+    bench_anomaly,
     bench_batadal,
     bench_codec,
     bench_decode,
@@ -34,6 +35,9 @@ from tests.bench import (
 Table = list[list[str]]
 
 BENCHES: Final[dict[str, Callable[[], Table]]] = {
+    "anomaly": bench_anomaly.run,
+    "anomaly-budget": bench_anomaly.run_budgets,
+    "anomaly-cost": bench_anomaly.run_cost,
     "codec": bench_codec.run,
     "decode": bench_decode.run,
     "gateway": bench_gateway.run,

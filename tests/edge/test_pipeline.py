@@ -9,7 +9,7 @@ from citytwin import Batch, Kind, Point, Quality, Span
 from citytwin_edge import plugins
 from citytwin_edge.kernels import AddedKernel, PointRules, build
 from citytwin_edge.kernels.settings import CounterSettings
-from citytwin_edge.pipeline import Pipeline
+from citytwin_edge.pipeline import LARGE_BYTES, Pipeline
 from tests.edge.vendor_kernels import vendor
 
 __all__ = ["vendor"]
@@ -148,3 +148,40 @@ def test_a_vendors_state_comes_back(vendor, capsys):
     fresh.restore({"kernel:sum": b"junk"})
     assert ticked(fresh, 3.0, 1)[0].value.tolist() == [3.0]
     assert "kernel.begins_anew" in capsys.readouterr().out
+
+
+class Large:
+    """A kernel with a large state that raises an alarm whenever its input is above 0."""
+
+    inputs = ("g/d/level",)
+    outputs = (Point(id="g/d/level.high", kind=Kind.ALARM),)
+    replaces = False
+
+    def step(self, batch):
+        rows = batch.value > 0
+        return Batch.of(np.ones(rows.sum()), batch.time_ns[rows], batch.value[rows])
+
+    def snapshot(self):
+        return bytes(LARGE_BYTES)
+
+    def restore(self, state):
+        assert len(state) == LARGE_BYTES
+
+
+def test_a_large_state_is_kept_seldom_but_with_every_alarm():
+    level = POINTS[0][0]
+    points = [level, *Large.outputs]
+    kernels = {"rules": build([(level, PointRules())])["rules"], "large": Large()}
+    points.append(kernels["rules"].outputs[0])
+    pipe = Pipeline(kernels, points, np.arange(3, dtype=np.int32))
+
+    def kept(value):
+        pipe.take(Batch.of([0], NOW, [value]))
+        pipe.tick()
+        return set(pipe.snapshots(large=False))
+
+    assert kept(-1.0) == {"rules", "large"}, "its size is not known before"
+    assert kept(-1.0) == {"rules"}
+    assert kept(1.0) == {"rules", "large"}
+    assert kept(-1.0) == {"rules"}
+    assert set(pipe.snapshots()) == {"rules", "large"}

@@ -79,6 +79,23 @@ def test_a_limit_from_its_rise_to_its_end(tmp_path):
     assert room.alarms.acknowledge(number, "aigul", NOW) is None
 
 
+def test_an_anomaly_says_what_was_expected(tmp_path):
+    room = Room(tmp_path)
+    names = ("", "-kernel", "-expected")
+    points = [Point(id=f"g/ps/level.anomaly{name}") for name in names]
+    points[0] = Point(id=points[0].id, kind=Kind.ALARM)
+    room.alarm, kernel, expected = room.registry.rows(points).tolist()
+    room.measure({room.level: 4.5, kernel: 1.0, expected: 2.5}, 1)
+    room.transition(True, 1)
+    (shown,) = room.alarms.described()
+    assert (shown["kind"], shown["severity"], shown["value"]) == ("anomaly", "medium", 4.5)
+    assert shown["text"]["en"] == (
+        "ps: Level out of the ordinary (4.5 m), expected 2.5 m, for this time of day"
+    )
+    room = room.restart()
+    assert room.shown == [("anomaly", "g/ps/level.anomaly", "raised")]
+
+
 def test_what_has_returned_stays_until_somebody_has_seen_it(tmp_path):
     room = Room(tmp_path)
     room.transition(True, 1)

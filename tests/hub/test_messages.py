@@ -3,7 +3,7 @@
 import pytest
 
 from citytwin import Label, Point
-from citytwin_hub.messages import _WORDS, LANGUAGES, alarm_text
+from citytwin_hub.messages import _KERNELS, _WORDS, LANGUAGES, alarm_text
 
 NAMED = Point(
     id="g/ps-3/level",
@@ -40,3 +40,17 @@ def test_every_kind_speaks_every_language_and_leaves_nothing_open(kind):
     assert all("{" not in sentence and sentence.strip() for sentence in text.values())
     assert text["en"].isascii()
     assert not text["kk"].isascii()
+
+
+@pytest.mark.parametrize("kernel", range(1, len(_KERNELS)))
+def test_an_anomaly_says_what_was_expected_and_why(kernel):
+    text = alarm_text("anomaly", "g", "", NAMED, 4.5, kernel=float(kernel), expected=2.25)
+    assert text["en"].startswith("Pumps 3: Level out of the ordinary (4.5 m), expected 2.25 m, ")
+    assert "ожидалось 2,25 м, " in text["ru"]
+    assert text["kk"].endswith(_KERNELS[kernel]["kk"])
+    assert set(_KERNELS[kernel]) == set(LANGUAGES)
+
+
+def test_an_anomaly_of_a_kernel_that_is_not_known_says_what_it_can():
+    text = alarm_text("anomaly", "g", "", NAMED, None, kernel=99.0, expected=None)
+    assert text["en"] == "Pumps 3: Level out of the ordinary"

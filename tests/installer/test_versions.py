@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from installer.errors import InstallError
 from installer.layout import Layout
-from installer.versions import Versions
+from installer.versions import COMPILED, Versions
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_second_installer_waits_outside(versions: Versions) -> None:
     """Another process, as a lock is one's own as long as one lives."""
     look = (
         "import sys; from pathlib import Path; from installer.layout import Layout\n"
-        "from installer.versions import Versions\n"
+        "from installer.versions import COMPILED, Versions\n"
         "with Versions(Layout('edge', Path(sys.argv[1]))).locked(): print('in')"
     )
     command = [sys.executable, "-c", look, str(versions.home)]
@@ -100,3 +101,20 @@ def test_a_second_installer_waits_outside(versions: Versions) -> None:
                           check=False)  # fmt: skip
     assert done.stdout == "in\n"
     assert not versions.home.exists()  # nothing came into being
+
+
+@pytest.mark.parametrize(("has_numba", "asked"), [(True, ["-c", "-OO"]), (False, ["-c"])])
+def test_code_is_made_when_a_version_has_a_compiler(
+    versions: Versions, tmp_path: Path, has_numba: bool, asked: list[str]
+) -> None:
+    folder = version(versions, "1")
+    python = folder / "bin/python"
+    log = tmp_path / "log"
+    python.write_text(f"#!/bin/sh\necho $1 $3 >> {log}\nexit {0 if has_numba else 1}\n")
+    python.chmod(0o755)
+    versions._compile(folder)
+    lines = log.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == asked
+    if has_numba:
+        assert lines[1].split()[1] == COMPILED
+        assert importlib.util.find_spec(COMPILED), "there is such a module"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from citytwin.kernel import Kernel
 from citytwin.point import Kind, Point
+from citytwin_edge.kernels.anomaly.kernel import Anomaly
 from citytwin_edge.kernels.counter import CounterFlow
 from citytwin_edge.kernels.deadband import Deadband
 from citytwin_edge.kernels.rules import Rules
@@ -30,6 +31,9 @@ def build(
     counted = [(point, rules.counter) for point, rules in numeric if rules.counter is not None]
     if counted:
         kernels["counter"] = CounterFlow([p for p, _ in counted], [c for _, c in counted])
+    watched = [(point, rules.anomaly) for point, rules in numeric if rules.anomaly is not None]
+    if watched:
+        kernels["anomaly"] = Anomaly([p for p, _ in watched], [a for _, a in watched])
     kernels |= {one.key: one.build() for one in added}
     banded = [one for one in numeric if one[1].deadband is not None]
     if banded:

@@ -12,6 +12,7 @@ from citytwin.kernel import Kernel, KernelType
 from citytwin.point import Point
 from citytwin.units import unit
 from citytwin_edge.foreign import built
+from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 
 DURATION_S_MAX: Final = 366 * 86_400.0
 """A year: a longer time is a mistake, and nanoseconds must fit into 64 bits."""
@@ -64,6 +65,7 @@ class PointRules(msgspec.Struct, frozen=True, kw_only=True):
         swinging_door: samples within this of the line between their neighbours are not sent.
         silence_s_max: with either of these, a value is sent at least so often.
         counter: derive a flow.
+        anomaly: watch for what is out of the ordinary.
     """
 
     rate_per_s_max: float | None = None
@@ -73,6 +75,7 @@ class PointRules(msgspec.Struct, frozen=True, kw_only=True):
     swinging_door: float | None = None
     silence_s_max: float = 600.0
     counter: CounterSettings | None = None
+    anomaly: AnomalySettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense (ValueError)."""

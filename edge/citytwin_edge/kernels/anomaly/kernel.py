@@ -1,0 +1,225 @@
+"""Anomaly kernel: watches points, raises alarms within a budget, and says why.
+
+For every input ``<point>`` there are ``<point>.anomaly`` (an alarm) and, told just before it is
+raised, what explains it (docs/decisions/0018-anomaly-alarms.md). ``.anomaly-maturity`` says how far
+the chain has learnt: 0 not yet useful, 1 useful after an hour, 2 good after a day.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from citytwin.batch import SECOND_NS, Batch, Float64, Int32
+from citytwin.errors import ConfigError, MalformedError
+from citytwin.kernel import Kernel
+from citytwin.point import Kind, Label, Point, Source
+from citytwin.quality import Severity, severity
+from citytwin_edge.kernels.anomaly import budget, chain, paths
+from citytwin_edge.kernels.anomaly.calendar import Calendar
+from citytwin_edge.kernels.anomaly.intake import VALUE_MAX
+from citytwin_edge.kernels.anomaly.settings import AnomalySettings
+from citytwin_edge.kernels.formula import Gives, Reads
+from citytwin_edge.kernels.state import load, save
+
+VERSION: Final = 1
+NAME: Final = "anomaly"
+SUFFIX: Final = ".anomaly"
+GIVEN: Final = ("", "-maturity", "-score", "-kernel", "-expected", "-since", "-similar")
+"""What follows SUFFIX in the ids of a point's outputs, in their order."""
+ALARM, MATURITY, SCORE, KERNEL, EXPECTED, SINCE, SIMILAR = range(len(GIVEN))
+_WORDS: Final = {
+    "": ("ауытқу", "аномалия", "anomaly"),
+    "-maturity": ("үйрену кезеңі", "степень обученности", "maturity"),
+    "-score": ("ауытқу деңгейі", "степень аномалии", "anomaly score"),
+    "-kernel": ("ауытқу түрі", "вид аномалии", "kind of anomaly"),
+    "-expected": ("күтілген мән", "ожидалось", "expected"),
+    "-since": ("басталғаннан бері", "с начала отклонения", "since it began"),
+    "-similar": ("ұқсас жағдайдан бері", "после похожего случая", "since the like"),
+}
+_COLUMNS: Final = {
+    SCORE: paths.SCORE, KERNEL: paths.KERNEL, EXPECTED: paths.EXPECTED, SINCE: paths.ONSET,
+    SIMILAR: paths.SIMILAR,
+}  # fmt: skip
+_TRACED: Final = (SCORE, KERNEL, EXPECTED)
+"""What ``trace`` has told of every look."""
+
+
+def path_of(channels: int, every_s: Float64, wanted: Float64) -> paths.Path:
+    """Return the compiled path where numba is installed and may run, else the one of numpy."""
+    if not _may_compile():
+        return paths.NumpyPath(channels, every_s, wanted)
+    try:
+        from citytwin_edge.kernels.anomaly.compiled import CompiledPath
+    except ImportError:
+        return paths.NumpyPath(channels, every_s, wanted)
+    return CompiledPath(channels, every_s, wanted)
+
+
+def _may_compile() -> bool:
+    """Tell whether this process may make code; where it may not, LLVM would end it."""
+    try:
+        page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    except OSError:  # a service with MemoryDenyWriteExecute
+        return False
+    page.close()
+    return True
+
+
+class Anomaly:
+    """The chain over some points; see the module."""
+
+    replaces = False
+
+    def __init__(
+        self,
+        points: Sequence[Point],
+        settings: Sequence[AnomalySettings],
+        make_path: Callable[[int, Float64, Float64], paths.Path] = path_of,
+    ) -> None:
+        """Watch ``points``, each with its own settings; ``make_path`` is called at first use."""
+        self.inputs = tuple(point.id for point in points)
+        self.outputs = tuple(_output(point, name) for point in points for name in GIVEN)
+        self._settings, self._make_path = settings, make_path
+        self._trace = np.array([one.trace for one in settings], bool)
+        calendars = [(one.time_zone, one.holidays, one.free_days) for one in settings]
+        different = list(dict.fromkeys(calendars))
+        self._calendars = [Calendar(*one) for one in different]
+        self._calendar = np.array([different.index(one) for one in calendars], np.intp)
+        self._made: paths.Path | None = None
+
+    @property
+    def _path(self) -> paths.Path:
+        """What runs the chain: made late, for it may bring a compiler into memory."""
+        if self._made is None:
+            every_s = np.array([one.every_s for one in self._settings])
+            wanted = np.array([one.budget for one in self._settings])
+            self._made = self._make_path(len(self.inputs), every_s, wanted)
+        return self._made
+
+    def step(self, batch: Batch) -> Batch:
+        """Return what there is to say of these samples; the alarms come last."""
+        batch, told = self.watch(batch)
+        event = told[:, paths.EVENT]
+        raised, traced = event == budget.RAISE, self._trace[batch.point] & (told[:, 0] > 0)
+        said = [self._say(batch, MATURITY, told[:, paths.NEWS] > 0, told[:, paths.RIPE])]
+        for given, column in _COLUMNS.items():
+            rows = raised | traced if given in _TRACED else raised
+            said.append(self._say(batch, given, rows, told[:, column]))
+        alarms = self._say(batch, ALARM, event > 0, (event == budget.RAISE).astype(np.float64))
+        sure = np.zeros(len(alarms), np.uint8)
+        said.append(Batch(alarms.point, alarms.time_ns, alarms.value, sure))
+        return Batch.concat(said)
+
+    def watch(self, batch: Batch) -> tuple[Batch, Float64]:
+        """Take samples; return those that count, and what is told of each (``paths.COLUMNS``)."""
+        with np.errstate(invalid="ignore"):
+            counts = (severity(batch.quality) != Severity.BAD) & (abs(batch.value) <= VALUE_MAX)
+        batch = batch if counts.all() else batch.select(counts)
+        if not len(batch):
+            return batch, np.zeros((0, paths.COLUMNS))
+        places = self._places(batch)
+        samples = paths.Samples(batch.point, batch.value, batch.time_ns / SECOND_NS, *places)
+        return batch, self._path.run(samples)
+
+    def _places(self, batch: Batch) -> tuple[npt.NDArray[np.int64], ...]:
+        if len(self._calendars) == 1:
+            return self._calendars[0].places(batch.time_ns)
+        places = np.zeros((3, len(batch)), np.int64)
+        for number, calendar in enumerate(self._calendars):
+            rows = self._calendar[batch.point] == number
+            places[:, rows] = calendar.places(batch.time_ns[rows])
+        return places[0], places[1], places[2]
+
+    def _say(self, batch: Batch, given: int, rows: npt.NDArray[np.bool_], value: Float64) -> Batch:
+        number = len(self.inputs) + batch.point[rows] * len(GIVEN) + given
+        return Batch(number.astype(np.int32), batch.time_ns[rows], value[rows], batch.quality[rows])
+
+    def held(self, inputs: Int32) -> Batch:
+        """Return the ends of alarms that are raised; see :class:`citytwin.kernel.Holds`."""
+        state = self._path.state
+        rows = inputs[state[inputs, chain.BUDGET + budget.RAISED] > 0]
+        numbers = len(self.inputs) + rows * len(GIVEN) + ALARM
+        times = (state[rows, chain.LATEST] * SECOND_NS).astype(np.int64)
+        return Batch.of(numbers, times, np.zeros(len(rows)))
+
+    def snapshot(self) -> bytes:
+        """Return the state; see the contract."""
+        path = self._path
+        return save(NAME, VERSION, {"numbers": _rows(path.state), "counts": _rows(path.counts)})
+
+    def restore(self, state: bytes) -> None:
+        """Take up a state; see the contract."""
+        path = self._path
+        found = {"numbers": _rows(path.state).copy(), "counts": _rows(path.counts).copy()}
+        load(state, NAME, VERSION, found)
+        numbers = found["numbers"].view(np.float64).reshape(path.state.shape)
+        counts = found["counts"].view(np.uint16).reshape(path.counts.shape)
+        if not chain.is_sound(numbers):
+            raise MalformedError("the snapshot of anomaly holds what cannot be")
+        path.state[...], path.counts[...] = numbers, counts
+
+
+def _rows(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column with one item for each point, whatever its shape."""
+    flat = np.ascontiguousarray(column).reshape(len(column), -1)
+    return flat.view(f"V{flat.dtype.itemsize * flat.shape[1]}")[:, 0]
+
+
+def _output(point: Point, name: str) -> Point:
+    kk, ru, en = _WORDS[name]
+    kind, own = _kind(name), point.label
+    return Point(
+        id=point.id + SUFFIX + name,
+        unit=_unit(name, point.unit),
+        kind=kind,
+        source=Source.DERIVED,
+        label=own if kind == Kind.ALARM else Label(_joined(own.kk, kk), _joined(own.ru, ru),
+                                                   _joined(own.en, en)),
+        device_label=point.device_label,
+        place=point.place,
+        feeds=point.feeds,
+    )  # fmt: skip
+
+
+def _unit(name: str, of_input: str) -> str:
+    return {"-expected": of_input, "-since": "s", "-similar": "d"}.get(name, "1")
+
+
+def _kind(name: str) -> Kind:
+    return {"": Kind.ALARM, "-maturity": Kind.STATE, "-kernel": Kind.STATE}.get(name, Kind.ANALOG)
+
+
+def _joined(label: str, what: str) -> str:
+    return f"{label}: {what}"[:120] if label else what
+
+
+class AnomalyType:
+    """What the entry point names: the same chain for what other kernels give."""
+
+    settings: type[msgspec.Struct] = AnomalySettings
+    summary = "alarms on what is out of the ordinary at each of some points, within a budget"
+    reads = (Reads("any number of points, each watched by itself", "any unit"),)
+    gives = tuple(
+        Gives(f"{NAME}{name}", _unit(name, "that of the input"), Label(*words), kind=_kind(name))
+        for name, words in _WORDS.items()
+    )
+
+    def build(self, settings: AnomalySettings, inputs: Sequence[Point]) -> Kernel:
+        """Return the kernel; see :class:`citytwin.kernel.KernelType`.
+
+        Raises:
+            ConfigError: an input is an alarm.
+        """
+        for point in inputs:
+            if point.kind == Kind.ALARM:
+                raise ConfigError(f"{point.id} is an alarm, which has no ordinary course")
+        return Anomaly(inputs, [settings] * len(inputs))
+
+
+ANOMALY: Final = AnomalyType()

@@ -1,0 +1,88 @@
+"""The compiled path: bit by bit what numpy gives, on samples as rough as the field's."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import citytwin_edge
+from citytwin.point import Point
+from citytwin_edge.kernels.anomaly import paths
+from citytwin_edge.kernels.anomaly.compiled import CompiledPath
+from citytwin_edge.kernels.anomaly.kernel import Anomaly
+from citytwin_edge.kernels.anomaly.settings import AnomalySettings
+from tests.edge.kernels.anomaly.days import days, samples
+from tests.edge.kernels.anomaly.roughness import rough
+
+SETTINGS = (
+    AnomalySettings(budget=1000.0, trace=True, every_s=1.0),
+    AnomalySettings(budget=4.0),
+    AnomalySettings(every_s=5.0, time_zone="UTC", holidays="none"),
+)
+
+
+def both(batch):
+    points = [Point(id=f"g/d/p{number}") for number in range(len(SETTINGS))]
+    for make_path in (CompiledPath, paths.NumpyPath):
+        kernel = Anomaly(points, SETTINGS, make_path)
+        yield kernel.step(batch), kernel.snapshot()
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), step_s=st.sampled_from([0.5, 20.0, 300.0, 7200.0]))
+def test_samples_of_all_kinds_give_the_same_alarms_and_the_same_state(seed, step_s):
+    (compiled, one), (numpy, other) = both(rough(seed, 400, len(SETTINGS), step_s))
+    assert compiled == numpy
+    assert one == other
+
+
+def test_weeks_give_the_same_scores_to_the_last_bit():
+    values = days(21)
+    values[3000:3100] += 15
+    made = [kind(2, np.full(2, 60.0), np.full(2, 2.0)) for kind in (CompiledPath, paths.NumpyPath)]
+    told = [path.run(samples(values, 2)) for path in made]
+    assert (told[0] == told[1]).all()
+    assert told[0][:, paths.EVENT].max() > 0, "otherwise nothing is proven"
+    assert (made[0].state == made[1].state).all()
+    assert (made[0].counts == made[1].counts).all()
+
+
+CODE = """
+import os, sys
+if "--read-only" in sys.argv:
+    os.access = lambda *_: False
+import numpy as np
+from citytwin_edge.kernels.anomaly import compiled
+compiled.CompiledPath(1, np.ones(1), np.ones(1))
+print(sum(compiled._run.stats.cache_hits.values()))
+"""
+
+
+def hits(site, *options):
+    made = subprocess.run(
+        [sys.executable, "-c", CODE, *options], check=True, capture_output=True, text=True,
+        timeout=110, env={"PYTHONPATH": str(site), "HOME": "/nowhere"},
+    )  # fmt: skip
+    return int(made.stdout)
+
+
+def test_code_is_kept_beside_the_sources_and_found_where_nothing_can_be_written(tmp_path):
+    package = Path(citytwin_edge.__file__).parent
+    for part in ("__init__.py", "kernels"):
+        source, target = package / part, tmp_path / "citytwin_edge" / part
+        target.parent.mkdir(exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    assert hits(tmp_path) == 0, "nothing is there yet"
+    assert hits(tmp_path, "--read-only") == 1
+    budget = tmp_path / "citytwin_edge/kernels/anomaly/budget.py"
+    budget.write_text(budget.read_text().replace("LIFT: Final = ", "LIFT: Final = 2 * "))
+    assert hits(tmp_path) == 0, "what was made of other sources is not used"

@@ -1,0 +1,202 @@
+"""The anomaly kernel: its promises, its outputs, and a whole gateway's file that asks for it."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from citytwin import Batch, Kind, Point
+from citytwin.errors import ConfigError, MalformedError
+from citytwin.testing import check_kernel
+from citytwin_edge.assembly import _STATE_OF
+from citytwin_edge.config import load
+from citytwin_edge.gateway import GatewayPoint
+from citytwin_edge.kernels import PointRules, build
+from citytwin_edge.kernels.anomaly import paths
+from citytwin_edge.kernels.anomaly.compiled import CompiledPath
+from citytwin_edge.kernels.anomaly.kernel import ANOMALY, GIVEN, Anomaly, path_of
+from citytwin_edge.kernels.anomaly.settings import AnomalySettings
+from citytwin_edge.pipeline import Pipeline
+from tests.edge.kernels.anomaly.days import BEGIN, STEP_S, days
+from tests.edge.kernels.anomaly.roughness import rough
+
+FLOW = Point(id="g/d/flow", unit="m3/h")
+FILE = """
+[gateway]
+name = "g"
+
+[anomaly]
+budget = 3.0
+time_zone = "UTC"
+holidays = "none"
+
+[[device]]
+name = "d"
+adapter = "modbus"
+host = "127.0.0.1"
+
+[[device.point]]
+name = "flow"
+unit = "m3/h"
+table = "holding"
+address = 0
+type = "int16"
+anomaly = { learn_from = "2026-01-01" }
+
+[[device.point]]
+name = "plain"
+table = "holding"
+address = 1
+type = "int16"
+
+[[kernel]]
+name = "after"
+kernel = "anomaly"
+inputs = ["d/plain"]
+budget = 2.0
+"""
+
+
+def broken_days() -> Batch:
+    values = days(14)
+    values[2600:2640] += 12
+    times = (BEGIN + np.arange(len(values), dtype=np.int64) * STEP_S) * 10**9
+    return Batch.of(np.zeros(len(values)), times, values)
+
+
+@pytest.mark.parametrize("make_path", [CompiledPath, paths.NumpyPath])
+def test_it_keeps_every_promise(make_path):
+    settings = [AnomalySettings(budget=50.0, trace=True), AnomalySettings(every_s=5.0)]
+    points = [FLOW, Point(id="g/d/level", unit="m")]
+    made = check_kernel(
+        lambda: Anomaly(points, settings, make_path), rough(3, 700, 2, 120.0), cuts=6
+    )
+    assert len(made) > 100
+
+
+def test_an_alarm_comes_with_its_reasons_before_it():
+    kernel = Anomaly([FLOW], [AnomalySettings(budget=2.0, time_zone="UTC", holidays="none")])
+    made = kernel.step(broken_days())
+    names = [point.id.removeprefix("g/d/flow.anomaly") for point in kernel.outputs]
+    assert tuple(names) == GIVEN
+    told = {name: made.select(made.point == 1 + n) for n, name in enumerate(names)}
+    alarms = told[""]
+    first = alarms.time_ns[0]
+    assert alarms.value[:2].tolist() == [1.0, 0.0]
+    assert 2600 <= (first // 10**9 - BEGIN) // STEP_S < 2620
+    for name in GIVEN[2:]:
+        assert told[name].time_ns[0] == first, "each is told with the alarm"
+    assert abs(told["-expected"].value[0] - days(14)[2600]) < 6
+    assert told["-score"].value[0] > 1
+    assert 0 <= told["-since"].value[0] < 3600
+    assert told["-maturity"].value.tolist() == [0.0, 1.0, 2.0]
+    assert kernel.outputs[4].unit == "m3/h"
+    assert kernel.outputs[0].kind == Kind.ALARM
+
+
+def test_an_alarm_that_is_raised_ends_with_the_kernel():
+    kernel = Anomaly([FLOW], [AnomalySettings(budget=2.0, time_zone="UTC", holidays="none")])
+    kernel.step(broken_days().select(slice(0, 2625)))
+    last = kernel.held(np.array([0], np.int32))
+    assert (last.point.tolist(), last.value.tolist()) == ([1], [0.0])
+
+
+def test_a_state_that_would_lead_astray_is_refused():
+    kernel = Anomaly([FLOW], [AnomalySettings()])
+    state = kernel.snapshot()
+    name, version, columns = msgspec.msgpack.decode(state)
+    numbers = np.full(len(columns["numbers"][1]) // 8, 1e12)
+    columns["numbers"] = (columns["numbers"][0], numbers.tobytes())
+    with pytest.raises(MalformedError, match="holds what cannot be"):
+        kernel.restore(msgspec.msgpack.encode((name, version, columns)))
+
+
+def test_an_alarm_has_no_ordinary_course():
+    with pytest.raises(ConfigError, match="g/d/a is an alarm"):
+        ANOMALY.build(AnomalySettings(), [Point(id="g/d/a", kind=Kind.ALARM)])
+
+
+def test_numpy_stands_in_where_numba_is_not(monkeypatch):
+    every_s, wanted = np.array([60.0]), np.array([1.0])
+    assert isinstance(path_of(1, every_s, wanted), CompiledPath)
+    monkeypatch.setitem(__import__("sys").modules, "citytwin_edge.kernels.anomaly.compiled", None)
+    assert isinstance(path_of(1, every_s, wanted), paths.NumpyPath)
+
+
+def pipeline_of(path):
+    config = load(path)
+    kernels = build([(one.point, one.rules) for one in config.points], config.kernels)
+    points = [one.point for one in config.points]
+    points += [point for kernel in kernels.values() for point in kernel.outputs]
+    return config, points, Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
+
+
+def test_a_gateways_file_asks_for_it(tmp_path):
+    path = tmp_path / "edge.toml"
+    path.write_text(FILE)
+    config, points, pipeline = pipeline_of(path)
+    flow, plain = (one.rules.anomaly for one in config.points)
+    assert flow is not None
+    assert (flow.budget, flow.learn_from, flow.time_zone) == (3.0, "2026-01-01", "UTC")
+    assert plain is None
+    alarms = []
+    batch = broken_days()
+    for start in range(0, len(batch), 50):
+        pipeline.take(batch.select(slice(start, start + 50)))
+        alarms.append(pipeline.tick().alarms)
+    raised = Batch.concat(alarms)
+    assert {points[number].id for number in raised.point.tolist()} == {"g/d/flow.anomaly"}
+    assert any(2600 <= (t // 10**9 - BEGIN) // STEP_S < 2620 for t in raised.time_ns.tolist())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('learn_from = "2026-01-01"', "budget = 0", "anomaly"),
+        ('time_zone = "UTC"', 'time_zone = "UTD"', 'time_zone "UTD" is not known here'),
+        ("budget = 3.0", "bugdet = 3.0", "bugdet"),
+        ('unit = "m3/h"', 'unit = "m3"\nkind = "counter"', "anomaly"),
+        ('name = "plain"', 'name = "flow.anomaly"', "is the name of what is derived"),
+    ],
+)
+def test_mistakes_in_the_file_are_named(tmp_path, old, new, said):
+    path = tmp_path / "edge.toml"
+    path.write_text(FILE.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=said):
+        load(path)
+
+
+def watching(names, **settings):
+    anomaly = AnomalySettings(budget=2.0, time_zone="UTC", holidays="none", **settings)
+    pairs = [(Point(id=f"g/d/{name}"), PointRules(anomaly=anomaly)) for name in names]
+    kernels = build(pairs)
+    points = [point for point, _ in pairs]
+    points += [point for kernel in kernels.values() for point in kernel.outputs]
+    return kernels["anomaly"], Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
+
+
+def test_a_change_of_points_carries_what_the_others_have_learnt():
+    _, before = watching(["a", "b"])
+    batch = broken_days().select(slice(0, 2625))
+    for number in (0, 1):
+        before.take(Batch.of(np.full(len(batch), number), batch.time_ns, batch.value + number))
+    assert len(before.tick().alarms)
+    kernel, after = watching(["b", "c"])
+    last = after.succeed(before, lambda _kernel, point: point == "g/d/b")
+    assert last.alarms.value.tolist() == [0.0], "the alarm of a ends, that of b stays"
+    alone, other = watching(["b", "c"])
+    other.take(Batch.of(np.zeros(len(batch)), batch.time_ns, batch.value + 1))
+    other.tick()
+    assert kernel.snapshot() == alone.snapshot()
+
+
+def test_learning_anew_and_another_budget_are_told_apart():
+    def with_rules(**settings):
+        rules = PointRules(anomaly=AnomalySettings(**settings))
+        return GatewayPoint(FLOW, 1.0, 0.0, rules, None)
+
+    stands = _STATE_OF["anomaly"]
+    assert stands(with_rules(budget=1.0)) == stands(with_rules(budget=4.0, trace=True))
+    assert stands(with_rules()) != stands(with_rules(learn_from="2026-11-26"))
+    assert stands(with_rules()) != stands(with_rules(every_s=5.0))
