@@ -1,15 +1,15 @@
-"""Kernel tables: ``[[kernel]]``, a calculation that a vendor's distribution brings, checked."""
+"""Kernel tables: ``[[kernel]]``, a calculation over points, checked and put in order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from citytwin.config import At, Document
 from citytwin.errors import CityTwinError, ConfigError
-from citytwin.kernel import Kernel
+from citytwin.kernel import Kernel, KernelType
 from citytwin.point import Kind, Point, Source
 from citytwin_edge import plugins
 from citytwin_edge.device_tables import names, segment_at, tables
@@ -33,16 +33,26 @@ class KernelSection(msgspec.Struct, kw_only=True):
     inputs: tuple[str, ...]
 
 
+class _Table(NamedTuple):
+    """One ``[[kernel]]``, read and not built yet."""
+
+    at: At
+    section: KernelSection
+    kind: KernelType
+    settings: Any
+    inputs: tuple[str, ...]
+
+
 def kernels_of(
     document: Document, gateway: str, devices: Sequence[Device]
 ) -> tuple[AddedKernel, ...]:
-    """Return the kernels of a gateway's file, in its order.
+    """Return the kernels of a gateway's file, each behind those whose outputs it reads.
 
-    An input may be what a device has, what the gateway derives from that, or an output of a kernel
-    further up in the file.
+    An input may be what a device has, what the gateway derives from that, or what another kernel
+    gives, wherever that stands in the file.
 
     Raises:
-        ConfigError: something is wrong with one.
+        ConfigError: something is wrong with one, or some feed each other in a circle.
     """
     written = tables(document, document.data, (), "kernel", KERNELS_MAX)
     if not written:
@@ -51,19 +61,25 @@ def kernels_of(
     known = {point.id: point for point, _ in points}
     for ours in build(points).values():
         known |= {point.id: point for point in ours.outputs}
+    waiting = [
+        _table(document, table, ("kernel", index), gateway) for index, table in enumerate(written)
+    ]
+    document.unique([one.section.name for one in waiting], ("kernel",))
     made: list[AddedKernel] = []
-    for index, table in enumerate(written):
-        one = _kernel(document, table, ("kernel", index), known, gateway)
-        outputs = _built(document, one, ("kernel", index), known).outputs
-        known |= {point.id: point for point in outputs}
-        made.append(one)
-    document.unique([one.name for one in made], ("kernel",))
+    while waiting:
+        ready = [one for one in waiting if all(name in known for name in one.inputs)]
+        if not ready:
+            raise _stuck(document, waiting, known)
+        for one in ready:
+            made.append(_added(document, one, known))
+            known |= {
+                point.id: point for point in _built(document, made[-1], one.at, known).outputs
+            }
+        waiting = [one for one in waiting if one not in ready]
     return tuple(made)
 
 
-def _kernel(
-    document: Document, table: dict[str, Any], at: At, known: dict[str, Point], gateway: str
-) -> AddedKernel:
+def _table(document: Document, table: dict[str, Any], at: At, gateway: str) -> _Table:
     section = document.convert(KernelSection, table, at)
     segment_at(document, section.name, "kernel", (*at, "name"))
     try:
@@ -73,22 +89,52 @@ def _kernel(
     own = names(KernelSection)
     rest = {name: value for name, value in table.items() if name not in own}
     settings = document.convert(kind.settings, rest, at, also=own)
-    inputs = tuple(f"{gateway}/{one}" for one in section.inputs)
-    for number, name in enumerate(inputs):
-        place = (*at, "inputs", number)
-        if name not in known:
-            raise document.error(
-                f'"{section.inputs[number]}" is no point that it could read; write device/point',
-                place,
-            )
-        if known[name].kind == Kind.TEXT:
-            raise document.error(f'"{section.inputs[number]}" is a text, not a number', place)
-        if name in inputs[:number]:
-            raise document.error(f'"{section.inputs[number]}" is there already', place)
-    if not inputs:
+    if not section.inputs:
         raise document.error("it needs at least one", (*at, "inputs"))
-    points = tuple(known[name] for name in inputs)
-    return AddedKernel(section.name, section.kernel, kind, settings, points)
+    for number, name in enumerate(section.inputs):
+        if name in section.inputs[:number]:
+            raise document.error(f'"{name}" is there already', (*at, "inputs", number))
+    return _Table(at, section, kind, settings, tuple(f"{gateway}/{one}" for one in section.inputs))
+
+
+def _added(document: Document, one: _Table, known: dict[str, Point]) -> AddedKernel:
+    for number, name in enumerate(one.inputs):
+        if known[name].kind == Kind.TEXT:
+            place = (*one.at, "inputs", number)
+            raise document.error(f'"{one.section.inputs[number]}" is a text, not a number', place)
+    points = tuple(known[name] for name in one.inputs)
+    return AddedKernel(one.section.name, one.section.kernel, one.kind, one.settings, points)
+
+
+def _stuck(document: Document, waiting: Sequence[_Table], known: Collection[str]) -> ConfigError:
+    """Return what is wrong when each waits for a point that nobody gives: a name, or a circle."""
+    path: list[_Table] = []
+    one, number = waiting[0], 0
+    while one not in path:
+        path.append(one)
+        number = next(index for index, name in enumerate(one.inputs) if name not in known)
+        # An output's id is that of an input and more.
+        givers = [
+            other
+            for other in waiting
+            if other is not one
+            and any(one.inputs[number].startswith(f"{i}.") for i in other.inputs)
+        ]
+        if not givers:
+            return document.error(
+                f'"{one.section.inputs[number]}" is no point that it could read; '
+                "write device/point",
+                (*one.at, "inputs", number),
+            )
+        one = givers[0]
+    last = path[-1]
+    circle = [*path[path.index(one) :], one]
+    number = next(index for index, name in enumerate(last.inputs) if name not in known)
+    return document.error(
+        f'"{last.section.inputs[number]}" can never be there: kernels wait for each other, '
+        + " → ".join(f'"{each.section.name}"' for each in reversed(circle)),
+        (*last.at, "inputs", number),
+    )
 
 
 def _built(document: Document, one: AddedKernel, at: At, known: dict[str, Point]) -> Kernel:

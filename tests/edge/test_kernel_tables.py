@@ -67,6 +67,37 @@ def test_it_may_read_what_others_derive(tmp_path, vendor):
     assert [len(one.inputs) for one in load(written(tmp_path, text)).kernels] == [1, 2]
 
 
+def linked(name, *inputs):
+    listed = ", ".join(f'"{one}"' for one in inputs)
+    return f'[[kernel]]\nname = "{name}"\nkernel = "total"\ninputs = [{listed}]\n'
+
+
+def test_the_order_is_worked_out(tmp_path, vendor):
+    text = (
+        linked("last", "d/level.total.total", "d/count.flow")
+        + linked("middle", "d/level.total")
+        + linked("first", "d/level")
+    )
+    config = load(written(tmp_path, text))
+    assert [one.name for one in config.kernels] == ["first", "middle", "last"]
+    assert [point.id for point in ids(config)["kernel:last"]] == ["g/d/level.total.total.total"]
+
+
+def test_kernels_that_wait_for_each_other_are_refused(tmp_path, vendor):
+    text = linked("a", "d/level", "d/count.total") + linked("b", "d/count", "d/level.total")
+    with pytest.raises(ConfigError) as caught:
+        load(written(tmp_path, text))
+    said = str(caught.value)
+    assert ':34: kernel "b", field "inputs", value 2' in said
+    assert '"d/level.total" can never be there' in said
+    assert 'kernels wait for each other, "a" → "b" → "a"' in said
+
+
+def test_one_that_waits_for_itself_is_refused(tmp_path, vendor):
+    with pytest.raises(ConfigError, match=r'"d/level.total" is no point that it could read'):
+        load(written(tmp_path, linked("a", "d/level", "d/level.total")))
+
+
 def test_the_command_takes_it(tmp_path, vendor, capsys):
     assert main(["check", "--config", str(written(tmp_path, KERNEL))]) == 0
     said = capsys.readouterr().out
