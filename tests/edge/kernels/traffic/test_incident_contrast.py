@@ -10,9 +10,10 @@ from citytwin_edge.kernels.traffic.california8 import CALIFORNIA_8
 from citytwin_edge.kernels.traffic.incident_contrast import INCIDENT_CONTRAST
 from citytwin_edge.kernels.traffic.mcmaster import MCMASTER
 from tests.edge.kernels.built import START_NS, built, run, settings, shaken
-from tests.edge.kernels.traffic.freeway import drive, score
+from tests.edge.kernels.traffic.freeway import STATIONS, drive, score
 from tests.edge.kernels.traffic.minutes import MINUTE_NS, minutes, told
 
+ROADS = drive(3, roads=20)
 FLOWS = ["%", "{vehicles}/h"] * 2
 USUAL = [(10 + 0.5 * (-1) ** minute, 9) for minute in range(40)]
 
@@ -116,3 +117,35 @@ def test_figures_beside_the_published_two():
     assert ours.found >= 0.75
     assert ours.false_per_day <= min(california.false_per_day, 0.1)
     assert ours.minutes <= min(california.minutes, mcmaster.minutes) + 1
+
+
+# ---- the road itself
+
+
+def test_an_incident_makes_a_queue_upstream_and_a_gap_downstream():
+    road = int(np.flatnonzero(ROADS.kind == 1)[0])
+    pair, end = ROADS.pair[road], ROADS.end[road]
+    before, during = slice(20, 50), slice(end - 5, end)
+    up, down = ROADS.occupancy[road, pair], ROADS.occupancy[road, pair + 1]
+    assert up[during].mean() > 2 * up[before].mean()
+    assert down[during].mean() < down[before].mean()
+
+
+def test_a_queue_from_downstream_comes_to_the_last_station_first():
+    road = int(np.flatnonzero(ROADS.kind == 2)[0])
+    reached = [
+        next((minute for minute, one in enumerate(station) if one > 30), np.inf)
+        for station in ROADS.occupancy[road]
+    ]
+    assert reached[-1] < reached[-2] <= reached[-3]
+
+
+def test_the_score_of_one_who_knows_and_of_one_who_cries_wolf():
+    def knows(road, pair):
+        is_here = ROADS.kind[road] == 1 and ROADS.pair[road] == pair
+        return [ROADS.start[road] + 2] if is_here else []
+
+    assert score(ROADS, knows) == (1.0, 2.0, 0.0)
+    wolf = score(ROADS, lambda road, pair: [10])
+    assert (wolf.found, wolf.false_per_day) == (0.0, 1440 / 240)
+    assert len(STATIONS) == 8
