@@ -5,7 +5,7 @@ import pytest
 
 from citytwin import Quality
 from citytwin.testing import check_kernel
-from citytwin_edge.kernels.traffic.california8 import CALIFORNIA_8
+from citytwin_edge.kernels.traffic.california8 import CALIFORNIA_8, California8
 from tests.edge.kernels.built import built, run, settings, shaken
 from tests.edge.kernels.traffic.minutes import minutes, told
 
@@ -17,6 +17,7 @@ INCIDENT = [(25, 6), (28, 5)]
 def states(*rows):
     """Return the state after each minute."""
     kernel, found = built(CALIFORNIA_8, ["%", "%"], **LIMITS), []
+    assert isinstance(kernel, California8)
     batch = minutes(*rows)
     for row in range(0, len(batch), 2):
         kernel.step(batch.select(slice(row, row + 2)))

@@ -5,7 +5,7 @@ import pytest
 
 from citytwin import Quality
 from citytwin.testing import check_kernel
-from citytwin_edge.kernels.traffic.mcmaster import MCMASTER
+from citytwin_edge.kernels.traffic.mcmaster import MCMASTER, McMaster
 from tests.edge.kernels.built import built, run, settings, shaken
 from tests.edge.kernels.traffic.minutes import minutes, told
 
@@ -16,7 +16,9 @@ FREE, QUEUE, DISCHARGE, SLOW = (10, 2400), (40, 1800), (24, 3600), (15, 1200)
 
 @pytest.mark.parametrize(("station", "area"), [(FREE, 1), (SLOW, 2), (QUEUE, 3), (DISCHARGE, 4)])
 def test_areas(station, area):
-    assert built(MCMASTER, UNITS, **AREAS).area(*station) == area
+    kernel = built(MCMASTER, UNITS, **AREAS)
+    assert isinstance(kernel, McMaster)
+    assert kernel.area(*station) == area
 
 
 @pytest.mark.parametrize(
