@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from citytwin_edge.catalogue.documents import documents
+from citytwin_edge.catalogue.documents import documents, kernel_documents
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -136,7 +136,17 @@ def screens() -> None:
 
 def adapters() -> None:
     """Write the pages about adapters and profiles from their code and files."""
-    for name, text in documents().items():
+    write(documents())
+
+
+def kernels() -> None:
+    """Write the page about kernels from their code."""
+    write(kernel_documents())
+
+
+def write(pages: dict[str, str]) -> None:
+    """Write pages, each by its path below docs/."""
+    for name, text in pages.items():
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
 
@@ -232,6 +242,7 @@ async def take_gateway_pictures() -> None:
 
 STEPS = (
     Step("adapters", tuple(documents()), adapters),
+    Step("kernels", tuple(kernel_documents()), kernels),
     Step("examples", (), examples),
     Step("screens", tuple(f"pictures/page-{language}.png" for language in LANGUAGES), screens),
     Step("gateway", tuple(f"pictures/gateway-{language}.png" for language in LANGUAGES), gateway),

@@ -140,7 +140,8 @@ class Document:
             known = [*fields(info), *(() if inside else also)]
             return self.error(_unknown(unknown[1], known), (*place, unknown[1]))
         if missing := _MISSING.fullmatch(message):
-            return self.error(f'field "{missing[1]}" is missing', place)
+            wanted = allowed(below(info, missing[1]))
+            return self.error(f'field "{missing[1]}" is missing: {wanted}', place)
         if message.startswith(_TYPE):
             secret = bool(place) and _SECRET.search(str(place[-1])) is not None
             message = f"expected {allowed(info)}, got {'…' if secret else in_words(value)}"

@@ -33,6 +33,19 @@ class ConfigError(CityTwinError):
     """A configuration file is wrong; the text names file, line, field and what is allowed."""
 
 
+class InputError(ConfigError):
+    """An input of a kernel is not what it reads; the gateway adds where that is written.
+
+    Attributes:
+        number: its place in ``inputs``, from 0.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        """Say what is wrong with which input."""
+        super().__init__(message)
+        self.number = number
+
+
 class IdentityError(CityTwinError):
     """A name or id breaks the rules of :mod:`citytwin.identity`."""
 

@@ -88,9 +88,17 @@ class KernelType(Protocol):
     ``settings`` is a msgspec struct with ``forbid_unknown_fields``: the gateway decodes a
     ``[[kernel]]`` table's own fields into it and reports errors, a ``ValueError`` from its
     ``__post_init__`` too, with file and line.
+
+    A kernel type may have ``reads`` (each with ``name`` and ``unit``), ``gives`` (each with
+    ``name``, ``unit``, ``kind``, ``label``, ``attribute``) and a ``summary`` in one line:
+    ``citytwin-edge kernels show`` and its page are made from these, from the docstring of the
+    module and from the Attributes section of the settings.
     """
 
-    settings: type[msgspec.Struct]
+    @property
+    def settings(self) -> type[msgspec.Struct]:
+        """What a table's own fields are decoded into."""
+        ...
 
     def build(self, settings: Any, inputs: Sequence[Point]) -> Kernel:
         """Return a kernel of these inputs, in this order; does no I/O.
@@ -99,6 +107,7 @@ class KernelType(Protocol):
         it, such as ``gateway/station/temperature.dew-point``.
 
         Raises:
-            ConfigError: settings and inputs do not fit together; the text is one sentence.
+            ConfigError: settings and inputs do not fit together; the text is one sentence. An
+                :class:`~citytwin.errors.InputError` says of which input, and is told at its line.
         """
         ...

@@ -155,7 +155,8 @@ class Steps:
             return
         self.tell(f"{name} is installed. Its configuration is {config}; when that is right:")
         if self.layout.part == "edge" and before is None:
-            self.tell("  citytwin-edge check && citytwin-edge probe")
+            self.tell("  sudo citytwin-edge scan … and add … find devices and write them there")
+            self.tell("  sudo citytwin-edge probe")
             self.tell("  sudo citytwin-edge enrol HUB TOKEN")
         if self.service.has_manager:
             self.tell(f"  sudo systemctl enable --now {name}")

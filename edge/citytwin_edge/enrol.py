@@ -219,7 +219,7 @@ def _check_writable(state: Path) -> None:
         trial.write_bytes(b"")
         trial.unlink()
     except OSError as error:
-        raise EnrolmentError(f"{state} cannot be written: {error.strerror or error}") from None
+        raise _unwritable(state, error) from None
 
 
 def _save(state: Path, identity: Identity) -> None:
@@ -242,7 +242,7 @@ def _save(state: Path, identity: Identity) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise EnrolmentError(f"{state} cannot be written: {error.strerror or error}") from None
+        raise _unwritable(state, error) from None
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -256,3 +256,8 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _unwritable(state: Path, error: OSError) -> EnrolmentError:
+    denied = "; type sudo before the command" if isinstance(error, PermissionError) else ""
+    return EnrolmentError(f"{state} cannot be written: {error.strerror or error}{denied}")

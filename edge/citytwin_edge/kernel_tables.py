@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from citytwin.config import At, Document
-from citytwin.errors import CityTwinError, ConfigError
+from citytwin.errors import CityTwinError, ConfigError, InputError
 from citytwin.kernel import Kernel, KernelType
 from citytwin.point import Kind, Point, Source
 from citytwin_edge import plugins
@@ -90,7 +90,8 @@ def _table(document: Document, table: dict[str, Any], at: At, gateway: str) -> _
     rest = {name: value for name, value in table.items() if name not in own}
     settings = document.convert(kind.settings, rest, at, also=own)
     if not section.inputs:
-        raise document.error("it needs at least one", (*at, "inputs"))
+        wanted = f"it needs at least one; see: citytwin-edge kernels show {section.kernel}"
+        raise document.error(wanted, (*at, "inputs"))
     for number, name in enumerate(section.inputs):
         if name in section.inputs[:number]:
             raise document.error(f'"{name}" is there already', (*at, "inputs", number))
@@ -123,7 +124,7 @@ def _stuck(document: Document, waiting: Sequence[_Table], known: Collection[str]
         if not givers:
             return document.error(
                 f'"{one.section.inputs[number]}" is no point that it could read; '
-                "write device/point",
+                + _nearest(one.inputs[number], known),
                 (*one.at, "inputs", number),
             )
         one = givers[0]
@@ -137,10 +138,23 @@ def _stuck(document: Document, waiting: Sequence[_Table], known: Collection[str]
     )
 
 
+def _nearest(name: str, known: Collection[str]) -> str:
+    """Return what to write in place of a name that is no point."""
+    import difflib  # who makes no mistake does not load it
+
+    gateway, _, wanted = name.partition("/")
+    short = [one.partition("/")[2] for one in known]
+    close = difflib.get_close_matches(wanted.removeprefix(f"{gateway}/"), short, 1, 0.7)
+    return f'did you mean "{close[0]}"?' if close else "write device/point"
+
+
 def _built(document: Document, one: AddedKernel, at: At, known: dict[str, Point]) -> Kernel:
     """Build it as the agent will, and hold it to what it promises of its points."""
     try:
         kernel: object = one.build()  # whatever a vendor's code returns
+    except InputError as error:
+        place = (*at, "inputs", error.number)
+        raise document.error(str(error), place) from None
     except (CityTwinError, ValueError) as error:
         raise document.error(str(error), at) from None
     ids = tuple(point.id for point in one.inputs)

@@ -189,6 +189,20 @@ class Outbox:
         self._samples -= samples
         self._entries -= entries
 
+    def begin_anew(self, durable_through: int) -> bool:
+        """Begin a new stream if the hub has more of this one than was ever made here.
+
+        Then the file was put back from an older copy, and numbers would be given a second time,
+        which the hub takes for repeats. What waits goes on under the new stream, so that it may
+        come twice, but nothing is lost. Returns whether it did.
+        """
+        with self._errors("written"), self._transaction():
+            if durable_through <= self._last_number():
+                return False
+            self._db.execute("DELETE FROM counters WHERE name = 'stream'")
+            self.stream = self._stream()
+        return True
+
     def refuse(self, number: int, reason: str) -> None:
         """Set aside an entry that the hub will never store; the newest thousand are kept."""
         with self._errors("written"), self._transaction():
@@ -215,9 +229,6 @@ class Outbox:
         """Return what is in it."""
         with self._errors("read"):
             (oldest,) = self._db.execute("SELECT coalesce(min(number), 0) FROM entries").fetchone()
-            (last,) = self._db.execute(
-                "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'"
-            ).fetchone()
             return OutboxStats(
                 self._entries,
                 self._bytes,
@@ -225,7 +236,7 @@ class Outbox:
                 self._counter("thinned"),
                 self._counter("refused"),
                 oldest,
-                last,
+                self._last_number(),
             )
 
     def inspect(self, table: str, limit: int = 50) -> list[dict[str, Any]]:
@@ -300,6 +311,12 @@ class Outbox:
     def _oldest_reader(self) -> object:
         found = "SELECT value FROM counters WHERE name = ?"
         return next(iter(self._db.execute(found, (OLDEST_READER,)).fetchone() or ()), None)
+
+    def _last_number(self) -> int:
+        (last,) = self._db.execute(
+            "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'"
+        ).fetchone()
+        return int(last)
 
     def _stream(self) -> bytes:
         self._db.execute(

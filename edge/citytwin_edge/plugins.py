@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,8 +48,7 @@ def _loaded(group: str, what: str, name: str, parts: tuple[str, ...]) -> Any:
     """Return what stands behind an entry point, which has these parts (ConfigError)."""
     found = installed(group)
     if name not in found:
-        known = ", ".join(f'"{one}"' for one in sorted(found))
-        raise ConfigError(f'there is no {what} "{name}"; installed are {known or "none"}')
+        raise unknown(what, name, sorted(found))
     place = found[name]
     module, _, attribute = place.partition(":")
     try:
@@ -62,6 +61,16 @@ def _loaded(group: str, what: str, name: str, parts: tuple[str, ...]) -> Any:
         if not hasattr(loaded, part):
             raise ConfigError(f'{what} "{name}" ({place}) has no {part}; it is none')
     return loaded
+
+
+def unknown(what: str, name: str, known: Sequence[str]) -> ConfigError:
+    """Return what is to be said when a name is none of those that are installed."""
+    import difflib  # who makes no mistake does not load it
+
+    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+    listed = ", ".join(f'"{one}"' for one in known) or "none"
+    hint = f'did you mean "{close[0]}"?' if close else f"installed are {listed};"
+    return ConfigError(f'there is no {what} "{name}"; {hint} see: citytwin-edge {what}s list')
 
 
 @functools.cache

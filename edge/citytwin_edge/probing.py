@@ -26,6 +26,8 @@ LISTEN_S_MAX: Final = 10.0
 """A device that speaks by itself is heard for so long, or until it has told all its points."""
 AT_ONCE_MAX: Final = 8
 CLOSE_S_MAX: Final = 1.0
+SINGLE_MAX: Final = 1e38
+"""A float32 holds no more."""
 
 Row = dict[str, Any]
 Heard = Callable[[Sequence[int], float], Awaitable[Mapping[int, tuple[float, int, str]]]]
@@ -178,8 +180,18 @@ def rows_of_heard(
 
 
 def shown(value: float) -> float | None:
-    """Return a value as people read it: nine digits, nothing where it is none."""
-    return float(f"{value:.9g}") if math.isfinite(value) else None
+    """Return a value as people read it: nine digits, nothing where it is none.
+
+    What a device said as a float32 has as many digits as tell it from its neighbours: 5.1, not
+    5.0999999.
+    """
+    if not math.isfinite(value):
+        return None
+    if abs(value) < SINGLE_MAX and not value.is_integer():
+        single = np.float32(value)
+        if value == single:
+            return float(str(single))
+    return float(f"{value:.9g}")
 
 
 def _row(device: Device, one: Probed, value: float, quality: Quality) -> Row:

@@ -127,7 +127,7 @@ class Reloader:
         try:
             config = await asyncio.to_thread(load, before.path, raw)
             refuse_fixed(before, config)
-            told = await self._change(config)
+            told = await self._change(config) + _later(before, config)
         except BUILD_ERRORS as error:
             text = str(error) or type(error).__name__
             _log.error("config.refused", reason=text, goes_on=before.digest[:12])
@@ -189,6 +189,13 @@ def refuse_fixed(before: GatewayConfig, after: GatewayConfig) -> None:
                 "(sudo systemctl restart citytwin-edge)",
                 ("gateway", field),
             )
+
+
+def _later(before: GatewayConfig, after: GatewayConfig) -> str:
+    """Return what is taken at a restart only."""
+    if before.page == after.page:
+        return ""
+    return "; [page] is taken at a restart (sudo systemctl restart citytwin-edge)"
 
 
 def _read(path: Path, kind: type[msgspec.Struct]) -> Any:

@@ -235,6 +235,7 @@ class Uplink:
             self.acknowledged_ns = self._trust.now_ns()
             self._acknowledge(event.through)
         elif isinstance(event, Welcomed):
+            await self._check_stream(event.durable_through)
             self._welcomed(session, event)
         elif isinstance(event, EntryRefused):
             _log.error(
@@ -251,6 +252,16 @@ class Uplink:
         elif isinstance(event, ClockCompared):
             self._trust.compared(event.offset_ns, event.round_trip_ns // 2)
         self._wake.set()  # there may be room, or an answer to send
+
+    async def _check_stream(self, durable_through: int) -> None:
+        """See that the hub has no more than was ever made here (else LineClosed, to begin anew)."""
+        if await self._disk(self._outbox.begin_anew, durable_through):
+            self._through = 0
+            _log.error("uplink.outbox_put_back", durable_through=durable_through,
+                       remedy="it is an older copy; what waited in it may come twice")  # fmt: skip
+            raise LineClosed(
+                "the outbox is an older copy of one that the hub knows: it begins anew"
+            )
 
     def _welcomed(self, session: GatewaySession, event: Welcomed) -> None:
         self.connected = True

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from citytwin import files
 from citytwin.clock import SystemClock
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
-from citytwin_hub import config_command, tables
+from citytwin_hub import config_command, fit_command, tables
 
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
@@ -93,6 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--end", required=True, help="likewise; not included")
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
     export.add_argument("-o", "--output", type=Path, required=True)
+    words = (
+        "fit a plant's model out of a clean time, as a [[kernel]] for the gateway's configuration"
+    )
+    fit_command.add_to(add("fit", _fit, words))
     command = add("command", _command, "set a writable point")
     command.add_argument("point")
     command.add_argument("value", type=float)
@@ -285,6 +290,18 @@ def _export(options: Any) -> int:
         print(json.dumps({"samples": count, "file": str(options.output)}))
     else:
         print(f"{count} samples in {options.output}")
+    return 0
+
+
+def _fit(options: Any) -> int:
+    with _client(options) as client:
+        about, table = fit_command.answer(options, client)
+    if options.output is not None:
+        files.replace(options.output, lambda file: file.write(table.encode()))
+    if options.json:
+        print(json.dumps(about, ensure_ascii=False, indent=1))
+    elif options.output is None:
+        print(table, end="")
     return 0
 
 

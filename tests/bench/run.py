@@ -21,7 +21,15 @@ from typing import Final
 from citytwin import SystemClock
 from citytwin.batch import SECOND_NS
 from citytwin_edge.catalogue.adapter_page import markdown_table
-from tests.bench import bench_codec, bench_decode, bench_fleet, bench_gateway, bench_mqtt
+from tests.bench import (
+    bench_batadal,
+    bench_codec,
+    bench_decode,
+    bench_fleet,
+    bench_gateway,
+    bench_leaks,
+    bench_mqtt,
+)
 
 Table = list[list[str]]
 
@@ -31,6 +39,8 @@ BENCHES: Final[dict[str, Callable[[], Table]]] = {
     "gateway": bench_gateway.run,
     "fleet": bench_fleet.run,
     "mqtt": bench_mqtt.run,
+    "leaks": bench_leaks.run,
+    "batadal": bench_batadal.run,
 }
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCUMENT: Final = ROOT / "docs/figures.md"
@@ -93,7 +103,7 @@ def main(words: Sequence[str]) -> None:
         print(f"\n== {name}", flush=True)
         table = BENCHES[name]()
         print(shown(table), flush=True)
-        if options.keep:
+        if options.keep and len(table) > 1:  # a benchmark without its data has nothing to keep
             about = inspect.getdoc(sys.modules[BENCHES[name].__module__]) or ""
             document = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
             text = section(name, about, table)

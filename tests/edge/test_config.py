@@ -171,7 +171,7 @@ BAD = [
     ('name = "ps-03"', f'name = "{"x" * 56}"', 13, "has over 55 characters"),
     ('name = "ps-04"', 'name = "ps-03"', 45, '"ps-03" is the name on line 13 already'),
     ('adapter = "modbus"\nhost = "10.0.0.7"\nunit = 3', 'adapter = "modbuss"', 14,
-     'device "ps-03", field "adapter": there is no adapter "modbuss"; installed are'),
+     'device "ps-03", field "adapter": there is no adapter "modbuss"; did you mean "modbus"?'),
     ('adapter = "modbus"\nhost = "10.0.0.7"\nunit = 3', "", 12, 'needs profile = "vendor/model"'),
     ("period_s = 2", "period_s = 0", 17, "expected a number above 0 and of at most 86400, got 0"),
     ("period_s = 2", "period_s = inf", 17, "of at most 86400, got inf"),

@@ -108,12 +108,15 @@ def test_the_command_takes_it(tmp_path, vendor, capsys):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"total"', '"fly"', r'kernel "fly"; installed are "none", "total"'),
+        ('"total"', '"fly"', r':29: .*no kernel "fly"; installed are .*"none", .*"total"'),
+        ('"total"', '"totals"', r'no kernel "totals"; did you mean "total".* kernels list'),
         ('"total"', '"none"', r"\(acme_kernels:NONE\) has no settings; it is none"),
         ('"d/level"', '"d/depth"', r'"d/depth" is no point that it could read; write device/point'),
+        ('"d/level"', '"d/leval"', r'value 1: "d/leval" is no point .* did you mean "d/level"'),
+        ('"d/level"', '"g/d/level"', r'no point that it could read; did you mean "d/level"'),
         ('"d/level"', '"d/serial"', '"d/serial" is a text, not a number'),
         ('"d/level"', '"d/level", "d/level"', '"d/level" is there already'),
-        ('["d/level"]', "[]", 'kernel "sum", field "inputs": it needs at least one'),
+        ('["d/level"]', "[]", 'field "inputs": it needs at least one; see: .* show total'),
         ("inputs", "input", 'field "inputs" is missing'),
         ('"sum"', '"Sum"', "kernel 'Sum' is not a name"),
         ("]\n", ']\nfactr = 2\n', r':31: kernel "sum", field "factr".*did you mean "factor"'),
@@ -142,3 +145,16 @@ def test_each_needs_its_own_name(tmp_path, vendor):
 
 def test_without_one_nothing_is_looked_for(tmp_path):
     assert load(written(tmp_path, "")).kernels == ()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ('["d/level",\n"d/count"]', r':31: kernel "f", field "inputs", value 2: it reads 1, not 2'),
+        ('[\n"d/count.flow"]', r':31: kernel "f", field "inputs", value 1: .* is in m3/h$'),
+    ],
+)
+def test_an_input_that_is_wrong_is_told_where_it_stands(tmp_path, inputs, words):
+    text = f'[[kernel]]\nname = "f"\nkernel = "interval-energy"\ninputs = {inputs}\n'
+    with pytest.raises(ConfigError, match=words):
+        load(written(tmp_path, text))

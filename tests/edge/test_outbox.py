@@ -33,6 +33,22 @@ def test_entries_come_back_in_order_until_acknowledged(tmp_path):
     assert (stats.entries, stats.samples, stats.oldest_number) == (1, 1, numbers[1])
 
 
+def test_a_stream_begins_anew_only_when_the_hub_has_more_than_was_made(tmp_path):
+    path = tmp_path / "outbox.db"
+    outbox = Outbox(path, size_bytes_max=MB)
+    last = outbox.append_many([NewEntry(T, b"x", 1)] * 3)[-1]
+    stream = outbox.stream
+    assert not outbox.begin_anew(last)
+    assert outbox.stream == stream
+    assert outbox.begin_anew(last + 1)
+    assert len(outbox.stream) == 16
+    assert outbox.stream != stream
+    assert [e.number for e in outbox.pending(0, 10)] == [1, 2, 3], "what waits goes on waiting"
+    again = outbox.stream
+    outbox.close()
+    assert Outbox(path, size_bytes_max=MB).stream == again
+
+
 def test_numbers_are_never_used_again(tmp_path):
     path = tmp_path / "outbox.db"
     outbox = Outbox(path, size_bytes_max=MB)

@@ -89,7 +89,7 @@ def test_those_that_do_not_load(installed, name, words):
 
 def test_kernels_are_plug_ins_too(vendor):
     assert plugins.kernel("total").settings.__name__ == "Settings"
-    with pytest.raises(ConfigError, match='no kernel "fly"; installed are "none", "total"'):
+    with pytest.raises(ConfigError, match=r'no kernel "fly"; installed are .*"none", .*"total"'):
         plugins.kernel("fly")
     with pytest.raises(ConfigError, match=r'kernel "none" \(acme_kernels:NONE\) has no settings'):
         plugins.kernel("none")

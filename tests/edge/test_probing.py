@@ -221,3 +221,18 @@ async def test_who_only_speaks_is_not_heard_twice_but_waited_for():
         (None, "bad: silent"),
     ]
     assert rows[1]["note"] == "nothing was heard of it within 10 s"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (float(np.float32(5.1)), 5.1),
+        (float(np.float32(-0.975)), -0.975),
+        (123456789.0, 123456789.0),
+        (12.3, 12.3),
+        (1e300, 1e300),
+        (math.nan, None),
+    ],
+)
+def test_a_value_is_shown_with_the_digits_that_the_device_said(value, shown):
+    assert probing.shown(value) == shown

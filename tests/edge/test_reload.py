@@ -74,6 +74,16 @@ def test_a_new_device_joins_and_the_others_do_not_notice(tmp_path, monkeypatch):
     played(tmp_path, monkeypatch, scene)
 
 
+def test_a_page_that_waits_for_a_restart_is_told(tmp_path, monkeypatch):
+    async def scene(gateway):
+        rewritten(gateway, ("[gateway]", '[page]\nlisten = "127.0.0.1:8099"\n\n[gateway]'))
+        answer = await gateway.agent.reloader.reload()
+        assert answer.result == "applied"
+        assert "[page] is taken at a restart (sudo systemctl restart" in answer.text
+
+    played(tmp_path, monkeypatch, scene)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

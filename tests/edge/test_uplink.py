@@ -4,6 +4,8 @@ import asyncio
 from importlib.metadata import version
 from random import Random
 
+import structlog
+
 from citytwin import Command, Outcome, OutcomeState, Point, Readback
 from citytwin.testing import Faults, FaultyLink
 from citytwin_edge.outbox import EntryKind, NewEntry, Outbox
@@ -284,3 +286,33 @@ def test_when_the_hub_acknowledged_last_is_known_and_what_is_wrong_now(tmp_path)
             assert uplink.trouble == ""
 
     played(tmp_path, scene)
+
+
+def test_an_outbox_that_was_put_back_from_an_older_copy_loses_nothing(tmp_path):
+    """A technician writes last month's image back to the card: its numbers come a second time."""
+
+    async def scene(gateway):
+        async with gateway.running():
+            for value in range(8):
+                gateway.put(value)
+            await asyncio.sleep(5)
+            assert gateway.waiting() == 0
+        await gateway.hub.until(lambda: len(gateway.hub.entries) == 8)
+        # The hub has eight; the copy has given three numbers, one of which waits.
+        older = gateway.outbox
+        older._db.execute("UPDATE sqlite_sequence SET seq = 2 WHERE name = 'entries'")
+        gateway.put(100)
+        stream = older.stream
+        async with gateway.running():
+            await asyncio.sleep(10)
+            for value in (101, 102, 103, 104, 105, 106, 107):
+                gateway.put(value)
+                await asyncio.sleep(1)
+            await asyncio.sleep(5)
+            assert gateway.waiting() == 0
+        assert older.stream != stream
+
+    with structlog.testing.capture_logs() as logs:
+        gateway = played(tmp_path, scene)
+    assert gateway.values() == [*range(8), *range(100, 108)]
+    assert [line["durable_through"] for line in logs if "put_back" in line["event"]] == [8]

@@ -230,6 +230,7 @@ async def test_mistakes_are_one_sentence_with_an_exit_code(place):
         (("export", "--points", "a/b/c", "--start", "now", *span[2:]), "'now' is not a time"),
         (("export", "--points", "a/b/c", "--start", "2026-11-21", *span[2:]), "no time zone"),
         (("export", "--points", "a/b/c", *span[:2], "--end", span[1], *span[4:]), "is not after"),
+        (("fit", "none", *span), "gateway 'none' has no points"),
         (("user", "remove", "nobody"), "no user 'nobody'"),
         (("user", "add"), "needs a NAME"),
         (("user", "add", "Айгүл"), "Айгүл"),

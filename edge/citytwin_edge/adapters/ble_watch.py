@@ -88,7 +88,10 @@ class Watch:
     async def _trouble(self, bus: MessageBus) -> str:
         owned = await self._call(bus, "NameHasOwner", BLUEZ)
         if owned.message_type == MessageType.ERROR or not owned.body[0]:
-            return "bluetoothd is not running (systemctl enable --now bluetooth)"
+            return (
+                "bluetoothd is not running (systemctl enable --now bluetooth; if there is none: "
+                "apt install bluez)"
+            )
         reply = await bus.call(
             Message(
                 destination=BLUEZ,

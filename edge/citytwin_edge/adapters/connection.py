@@ -343,5 +343,8 @@ def _why(error: Exception) -> str:
     if number == errno.EAGAIN:
         return "it is in use, by another program or under another name"
     if number == errno.EACCES:
-        return "Permission denied; the agent's user must be in the port's group (dialout)"
+        return (
+            "Permission denied; type sudo before the command; the agent's user must be in the "
+            "port's group (dialout)"
+        )
     return os.strerror(number) if number else str(error) or "no answer in time"

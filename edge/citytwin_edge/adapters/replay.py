@@ -162,7 +162,7 @@ def read(path: Path, names: dict[str, int]) -> Recording:
         ConfigError: it cannot be read or a row is none; the text says file and line.
     """
     if path.suffix == replay_parquet.SUFFIX:
-        found = replay_parquet.rows(path, COLUMNS, ROWS_MAX, _time_ns)
+        found = replay_parquet.rows(path, COLUMNS, ROWS_MAX, moment_ns)
         rows = [(names[name], time_ns, value) for name, time_ns, value in found if name in names]
     else:
         rows = _lines(path, names)
@@ -211,7 +211,7 @@ def _rows(
         if name not in names:
             continue
         try:
-            yield names[name], _time_ns(time), float(value or "nan")
+            yield names[name], moment_ns(time), float(value or "nan")
         except (ValueError, OverflowError):
             raise ConfigError(
                 f"{path}:{reader.line_num}: time {time!r} or value {value!r} is not one; times are "
@@ -219,7 +219,7 @@ def _rows(
             ) from None
 
 
-def _time_ns(text: str) -> int:
+def moment_ns(text: str) -> int:
     """Return nanoseconds of ISO 8601 or of seconds."""
     try:
         return round(float(text) * SECOND_NS)

@@ -5,18 +5,17 @@ Ours and a vendor's alike: whatever is found by entry point can be described.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-import importlib.metadata
 from typing import Any
 
 import msgspec
 
-from citytwin.errors import CityTwinError, ConfigError
+from citytwin.errors import CityTwinError
 from citytwin_edge import plugins
 from citytwin_edge.catalogue import abilities
 from citytwin_edge.catalogue.abilities import Form, Limit, Reason
 from citytwin_edge.catalogue.fields import Table, tables, toml
+from citytwin_edge.catalogue.installed import distribution, nearest
 from citytwin_edge.catalogue.meanings import caption, needed, section
 from citytwin_edge.catalogue.shelf import Shelf
 
@@ -56,20 +55,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     profiles: tuple[str, ...]
 
 
-def nearest(name: str) -> str:
-    """Return the name of an installed adapter.
-
-    Raises:
-        ConfigError: there is none of that name; the text names the nearest one.
-    """
-    known = sorted(plugins.installed())
-    if name in known:
-        return name
-    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.5)
-    hint = f'did you mean "{close[0]}"?' if close else f"installed are {', '.join(known)}"
-    raise ConfigError(f'there is no adapter "{name}"; {hint} See: citytwin-edge adapters list')
-
-
 def described(name: str, shelf: Shelf) -> Capabilities:
     """Return what is known of an installed adapter; imports it.
 
@@ -90,7 +75,7 @@ def described(name: str, shelf: Shelf) -> Capabilities:
     return Capabilities(
         name=name,
         title=caption(importlib.import_module(module)),
-        distribution=_distribution(name, place),
+        distribution=distribution(name),
         guide=str(getattr(kind, "guide", "")),
         can=tuple(can),
         forms=tuple(built),
@@ -117,10 +102,3 @@ def using(name: str, shelf: Shelf) -> list[str]:
         except CityTwinError:  # `citytwin-edge profiles check` says what is wrong with it
             continue
     return found
-
-
-def _distribution(name: str, place: str) -> str:
-    for one in importlib.metadata.entry_points(group=plugins.ADAPTERS, name=name):
-        if one.value.partition("[")[0].strip() == place and one.dist is not None:
-            return f"{one.dist.name} {one.dist.version}"
-    return ""

@@ -43,6 +43,21 @@ def caption(thing: Any) -> str:
     return plain((inspect.getdoc(thing) or "").partition("\n\n")[0])
 
 
+def paragraphs(doc: str) -> list[str]:
+    """Return the paragraphs of a docstring as Markdown; one that is set in, as a block of code."""
+    found = []
+    for block in doc.strip("\n").split("\n\n"):
+        lines = block.strip("\n").splitlines()
+        if lines and all(line.startswith("    ") for line in lines):
+            found.append("\n".join(lines))
+        elif any(line.startswith(("- ", "* ")) for line in lines):
+            joined = re.sub(r"\n\s+", " ", "\n".join(lines))
+            found.append("\n".join(plain(line) for line in joined.splitlines()))
+        elif lines:
+            found.append(plain(block))
+    return found
+
+
 def section(doc: str, title: str) -> dict[str, str]:
     """Return the entries of a docstring's section (Google style): what stands before the colon.
 

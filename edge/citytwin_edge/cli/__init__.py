@@ -15,8 +15,10 @@ from citytwin_edge.cli import (
     commissioning,
     devices,
     examining,
+    fitting,
     handover,
     hub,
+    kernels,
     looking,
     new,
     page,
@@ -33,6 +35,7 @@ GROUPS: Final = (
     handover,
     profiles,
     adapters,
+    kernels,
     new,
     hub,
     looking,
@@ -40,6 +43,7 @@ GROUPS: Final = (
     examining,
     page,
     writing,
+    fitting,
 )
 """Modules of this folder; each adds its commands with ``add_to``."""
 INTERRUPTED: Final = 130
@@ -52,15 +56,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.do(options)
     except KeyboardInterrupt:
+        if sys.stdout.isatty():
+            print()  # what is typed next does not stand behind a question
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; nothing may be written at exit, either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (CityTwinError, OSError) as error:
-        print(f"citytwin-edge: {error}", file=sys.stderr)
+        print(f"citytwin-edge: {_words(error)}", file=sys.stderr)
         return int(getattr(error, "exit_code", 1))
     return code
+
+
+def _words(error: Exception) -> str:
+    """Return an error as a sentence; one of the system names its file, and what to do."""
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    denied = "; type sudo before the command" if isinstance(error, PermissionError) else ""
+    return f"{error.filename}: {error.strerror}{denied}"
 
 
 def parser() -> ArgumentParser:

@@ -101,7 +101,7 @@ def _print(one: Capabilities) -> None:
     if not one.forms:
         print("what it builds its code does not say: annotate what build returns")
     for title, tables in (("[[device]]", one.device), ("[[device.point]]", one.point)):
-        _print_fields(title, tables)
+        print_fields(title, tables)
     print()
     if one.refuses:
         print(f"A configuration is refused when {one.refuses}")
@@ -114,10 +114,11 @@ def _print(one: Capabilities) -> None:
         output.show(rows, as_json=False)
     if one.profiles:
         print(f"\n{len(one.profiles)} profiles:")
-        _print_wrapped(", ".join(one.profiles), "  ")
+        print_wrapped(", ".join(one.profiles), "  ")
 
 
-def _print_fields(title: str, tables: Sequence[Table]) -> None:
+def print_fields(title: str, tables: Sequence[Table]) -> None:
+    """Print what may be written in some tables; ``title`` is of the first one."""
     from citytwin_edge.catalogue.adapter_page import UNSAID, allowed
 
     for table in tables:
@@ -129,11 +130,12 @@ def _print_fields(title: str, tables: Sequence[Table]) -> None:
             by_default = "" if field.default is None else f"by default {field.default}"
             left = "must be there" if field.needed else by_default
             print(f"  {output.paint(field.name, 'bold')}", end="")
-            _print_wrapped(f" = {allowed(field)}{f'; {left}' if left else ''}", "      ")
-            _print_wrapped(field.meaning or UNSAID, "      ", "      ")
+            print_wrapped(f" = {allowed(field)}{f'; {left}' if left else ''}", "      ")
+            print_wrapped(field.meaning or UNSAID, "      ", "      ")
 
 
-def _print_wrapped(text: str, after: str, first: str = "") -> None:
+def print_wrapped(text: str, after: str, first: str = "") -> None:
+    """Print a text as wide as the terminal is (WIDTH_MAX); ``after`` begins further lines."""
     width = min(WIDTH_MAX, shutil.get_terminal_size().columns)
     print(textwrap.fill(text, width, initial_indent=first, subsequent_indent=after,
                         break_long_words=False, break_on_hyphens=False))  # fmt: skip

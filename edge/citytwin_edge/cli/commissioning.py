@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from citytwin.errors import CityTwinError, ConfigError
+from citytwin_edge.cli import asking, output, values
 from citytwin_edge.cli import options as common
-from citytwin_edge.cli import output, values
 
 if TYPE_CHECKING:
+    from citytwin.adapter import Found
     from citytwin_edge.catalogue.profile import Profile
     from citytwin_edge.catalogue.shelf import Shelf
     from citytwin_edge.commissioning.plausible import Judged
@@ -23,9 +24,14 @@ NOTHING: Final = 2
 IMPLAUSIBLE: Final = 3
 """Exit code of ``add`` when a device was not added: it is silent, or what it says cannot be."""
 BAUDS: Final = (9600, 19200)
+PARITIES: Final = ("none", "even")
 UNITS: Final = (1, 32)
-"""Where a scan of a serial line looks when nothing else is said: half a minute a speed."""
+"""Where a scan of a serial line looks when nothing else is said: half a minute in all.
+
+Even is what Modbus over Serial Line V1.02, 2.5.1, wants; most meters are delivered with none.
+"""
 CHOICES_MAX: Final = 20
+SILENT: Final = "bad: silent"
 
 
 def add_to(commands: Any) -> None:
@@ -78,32 +84,59 @@ def scan(options: Any) -> int:
 
     async def look() -> None:
         for fields in scanning.alternatives(_places(options)):
-            where = ", ".join(f"{name} = {value}" for name, value in fields.items())
+            where = ", ".join(f"{name} = {_said(value)}" for name, value in fields.items())
             print(f"looking: {options.what} {where}", file=sys.stderr, flush=True)
             try:
-                async for row in scanning.scan(options.what, fields, shelf, common.site()):
+                async for row in scanning.scan(options.what, fields, shelf, common.site(), _met):
                     rows.append(row)
             except CityTwinError as error:
+                if str(error) not in problems:
+                    print(f"citytwin-edge: {error}", file=sys.stderr)
                 problems.append(str(error))
-                print(f"citytwin-edge: {error}", file=sys.stderr)
 
     problems: list[str] = []
     asyncio.run(look())
     output.show(rows, as_json=options.json)
     if problems and not rows:
         return 1
+    if not rows:
+        print(f"citytwin-edge: nothing was met; {_advice(options.what)}", file=sys.stderr)
     return 0 if rows else NOTHING
+
+
+def _said(value: Any) -> str:
+    return "-".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _met(found: Found) -> None:
+    """Tell of a device at once: a slow line is looked at for minutes."""
+    where = found.address.replace("\n", ", ")
+    print(f"  met: {where or 'a device'}  {found.description}", file=sys.stderr, flush=True)
+
+
+def _advice(what: str) -> str:
+    """Return what to do when a scan has met nothing."""
+    if what == "modbus":
+        return (
+            "check power, wiring (A and B exchanged?) and address; other unit ids: --units 1-247, "
+            "other speeds: --baud 2400, other parity: --set parity=odd"
+        )
+    return f"check power, wiring and address; citytwin-edge adapters show {what} has what to set"
 
 
 def _places(options: Any) -> dict[str, list[Any]]:
     """Return where to look: each field with its values."""
-    places = values.fields_of(options.fields)
+    from citytwin_edge import plugins
+
+    types = values.types_of(plugins.adapter(options.what).device_settings)
+    places = values.fields_of(options.fields, types)
     if options.host:
         places["host"] = [*places.get("host", []), *options.host]
     if options.serial:
         places["serial"] = [*places.get("serial", []), *options.serial]
         if options.what == "modbus":
             places.setdefault("baud", options.baud or list(BAUDS))
+            places.setdefault("parity", list(PARITIES))
             places.setdefault("scan_units", [UNITS])
             places.setdefault("reply_timeout_s", [0.2])
     if options.baud:
@@ -120,11 +153,13 @@ def add(options: Any) -> int:
     """Add a device."""
     from citytwin_edge.catalogue.shelf import shelf_for
     from citytwin_edge.commissioning import adding
+    from citytwin_edge.console import client
 
     named = options.config is not None
     path = common.config_path(options)
     if not named and not path.exists():
         path = Path("edge.toml")
+    adding.may_change(path)
     shelf = shelf_for(path)
     profile = _profile(options, shelf)
     fields = _fields(options, profile)
@@ -132,18 +167,23 @@ def add(options: Any) -> int:
     name = options.name or _asked(options, "name on this gateway", adding.free_name(path, wish))
     fields = {"name": name, "profile": profile.name, **fields}
     device = _device(fields, shelf)
+    # Before it is read: a name or a place that is taken is no reason to wait for a device.
+    adding.added(path, adding.device_text(fields), gateway=options.gateway, is_trial=True)
     judged, fields = asyncio.run(_tried(options, device, profile, fields))
     doubt = [row for row in judged.rows if row["plausible"] != "ok"]
     if options.json:
         output.show(judged.rows, as_json=True)
-    if doubt and not options.anyway and not _agreed(options, _warning(judged.rows, doubt)):
-        print(f"citytwin-edge: {name} was not added: {_warning(judged.rows, doubt)}; see above. "
+    warning = _warning(judged.rows, doubt)
+    if doubt and not options.anyway and not _agreed(options, f"{warning}; add it anyway"):
+        print(f"citytwin-edge: {name} was not added: {warning}; see above. "
               "--anyway adds it as it is", file=sys.stderr)  # fmt: skip
         return IMPLAUSIBLE
     config = adding.added(path, adding.device_text(fields), gateway=options.gateway)
     if not options.json:
         print(f"{path}: {name} is added; {len(config.devices)} devices, "
               f"{len(config.points)} points")  # fmt: skip
+        if client.is_running(config.state):
+            print("The agent that runs takes it when it is told: sudo citytwin-edge reload")
     return 0
 
 
@@ -177,6 +217,9 @@ async def _tried(
 
     site = common.site()
     first = judge(device, await probe_device(device, site), profile)
+    if all(row["quality"] == SILENT for row in first.rows):
+        _tell_silence(device, fields, first.rows[0]["note"])
+        return first, fields
     if not options.json:
         output.show(first.rows, as_json=False)
     better = await hint(device, first, profile, site)
@@ -196,6 +239,19 @@ async def _tried(
     return better.judged, {**fields, better.field: better.value}
 
 
+def _tell_silence(device: Device, fields: dict[str, Any], why: str) -> None:
+    """Say once why a device says nothing, and what to do."""
+    from citytwin.adapter import Scans
+
+    where = next((f" --{one} {fields[one]}" for one in ("serial", "host") if one in fields), "")
+    advice = "check power, wiring and address"
+    if isinstance(device.build(common.site()), Scans):
+        advice += f"; citytwin-edge scan {device.adapter}{where} looks for what answers there"
+    if "serial" in fields:
+        advice += "; citytwin-edge scan ports shows the ports"
+    print(f"{device.name} says nothing: {why}\n  → {advice}", file=sys.stderr, flush=True)
+
+
 def _profile(options: Any, shelf: Shelf) -> Profile:
     """Return the profile that was named, or that is chosen from those with the given words."""
     wanted = options.profile or ""
@@ -213,37 +269,53 @@ def _profile(options: Any, shelf: Shelf) -> Profile:
             )
         for name in near[:CHOICES_MAX]:
             print(f"  {name}  {shelf.profile(name).product}")
+        if len(near) > CHOICES_MAX:
+            print(f"  … and {len(near) - CHOICES_MAX} more: give more words")
         wanted = _asked(options, "profile, or words of it", "")
 
 
 def _fields(options: Any, profile: Profile) -> dict[str, Any]:
     """Return where the device is: what was given, and what is asked for."""
+    from msgspec import NODEFAULT, structs
+
     from citytwin_edge import plugins
+    from citytwin_edge.catalogue.meanings import attributes
     from citytwin_edge.commissioning.adding import connection_fields
 
     kind = plugins.adapter(profile.adapter)
-    given = values.only(values.fields_of(options.fields))
+    types = values.types_of(kind.device_settings)
+    defaults = {one.encode_name: one.default for one in structs.fields(kind.device_settings)}
+    meanings = attributes(kind.device_settings)
+    given = values.only(values.fields_of(options.fields, types))
     for name in connection_fields(profile, kind, given):
-        if name not in given and not options.yes and sys.stdin.isatty():
-            usual = profile.file.device.get(name, "")
-            answer = _asked(options, name, str(usual))
-            if answer != str(usual):
-                given[name] = values.value_of(answer)
+        if name in given or options.yes or not asking.somebody():
+            continue
+        usual = profile.file.device.get(name, defaults[name])
+        usual = "" if usual is None or usual is NODEFAULT else str(usual)
+        if name == "serial":
+            usual = _port(usual)
+        value = asking.field(
+            name, types[name], usual, meanings.get(name, ""), optional=name == "topic_name"
+        )
+        if value is not None:
+            given[name] = value
     return given
+
+
+def _port(usual: str) -> str:
+    """Show the ports of this machine; return the only one, by the name that stays."""
+    from citytwin_edge.adapters.connection_ports import serial_ports
+
+    ports = serial_ports()
+    for one in ports:
+        print(f"  {one['lasting'] or one['port']}  {one['device']}".rstrip())
+    return (ports[0]["lasting"] or ports[0]["port"]) if len(ports) == 1 else usual
 
 
 def _asked(options: Any, what: str, usual: str) -> str:
     """Ask the technician; without a terminal, or with --yes, the usual answer is taken."""
-    if options.yes or not sys.stdin.isatty():
-        return usual
-    print(f"{what}{f' [{usual}]' if usual else ''}: ", end="", flush=True)
-    answer = sys.stdin.readline()
-    if not answer:
-        raise CityTwinError("nothing was added")
-    return answer.strip() or usual
+    return usual if options.yes or not asking.somebody() else asking.answer(what, usual)
 
 
 def _agreed(options: Any, what: str) -> bool:
-    if options.yes or not sys.stdin.isatty():
-        return False
-    return _asked(options, f"{what}: yes or no", "no").casefold() in {"y", "yes", "д", "да", "иә"}
+    return not options.yes and asking.agreed(what)

@@ -29,7 +29,8 @@ def enrol(options: Any) -> int:
         row = {"gateway": config.name, "hub": identity.hub, "used": config.hub or identity.hub}
         output.show([row], as_json=True)
         return 0
-    print(f"{config.name} is enrolled; its hub is {identity.hub}. Start it: citytwin-edge run")
+    print(f"{config.name} is enrolled; its hub is {identity.hub}. Start it: sudo systemctl enable "
+          "--now citytwin-edge (without a service: citytwin-edge run)")  # fmt: skip
     if config.hub not in ("", identity.hub):
         print(f"Note: {config.path} says hub = {config.hub!r}, which will be used instead.")
     return 0

@@ -118,7 +118,16 @@ def _from_journal(options: Any, none: Exception) -> int:
     program = shutil.which("journalctl")
     if program is None:
         raise none
-    command = [program, "--unit", UNIT, "--output", "cat", "--lines", str(options.lines)]
+    command = [
+        program,
+        "--unit",
+        UNIT,
+        "--output",
+        "cat",
+        "--no-pager",
+        "--lines",
+        str(options.lines),
+    ]
     if options.follow:
         command.append("--follow")
     if options.device:

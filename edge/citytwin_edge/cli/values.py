@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from citytwin.errors import CityTwinError
+
+if TYPE_CHECKING:
+    import msgspec
 
 
 def value_of(text: str) -> Any:
@@ -19,8 +22,41 @@ def value_of(text: str) -> Any:
         return text
 
 
-def fields_of(texts: Sequence[str]) -> dict[str, list[Any]]:
+def suiting(text: str, kind: Any) -> Any:
+    """Return the value that a field of this type wants: a number on a label may be a text.
+
+    Raises:
+        msgspec.ValidationError: neither the value nor the text is of that type.
+    """
+    import msgspec
+
+    value = value_of(text)
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        if isinstance(value, str):
+            raise
+        try:
+            return msgspec.convert(text, kind)
+        except msgspec.ValidationError:
+            pass
+        raise
+    return value
+
+
+def types_of(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the type of each field of a struct, by the name that it has in TOML."""
+    import msgspec
+
+    return {one.encode_name: one.type for one in msgspec.structs.fields(struct)}
+
+
+def fields_of(texts: Sequence[str], types: Mapping[str, Any] | None = None) -> dict[str, list[Any]]:
     """Return the values of each field of ``field=value`` texts, in order.
+
+    Args:
+        texts: what was typed.
+        types: of fields that are known: a number where a text is wanted is one.
 
     Raises:
         CityTwinError: a text is none.
@@ -30,8 +66,17 @@ def fields_of(texts: Sequence[str]) -> dict[str, list[Any]]:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise CityTwinError(f"--set {text}: write field=value, such as --set unit=3")
-        fields.setdefault(name.strip(), []).append(value_of(value.strip()))
+        fields.setdefault(name.strip(), []).append(_value(value.strip(), name.strip(), types or {}))
     return fields
+
+
+def _value(text: str, name: str, types: Mapping[str, Any]) -> Any:
+    import msgspec
+
+    try:
+        return suiting(text, types[name]) if name in types else value_of(text)
+    except msgspec.ValidationError:
+        return value_of(text)  # whoever reads the file says what is wrong with it
 
 
 def only(fields: dict[str, list[Any]]) -> dict[str, Any]:

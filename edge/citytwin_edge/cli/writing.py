@@ -8,8 +8,8 @@ import sys
 from typing import Any, Final
 
 from citytwin.errors import CityTwinError
+from citytwin_edge.cli import asking, output
 from citytwin_edge.cli import options as common
-from citytwin_edge.cli import output
 
 NOT_DONE: Final = 2
 """Exit code of ``write`` when the device did not take the value, or it was not read back."""
@@ -37,7 +37,7 @@ def write(options: Any) -> int:
     point = device.points[index].point
     writing.check(device, index, options.value)
     said = f"{point.id} = {options.value:g} {unit(point.unit).symbol}".rstrip()
-    if not options.yes and not _agreed(f"set {said}"):
+    if not options.yes and not asking.agreed(f"set {said}"):
         raise CityTwinError(f"{said} was not set: say yes, or give --yes")
 
     async def done() -> dict[str, Any]:
@@ -50,12 +50,15 @@ def write(options: Any) -> int:
 
     result = asyncio.run(done())
     names = ("point", "before", "value", "state", "read", "confirmed", "reason")
-    output.show([{name: result[name] for name in names}], as_json=options.json)
-    return 0 if result["confirmed"] else NOT_DONE
-
-
-def _agreed(what: str) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    print(f"{what}: yes or no [no]: ", end="", flush=True)
-    return sys.stdin.readline().strip().casefold() in {"y", "yes", "д", "да", "иә"}
+    row = {name: result[name] for name in names}
+    if not options.json:
+        row["confirmed"] = "yes" if result["confirmed"] else "no"
+    output.show([row], as_json=options.json)
+    if result["confirmed"]:
+        return 0
+    if result["reason"]:
+        return NOT_DONE
+    read = "nothing" if result["read"] is None else f"{result['read']:g}"
+    print(f"citytwin-edge: {said} is not confirmed: {read} was read back; look at the device: is "
+          "it in local mode, blocked, or slow?", file=sys.stderr)  # fmt: skip
+    return NOT_DONE

@@ -57,18 +57,37 @@ def connection_fields(profile: Profile, kind: Any, given: Mapping[str, Any]) -> 
     """Return which fields say where a device is, so that a technician is asked for them.
 
     They are those of the adapter's examples of connections: of the first that is begun by what is
-    given, and ``unit`` and ``address`` where the adapter has them.
+    given, ``unit`` where the adapter has it, ``topic_name`` where a convention fixes the topics.
     """
     examples: list[Mapping[str, Any]] = list(getattr(kind, "examples", ()) or ({},))
     if profile.file.example:
         examples.insert(0, profile.file.example)
     chosen = next((one for one in examples if one.keys() & given.keys()), examples[0])
     known = {field.encode_name for field in msgspec.structs.fields(kind.device_settings)}
-    return [*chosen, *(name for name in ("unit",) if name in known and name not in chosen)]
+    more = ["unit", "topic_name"] if "dialect" in profile.file.device else ["unit"]
+    return [*chosen, *(name for name in more if name in known and name not in chosen)]
 
 
-def added(path: Path, text: str, *, gateway: str = "gateway") -> GatewayConfig:
+def may_change(path: Path) -> None:
+    """Raise before anything is asked or read when this user may not change the file.
+
+    Raises:
+        ConfigError: he may not.
+    """
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"{path} cannot be changed by this user: type sudo before the command")
+
+
+def added(
+    path: Path, text: str, *, gateway: str = "gateway", is_trial: bool = False
+) -> GatewayConfig:
     """Put a device at the end of a gateway's file; make the file where there is none.
+
+    Args:
+        path: the gateway's file.
+        text: of the device.
+        gateway: its name, where there is no file yet.
+        is_trial: leave the file as it is.
 
     Returns:
         What the whole file then comes to.
@@ -87,12 +106,14 @@ def added(path: Path, text: str, *, gateway: str = "gateway") -> GatewayConfig:
             file.flush()
             os.fsync(file.fileno())
         try:
-            load(draft)
+            config = load(draft)
         except ConfigError as error:
             raise ConfigError(
                 f"{path} would be wrong and is left as it was: "
                 f"{str(error).replace(f'{draft}:', 'with the new device, line ')}"
             ) from None
+        if is_trial:
+            return config
         draft.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o640)
         draft.replace(path)
     finally:

@@ -7,7 +7,7 @@ import itertools
 import math
 import re
 import tomllib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,8 @@ SILENCES_MAX: Final = 4
 
 _HOW: Final = ("scan_units", "reply_timeout_s")
 """Fields that say how to look, not where."""
+_LINE: Final = ("transport", "baud", "parity", "stop_bits", "data_bits")
+"""Fields that say how a line is: a device is asked as it was met, whatever its profile says."""
 
 Row = dict[str, Any]
 
@@ -57,7 +59,11 @@ def settings_of(name: str, kind: AdapterType, fields: Mapping[str, Any]) -> Any:
 
 
 async def scan(
-    name: str, fields: Mapping[str, Any], shelf: Shelf, site: Site
+    name: str,
+    fields: Mapping[str, Any],
+    shelf: Shelf,
+    site: Site,
+    met: Callable[[Found], object] = lambda _: None,
 ) -> AsyncIterator[Row]:
     """Yield a row for each device that is met, with the profiles that it may be.
 
@@ -66,6 +72,7 @@ async def scan(
         fields: of ``[[device]]``: where to look.
         shelf: the profiles.
         site: for the adapter.
+        met: called with each device when it is met; what it is, is asked when all have been.
 
     Raises:
         ConfigError: there is no such adapter, it cannot scan, or the fields do not suit it.
@@ -83,6 +90,7 @@ async def scan(
             await adapter.open()
             async for one in adapter.scan():
                 found.append(one)
+                met(one)
     except TimeoutError:
         is_whole = False
     finally:
@@ -153,7 +161,7 @@ class _Asker:
 
     async def is_one(self, profile: Profile, owner: Owner) -> bool:
         """Return whether the device says what one of this profile says."""
-        own = {*names(DeviceSection)}
+        own = {*names(DeviceSection), *_LINE}
         usual = {field: v for field, v in profile.file.device.items() if field not in own}
         try:
             settings = settings_of(self._name, self._kind, {**usual, **self._fields})

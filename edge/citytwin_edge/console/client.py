@@ -79,12 +79,15 @@ async def _opened(state: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
             f"{state} belongs to the agent's user; type the command with sudo"
         ) from None
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-        if _is_locked(state):
+        if is_running(state):
             raise ConsoleError(
                 f"an agent runs with {state}, but does not answer: it is starting, ending, or of "
                 "an older version"
             ) from None
-        raise NoAgent(f"no agent runs with {state}; start it: citytwin-edge run") from None
+        raise NoAgent(
+            f"no agent runs with {state}; start it: sudo systemctl start citytwin-edge (without a "
+            "service: citytwin-edge run)"
+        ) from None
     except OSError as error:
         if error.errno == errno.EAGAIN:
             raise ConsoleError("too many others ask the agent; try again") from None
@@ -92,7 +95,7 @@ async def _opened(state: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
     return await asyncio.open_unix_connection(sock=end)
 
 
-def _is_locked(state: Path) -> bool:
+def is_running(state: Path) -> bool:
     """Tell whether an agent holds the folder.
 
     The kernel is asked: to try the lock would keep an agent from starting at that moment.

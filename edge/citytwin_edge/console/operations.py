@@ -206,6 +206,10 @@ class Operations:
     async def page_unlock(self, wish: UnlockWish) -> Items:
         """Yield the PIN with which the local page can be unlocked, and until when."""
         if self.unlocking is None:
+            if self._agent.config.page:
+                raise ConsoleError(
+                    "[page] is taken at a restart: sudo systemctl restart citytwin-edge"
+                )
             raise ConsoleError('this gateway has no page; write [page] and listen = "…:8080"')
         yield self.unlocking.offer(wish.minutes)
 

@@ -20,7 +20,7 @@ from citytwin_edge import dial
 # ---- what runs
 AGENT_RUNS: Final = Reason(
     "runs for {age}, process {pid}, {memory} of memory",
-    "{age} бойы жұмыс істеп тұр, {pid} процесі, жады {memory}",
+    "{age} бойы жұмыс істеп тұр, процесс {pid}, жады {memory}",
     "работает {age}, процесс {pid}, память {memory}",
 )
 NO_AGENT: Final = Reason(
@@ -168,7 +168,7 @@ JOIN_GROUP: Final = Reason(
 )
 PORT_BUSY: Final = Reason(
     "{port} is in use by {program} (process {pid})",
-    "{port} портын {program} ({pid} процесі) пайдалануда",
+    "{port} портын {program} (процесс {pid}) пайдалануда",
     "{port} занят программой {program} (процесс {pid})",
 )
 END_PROGRAM: Final = Reason(
@@ -235,6 +235,11 @@ OUTBOX: Final = Reason(
     "{entries} entries, {size} of {limit}, the oldest from {age} ago",
     "{entries} жазба, {limit} ішінен {size}, ең ескісі {age} бұрынғы",
     "записей {entries}, {size} из {limit}, старейшая {age} назад",
+)
+OUTBOX_HELD: Final = Reason(
+    "the disk refuses to be written; {size} wait in memory and are lost if the agent ends",
+    "дискіге жазылмай тұр; {size} жадта күтіп тұр, агент тоқтаса жоғалады",
+    "диск не принимает запись; {size} ждут в памяти и пропадут, если агент остановится",
 )
 OUTBOX_FILLS: Final = Reason(
     "bring the hub into reach; when it is full the oldest telemetry is thinned, alarms stay",

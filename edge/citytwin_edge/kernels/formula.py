@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from citytwin.batch import SECOND_NS, Batch, Float64, UInt8
-from citytwin.conversion import between
-from citytwin.errors import ConfigError, UnitError
+from citytwin.conversion import between, commensurable
+from citytwin.errors import InputError, UnitError
 from citytwin.kernel import Kernel
 from citytwin.point import Kind, Label, Point, Source
 from citytwin.quality import Quality, Severity, severity, worse
@@ -77,7 +77,7 @@ class Ages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         age_s_max: how old the other inputs may be when the last one comes, in seconds.
     """
 
-    age_s_max: float = 60.0
+    age_s_max: Annotated[float, msgspec.Meta(gt=0, le=AGE_S_MAX)] = 60.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense (ValueError)."""
@@ -92,20 +92,16 @@ class Scales:
         """Compare what there is with what is read.
 
         Raises:
-            ConfigError: too few or too many inputs, or a unit of another kind; it names which.
+            InputError: too few or too many, or a unit of another kind; it names which.
         """
         if len(inputs) != len(reads):
-            wanted = ", ".join(f"{one.name} ({one.unit})" for one in reads)
-            raise ConfigError(f"it reads {len(reads)}, not {len(inputs)}: {wanted}")
+            raise _count(inputs, reads)
         found = []
-        for number, (point, one) in enumerate(zip(inputs, reads, strict=True), 1):
+        for number, (point, one) in enumerate(zip(inputs, reads, strict=True)):
             try:
                 found.append(between(point.unit, one.unit))
             except UnitError:
-                raise ConfigError(
-                    f"input {number} is the {one.name}, in {one.unit} or a unit that can become "
-                    f"it; {point.id} is in {point.unit}"
-                ) from None
+                raise _misfit(inputs, reads, number) from None
         self.factor = np.array([scale.factor for scale in found])
         self.offset = np.array([scale.offset for scale in found])
 
@@ -113,6 +109,37 @@ class Scales:
         """Return values of inputs in the units of the calculation; ``point`` as in a batch."""
         scaled: Float64 = value * self.factor[point] + self.offset[point]
         return scaled
+
+
+def _count(inputs: Sequence[Point], reads: Sequence[Reads]) -> InputError:
+    """Return what is to be said when there are too few or too many."""
+    wanted = ", ".join(f"{one.name} ({one.unit})" for one in reads)
+    if len(inputs) < len(reads):
+        amiss = f"the {reads[len(inputs)].name} is missing"
+    else:
+        amiss = f"{inputs[len(reads)].id} is one too many"
+    number = min(len(inputs) - 1, len(reads))
+    return InputError(f"it reads {len(reads)}, not {len(inputs)}: {wanted}; {amiss}", number)
+
+
+def _misfit(inputs: Sequence[Point], reads: Sequence[Reads], number: int) -> InputError:
+    """Return what is to be said when a point is in a unit of another kind."""
+    point, one = inputs[number], reads[number]
+    unit = "without a unit" if point.unit == "1" else f"in {point.unit}"
+    said = (
+        f"input {number + 1} is the {one.name}, in {one.unit} or a unit that can become it; "
+        f"{point.id} is {unit}"
+    )
+    others = [
+        other
+        for other, its in zip(inputs, reads, strict=True)
+        if commensurable(other.unit, one.unit) and not commensurable(other.unit, its.unit)
+    ]
+    if others:
+        said += f" ({others[0].id} would fit: the order counts)"
+    elif point.unit == "1":
+        said += ": write its unit where the point is"
+    return InputError(said, number)
 
 
 class Formula:
@@ -138,7 +165,7 @@ class Formula:
         """Check the inputs; ``name`` and ``version`` go into the snapshot.
 
         Raises:
-            ConfigError: the inputs are not what the calculation reads.
+            InputError: the inputs are not what the calculation reads.
         """
         self._scales = Scales(inputs, reads)
         self.inputs = tuple(point.id for point in inputs)
@@ -169,7 +196,7 @@ class Formula:
             self._output(number, batch, turns, row, quality) for number, row in enumerate(results)
         )
 
-    def _latest(self, batch: Batch, turns: Any, number: int) -> tuple[Float64, Any, UInt8]:
+    def _latest(self, batch: Batch, turns: Any, number: int) -> tuple[Any, Any, Any]:
         """Return value, time and quality of an input at each turn, and keep its last sample."""
         rows = np.flatnonzero(batch.point == number)
         place = np.searchsorted(rows, turns, side="right")
@@ -184,7 +211,7 @@ class Formula:
         value, time_ns, quality = (column[place] for column in found)
         return value, time_ns, quality
 
-    def _aged(self, taken: tuple[Float64, Any, UInt8], batch: Batch, turns: Any) -> UInt8:
+    def _aged(self, taken: tuple[Any, Any, Any], batch: Batch, turns: Any) -> UInt8:
         _, time_ns, quality = taken
         old = np.abs(batch.time_ns[turns] - time_ns) > self._age_ns
         return np.where(old, np.uint8(Quality.BAD_STALE), quality)

@@ -24,12 +24,18 @@ class CounterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         flow_unit: UCUM code of the flow, for example m3/h for a counter in m3.
         factor: flow in flow_unit = count per second * factor (3600 for m3 to m3/h).
         flow_max: the most that can flow, in flow_unit; a larger step is a reset or an exchange.
+        pulse: what one pulse adds, in the point's unit (after scale), where the count goes in
+            steps: the flow is then that between pulses, and sinks while none comes; 0: of readings.
+        window_s: with ``pulse``: how long pulses may be held back and come in a burst, in seconds;
+            a flow is taken over no shorter time.
     """
 
     flow_unit: str
     factor: float
     flow_max: float
     modulus: float = 0.0
+    pulse: float = 0.0
+    window_s: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense (ValueError)."""
@@ -40,6 +46,10 @@ class CounterSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         finite = math.isfinite(self.factor + self.flow_max + self.modulus)
         if not finite or self.factor <= 0 or self.flow_max <= 0 or self.modulus < 0:
             raise ValueError("factor and flow_max must be above 0, modulus not below; all finite")
+        if not 0 <= self.pulse < math.inf:
+            raise ValueError("pulse must not be below 0")
+        if not 0 <= self.window_s <= DURATION_S_MAX or (self.window_s and not self.pulse):
+            raise ValueError("window_s must be from 0 to a year, and needs pulse")
 
 
 class PointRules(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,6 @@
 """An adapter is described from its code: ours, and a vendor's that was installed beside them."""
 
-import pytest
-
-from citytwin.errors import ConfigError
-from citytwin_edge.catalogue.capabilities import described, nearest
+from citytwin_edge.catalogue.capabilities import described
 from citytwin_edge.catalogue.shelf import Shelf
 from tests.edge.catalogue.installed_gauge import gauge
 from tests.edge.catalogue.profiles import put, shelf
@@ -40,11 +37,3 @@ def test_a_vendors_is_described_alike(tmp_path, monkeypatch):
         "host": "name or address of the gauge.", "port": "its TCP port.",
     }  # fmt: skip
     assert "bad: not a number" in {reason.words for reason in one.reasons}
-
-
-def test_an_unknown_name_is_told_the_nearest():
-    assert nearest("mbus") == "mbus"
-    with pytest.raises(ConfigError, match='no adapter "Mobdus"; did you mean "modbus"'):
-        nearest("Mobdus")
-    with pytest.raises(ConfigError, match="installed are ble, dlms"):
-        nearest("xyzzy")

@@ -6,7 +6,14 @@ import sys
 
 import pytest
 
-from citytwin_edge.catalogue.meanings import attributes, caption, constants, plain, section
+from citytwin_edge.catalogue.meanings import (
+    attributes,
+    caption,
+    constants,
+    paragraphs,
+    plain,
+    section,
+)
 
 DOC = """First line.
 
@@ -79,7 +86,7 @@ def without_docstrings(*words, folder, code="from citytwin_edge.cli import main"
 @pytest.mark.parametrize(
     "command",
     ["adapters list", "adapters show modbus", "adapters show --json modbus",
-     "adapters show --markdown modbus", "profiles schema"],
+     "adapters show --markdown modbus", "profiles schema", "kernels list"],
 )  # fmt: skip
 def test_what_was_left_out_is_said_in_one_sentence(tmp_path, command):
     done = without_docstrings(*command.split(), folder=tmp_path)
@@ -124,3 +131,11 @@ def test_an_agent_reads_no_docstrings(tmp_path):
     loaded = {name.rpartition(".")[2] for name in done.stdout.split()}
     assert {"profile", "shelf"} <= loaded
     assert not loaded & {"meanings", "fields", "abilities", "capabilities", "schema", "documents"}
+
+
+def test_paragraphs_keep_formulas_and_lists():
+    doc = "One of\n``two`` lines.\n\n    Q = m (h1 - h2)\n    of this\n\n- a\n  b\n- c\n"
+    assert paragraphs(doc) == [
+        "One of `two` lines.", "    Q = m (h1 - h2)\n    of this", "- a b\n- c",
+    ]  # fmt: skip
+    assert paragraphs("") == []

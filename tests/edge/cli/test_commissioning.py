@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
@@ -13,7 +14,7 @@ from citytwin_edge.commissioning import scanning
 from citytwin_edge.config import load
 from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.commissioning.sdm120 import meter
-from tests.edge.modbus_devices import peer_of_one
+from tests.edge.modbus_devices import Peer, peer_of_one
 
 
 @pytest.fixture
@@ -24,6 +25,11 @@ def here(tmp_path, monkeypatch):
 
 def place(port, *more):
     return ["--set", "host=127.0.0.1", "--set", f"port={port}", "--set", "unit=3", *more]
+
+
+async def nobody(*_):
+    """Answer nothing."""
+    return []
 
 
 async def test_a_meter_is_added_without_a_question(here, capsys):
@@ -56,6 +62,43 @@ async def test_a_silent_meter_is_added_only_if_that_is_wished(here, capsys):
     assert load(here / "edge.toml").devices[0].name == "sdm120"
 
 
+async def test_a_silent_meter_is_one_sentence_and_what_to_do(here, capsys):
+    async with Peer(nobody).on_tcp() as port:
+        more = place(port, "--set", "reply_timeout_s=0.1")
+        assert await ran("add", "eastron/sdm120", "--yes", *more) == IMPLAUSIBLE
+    said = capsys.readouterr()
+    assert said.out == "", "no table of points that were not asked"
+    assert "sdm120 says nothing: " in said.err
+    assert "citytwin-edge scan modbus --host 127.0.0.1 looks for" in said.err
+
+
+async def test_who_may_not_change_the_file_is_told_before_anything_is_asked(
+    here, capsys, monkeypatch
+):
+    monkeypatch.setattr(os, "access", lambda path, how: False)  # root may write everywhere
+    assert await ran("add", "eastron/sdm120", *place(1)) == 1
+    assert capsys.readouterr().err == (
+        "citytwin-edge: edge.toml cannot be changed by this user: type sudo before the command\n"
+    )
+
+
+async def test_a_place_that_is_taken_is_told_before_the_device_is_read(here, capsys):
+    async with meter() as port:
+        assert await ran("add", "eastron/sdm120", "--yes", *place(port)) == 0
+        capsys.readouterr()
+    assert await ran("add", "eastron/sdm120", "--yes", *place(port)) == 1
+    said = capsys.readouterr()
+    assert 'is device "sdm120" on line' in said.err
+    assert said.out == ""
+
+
+async def test_a_number_on_a_label_is_a_text_where_a_text_is_wanted(here, capsys):
+    where = ["--set", f"serial={here}/ttyUSB0", "--set", "id=32323232"]
+    more = ["--name", "heat", "--yes", "--anyway"]
+    assert await ran("add", "kamstrup/multical-603-mbus", *where, *more) == 0
+    assert load(here / "edge.toml").devices[0].settings.id == "32323232"
+
+
 async def test_words_that_fit_several_profiles_name_them(here, capsys):
     assert await ran("add", "eastron", "--yes") == 1
     said = capsys.readouterr().err
@@ -67,7 +110,8 @@ async def test_a_dialogue_asks_for_what_is_missing_and_offers_the_better_order(h
     """In a real terminal, as a technician answers it."""
     async with meter(swapped=True) as port:
         answers = [
-            ("unit: ", "3"),
+            ("unit [1]: ", "three"),
+            ("expected int, got str\nunit [1]: ", "3"),
             ("name on this gateway [sdm120]: ", "hall"),
             ("use order = CDAB: yes or no [no]: ", "yes"),
         ]
@@ -75,6 +119,7 @@ async def test_a_dialogue_asks_for_what_is_missing_and_offers_the_better_order(h
             dialogue, here, answers,
             ["add", "eastron/sdm120", "--set", "host=127.0.0.1", "--set", f"port={port}"],
         )  # fmt: skip
+    assert "unit: unit id; 1 to 247" in said, "what is asked for is said"
     assert "hall is added" in said
     (device,) = load(here / "edge.toml").devices
     assert (device.name, device.settings.order) == ("hall", "CDAB")
@@ -86,6 +131,7 @@ async def test_a_scan_shows_what_answers(here, capsys):
         assert await ran("scan", "modbus", *where) == 0
         said = capsys.readouterr()
     assert "looking: modbus" in said.err
+    assert "met: unit = 3  answers" in said.err, "before it is known what it is"
     header, row = said.out.splitlines()
     assert header.split() == ["adapter", "where", "address", "says", "dBm", "profile"]
     assert "unit = 3  answers" in row
@@ -100,6 +146,23 @@ async def test_a_scan_that_takes_too_long_shows_what_it_has_met(here, capsys, mo
     said = capsys.readouterr()
     assert '"address": "unit = 3"' in said.out
     assert said.err.count("citytwin-edge: the scan ended after 2 s; there may be more") == 2
+
+
+async def test_a_scan_that_meets_nothing_says_what_to_do(here, capsys):
+    async with Peer(nobody).on_tcp() as port:
+        where = ["--host", "127.0.0.1", "--set", f"port={port}", "--units", "8-9"]
+        assert await ran("scan", "modbus", *where) == NOTHING
+    said = capsys.readouterr().err
+    assert "scan_units = 8-9" in said
+    assert "nothing was met; check power, wiring" in said
+    assert "--units 1-247" in said
+
+
+def test_a_scan_of_a_line_tries_an_even_parity_too(here, capsys):
+    assert main(["scan", "modbus", "--serial", str(here / "ttyUSB0")]) == 1
+    said = capsys.readouterr().err
+    assert said.count("parity = even") == said.count("parity = none") == 2
+    assert said.count("is not reachable") == 1, "a reason is told once"
 
 
 def test_mistakes_of_a_scan_are_told(here, capsys):

@@ -47,7 +47,9 @@ def test_logs_without_an_agent_are_systemds(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     arguments = ["logs", "-n", "7", "--device", "d", "--config", written(tmp_path)]
     assert main(arguments) == 0
-    assert capfd.readouterr().out == ("--unit citytwin-edge --output cat --lines 7 --grep d\n")
+    assert capfd.readouterr().out == (
+        "--unit citytwin-edge --output cat --no-pager --lines 7 --grep d\n"
+    )
     monkeypatch.setattr(looking.shutil, "which", lambda _name: None)
     assert main(arguments) == 3
 

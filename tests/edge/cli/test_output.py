@@ -17,6 +17,19 @@ def test_probe_cuts_long_bytes_in_its_table_only(capsys):
     assert long in capsys.readouterr().out
 
 
+def test_a_table_fits_its_terminal_and_loses_no_word():
+    why = "not asked: /dev/ttyUSB7 is not reachable: No such file or directory"
+    row = {"point": "current-l1", "raw": "7b 22 " * 15, "quality": "bad: silent", "note": why}
+    lines = output.table([row, {**row, "note": "short"}], chars_max=80)
+    assert max(map(len, lines)) <= 80
+    assert lines[1].count("…") == 1, "bytes are cut"
+    column = lines[0].index("note")
+    assert " ".join(line[column:] for line in lines[1:-1]) == why
+    assert lines[2].startswith(" " * column)
+    assert lines[-1].endswith("  short")
+    assert len(output.table([row])) == 2, "where nobody says how wide it is, a row is a line"
+
+
 def on_terminal(monkeypatch, rows):
     """Return what a terminal is sent."""
     master, slave = pty.openpty()

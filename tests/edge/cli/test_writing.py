@@ -10,7 +10,7 @@ from citytwin_edge.cli import main
 from citytwin_edge.cli.writing import NOT_DONE
 from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.console import console_scenes as scenes
-from tests.edge.modbus_devices import device, tcp_server
+from tests.edge.modbus_devices import Peer, device, mbap, registers, tcp_server
 
 
 async def test_without_a_terminal_nobody_is_asked(tmp_path, capsys):
@@ -65,6 +65,19 @@ async def test_a_silent_device_is_an_error_for_scripts(tmp_path, capsys):
     config = ["--config", str(gateway.folder / "edge.toml")]
     assert await ran("write", "d/flow", "30", "--yes", *config) == NOT_DONE
     assert "the device did not confirm" in capsys.readouterr().out
+
+
+async def test_a_device_that_stays_as_it_was_is_told_in_words(tmp_path, capsys):
+    async def stays(transaction, unit, pdu):
+        return [mbap(transaction, unit, registers(pdu, 100) if pdu[0] == 3 else pdu[:5])]
+
+    async with Peer(stays).on_tcp() as port:
+        gateway = scenes.configured(tmp_path, scenes.tcp("d", port))
+        config = ["--config", str(gateway.folder / "edge.toml")]
+        assert await ran("write", "d/flow", "30", "--yes", *config) == NOT_DONE
+    said = capsys.readouterr()
+    assert "no" in said.out.splitlines()[1].split()
+    assert "10 was read back" in said.err
 
 
 def test_a_value_that_is_none_is_refused(tmp_path, capsys):

@@ -73,6 +73,7 @@ def test_a_name_that_is_taken_gets_a_number(tmp_path):
 @pytest.mark.parametrize(
     ("profile", "given", "asked"),
     [
+        ("sonoff/pow-r2", {}, ["host", "topic_name"]),
         ("eastron/sdm120", {}, ["serial", "unit"]),
         ("eastron/sdm120", {"host": "h"}, ["host", "unit"]),
         ("moxa/iologik-e1210", {}, ["host", "unit"]),
@@ -80,4 +81,4 @@ def test_a_name_that_is_taken_gets_a_number(tmp_path):
 )
 def test_a_technician_is_asked_where_the_device_is(profile, given, asked):
     found = SHELF.profile(profile)
-    assert connection_fields(found, plugins.adapter("modbus"), given) == asked
+    assert connection_fields(found, plugins.adapter(found.adapter), given) == asked

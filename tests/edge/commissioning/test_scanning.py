@@ -20,7 +20,16 @@ from citytwin_edge.commissioning.scanning import (
 )
 from tests.edge.catalogue.profiles import METER, put
 from tests.edge.mbus_meters import Meter, bus
-from tests.edge.modbus_devices import Peer, device, mbap, new_site, peer_of_one, tcp_server
+from tests.edge.modbus_devices import (
+    Peer,
+    device,
+    mbap,
+    new_site,
+    peer_of_one,
+    pty_line,
+    serial_server,
+    tcp_server,
+)
 
 SHELF = Shelf([OURS])
 MODBUS = [
@@ -47,6 +56,19 @@ async def test_what_answers_is_found_and_recognised(tmp_path):
     (row,) = [row for row in rows if row["profile"]]
     assert (row["address"], row["profile"]) == ("unit = 2", "acme/m1")
     assert row["where"] == f"host = 127.0.0.1, port = {port}"
+
+
+async def test_a_profile_of_another_parity_does_not_end_the_scan_of_a_line(tmp_path):
+    put(tmp_path)
+    path = tmp_path / "profiles" / "acme" / "m0.toml"
+    path.write_text(METER.replace("[device]\n", '[device]\nparity = "even"\nbaud = 2400\n', 1))
+    shelf, met = Shelf([tmp_path / "profiles"]), []
+    with pty_line() as line:
+        async with serial_server(line.ends[1], acme(7001)):
+            fields = {"serial": line.ends[0], "scan_units": (2, 2), "reply_timeout_s": 0.2}
+            rows = [row async for row in scan("modbus", fields, shelf, new_site(), met.append)]
+    assert [row["profile"] for row in rows] == ["acme/m0, acme/m1"]
+    assert [one.address for one in met] == ["unit = 2"]
 
 
 async def test_another_device_of_the_same_maker_is_not_taken_for_it(tmp_path):

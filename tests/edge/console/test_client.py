@@ -56,7 +56,7 @@ async def test_what_goes_wrong_is_a_sentence(tmp_path):
 
 
 async def test_no_agent_is_told_apart_from_one_that_does_not_answer(tmp_path):
-    with pytest.raises(NoAgent, match=r"no agent runs with .*; start it: citytwin-edge run"):
+    with pytest.raises(NoAgent, match=r"no agent runs with .*; start it: sudo systemctl start"):
         await client.ask(tmp_path, "status")
     sockets.listening(tmp_path).close()  # left over
     with pytest.raises(NoAgent):
@@ -74,9 +74,9 @@ async def test_looking_for_the_lock_never_takes_it(tmp_path):
     (tmp_path / "agent.lock").touch()
     with (tmp_path / "agent.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert client._is_locked(tmp_path)
-    assert not client._is_locked(tmp_path)
-    assert not client._is_locked(tmp_path / "none")
+        assert client.is_running(tmp_path)
+    assert not client.is_running(tmp_path)
+    assert not client.is_running(tmp_path / "none")
 
 
 async def test_a_folder_of_another_user_wants_sudo(tmp_path, monkeypatch):

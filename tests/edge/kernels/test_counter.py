@@ -145,3 +145,102 @@ def test_split_invariance_and_snapshots(seed: int) -> None:
     assert len(made)
     assert ((made.value >= 0) & (made.value <= 50.0)).all()
     assert len(of(made, 3))
+
+
+def pulses(window_s: float = 0.0, modulus: float = 0.0, flow_max: float = 100.0) -> CounterFlow:
+    """Return the flow of a meter with 10 L a pulse, in m³/h."""
+    setting = CounterSettings(
+        flow_unit="m3/h", factor=3600.0, flow_max=flow_max, modulus=modulus, pulse=0.01,
+        window_s=window_s,
+    )  # fmt: skip
+    return CounterFlow([Point(id="g/d/total", unit="m3")], [setting])
+
+
+def test_a_slow_pulse_meter_gives_a_steady_flow() -> None:
+    """A pulse of 10 L every 100 s, read every 10 s, are 0.36 m³/h all the time."""
+    readings = [(second, 5 + second // 100 * 0.01) for second in range(0, 1001, 10)]
+    made = flows(pulses(), *readings)
+    assert len(made) == 100
+    assert all(flow == pytest.approx(0.36) for second, flow, _ in made if second >= 100)
+    # Of the readings as they are it would be a spike of 3.6 and zeros.
+    plain = flows(counter(factor=3600.0), *readings)
+    assert {round(flow, 6) for *_, flow, _ in plain} == {0.0, 3.6}
+
+
+def test_without_a_pulse_the_flow_sinks() -> None:
+    made = flows(pulses(), (0, 1.0), (10, 1.01), (20, 1.02), (30, 1.02), (40, 1.02), (120, 1.02),
+                 (3620, 1.02))  # fmt: skip
+    assert [flow for _, flow, _ in made] == pytest.approx([3.6, 3.6, 3.6, 1.8, 0.36, 0.01])
+    assert [quality for *_, quality in made] == [0] * 6
+
+
+def test_before_the_first_pulse_there_is_an_upper_bound() -> None:
+    made = flows(pulses(), (0, 1.0), (10, 1.0), (100, 1.0), (200, 1.01), (210, 1.01))
+    assert [flow for _, flow, _ in made] == pytest.approx([3.6, 0.36, 0.18, 0.18])
+    assert [quality for *_, quality in made] == [UNCERTAIN, UNCERTAIN, 0, 0]
+
+
+def test_a_burst_is_taken_over_the_window() -> None:
+    """Ten pulses at once every minute, as some radios send them: 6 m³/h, not 36 and 0."""
+    readings = [(second, (second + 2) // 60 * 0.1) for second in range(0, 601, 5)]
+    made = flows(pulses(window_s=60.0), *readings)
+    # The first change comes 60 s after the first reading.
+    steady = [flow for second, flow, _ in made if second >= 60]
+    assert steady == pytest.approx([6.0] * len(steady))
+    # It stops: what may be held back for a minute is waited for.
+    made = flows(
+        pulses(window_s=60.0), (0, 0.0), (60, 0.1), (120, 0.1), (126, 0.1), (180, 0.1)
+    )  # fmt: skip
+    assert [flow for _, flow, _ in made] == pytest.approx([6.0, 6.0, 6.0, 0.6])
+
+
+def test_a_burst_is_no_exchange() -> None:
+    made = flows(pulses(window_s=60.0, flow_max=7.0), (0, 0.0), (60, 0.1), (61, 0.2), (121, 0.2))
+    assert [flow for _, flow, _ in made] == pytest.approx([6.0, 6.0, 0.1 / 61 * 3600])
+    assert [quality for *_, quality in made] == [0, 0, 0]
+
+
+def test_a_reset_of_a_pulse_counter_begins_anew() -> None:
+    made = flows(pulses(), (0, 5.0), (10, 5.01), (20, 0.0), (30, 0.01), (40, 0.02))
+    assert [(second, quality) for second, _, quality in made] == [
+        (10, 0), (30, UNCERTAIN), (40, 0)
+    ]  # fmt: skip
+
+
+def test_a_pulse_counter_that_stands_and_is_read_has_not_gone_round() -> None:
+    # 1 m³ at 100 m³/h are 36 s; it is read every 10 s, and a silence of 40 s is doubtful.
+    made = flows(
+        pulses(modulus=1.0), (0, 0.98), (10, 0.99), *((at, 0.99) for at in range(20, 120, 10)),
+        (120, 0.0), (160, 0.01),
+    )  # fmt: skip
+    assert [quality for *_, quality in made] == [0] * 12 + [UNCERTAIN]
+    assert made[-2][1] == pytest.approx(0.01 / 110 * 3600)
+
+
+@pytest.mark.parametrize("window_s", [0.0, 20.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pulse_counter_keeps_every_promise(seed: int, window_s: float) -> None:
+    samples = rough(seed, 2000)
+    counts = np.where(np.isnan(samples.value), np.nan, np.abs(samples.value) // 10 * 10)
+    setting = CounterSettings(
+        flow_unit="m3/h", factor=2.0, flow_max=50.0, modulus=1000.0, pulse=10.0, window_s=window_s
+    )
+    made = check_kernel(
+        lambda: CounterFlow(points(3), [setting] * 3),
+        Batch(samples.point, samples.time_ns, counts, samples.quality),
+    )
+    assert len(made)
+    assert (made.value >= 0).all()
+    assert (made.value <= 50).all()
+
+
+@pytest.mark.parametrize(
+    ("pulse", "window_s", "words"),
+    [(-1.0, 0.0, "pulse must"), (float("nan"), 0.0, "pulse must"), (0.0, 5.0, "needs pulse"),
+     (1.0, -1.0, "window_s must"), (1.0, 1e9, "window_s must")],
+)  # fmt: skip
+def test_pulses_that_make_no_sense_are_refused(pulse: float, window_s: float, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        CounterSettings(
+            flow_unit="m3/h", factor=1, flow_max=1, pulse=pulse, window_s=window_s
+        )  # fmt: skip

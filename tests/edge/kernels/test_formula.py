@@ -5,7 +5,7 @@ import pytest
 
 from citytwin import Batch, Label, Point, Quality
 from citytwin.batch import SECOND_NS
-from citytwin.errors import ConfigError
+from citytwin.errors import InputError
 from citytwin.kernel import KernelType
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.formula import Ages, Builtin, Formula, Gives, Reads
@@ -83,12 +83,19 @@ def test_before_the_first_sample_it_is_stale():
 @pytest.mark.parametrize(
     ("inputs", "words"),
     [
-        (INPUTS[:1], r"it reads 2, not 1: voltage \(V\), current \(A\)"),
-        (INPUTS[::-1], "input 1 is the voltage, in V or a unit that can become it; g/m/i is in mA"),
+        (INPUTS[:1], r"it reads 2, not 1: voltage \(V\), current \(A\); the current is missing"),
+        ([*INPUTS, Point(id="g/m/x")], "not 3: .*; g/m/x is one too many"),
+        (
+            INPUTS[::-1],
+            r"input 1 is the voltage, in V or a unit that can become it; g/m/i is in mA "
+            r"\(g/m/u would fit: the order counts\)",
+        ),
+        (INPUTS[:1] * 2, "input 2 is the current, in A or a unit that can become it; .* is in kV$"),
+        ([INPUTS[0], Point(id="g/m/x")], "g/m/x is without a unit: write its unit where"),
     ],
 )
 def test_wrong_inputs_are_named(inputs, words):
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(InputError, match=words):
         build(inputs=inputs)
 
 

@@ -75,6 +75,9 @@ def outbox(status: Status) -> list[Finding]:
 def _waiting(found: Status, now_ns: int) -> Finding:
     if found["trouble"]:
         return Finding("outbox", Result.FAILED, found["trouble"], say.SEE_DISK.said())
+    if found.get("held_bytes"):
+        words = say.OUTBOX_HELD.said(size=size(found["held_bytes"]))
+        return Finding("outbox", Result.FAILED, words, say.SEE_DISK.said())
     if not found["entries"]:
         return Finding("outbox", Result.OK, say.OUTBOX_EMPTY.said())
     words = say.OUTBOX.said(

@@ -55,6 +55,7 @@ def test_a_gateway_that_is_well():
 @pytest.mark.parametrize(
     ("changes", "check", "result", "words"),
     [
+        ({"outbox__held_bytes": 2048}, "outbox", "failed", "2.0 KiB wait in memory"),
         ({"hub__connected": False}, "delivery", "failed", "not connected: is being called"),
         ({"hub__connected": False, "hub__trouble": "no"}, "delivery", "failed", "connected: no"),
         ({"hub__acknowledged_ns": 0}, "delivery", "ok", "nothing had to be acknowledged yet"),

@@ -102,21 +102,26 @@ def watched(roads, kind, units, **fields):
 def test_figures_beside_the_published_two():
     """On roads that nothing was chosen on; the figures are in docs/guides/kernels.md.
 
-    The thresholds of the two are those that did best on the roads of seed 1.
+    The thresholds of the two are those that did best on the roads of seed 1. With seeds 2, 4, 5 and
+    6 this is where the figures are from.
     """
     roads = drive(2)
     ours = watched(roads, INCIDENT_CONTRAST, ["%"] * 2)
     california = watched(
         roads, CALIFORNIA_8, ["%"] * 2,
-        t1_occdf=4, t2_docctd=-0.4, t3_occrdf=0.5, t4_docctd=-0.5, t5_docc=30,
+        t1_occdf=4, t2_docctd=-0.4, t3_occrdf=0.7, t4_docctd=-0.5, t5_docc=30,
     )  # fmt: skip
     mcmaster = watched(
         roads, MCMASTER, FLOWS, occupancy_critical=16, lud_slope=160, flow_discharge=3000, persist=2
     )
-    assert ours.found >= max(california.found, mcmaster.found)
-    assert ours.found >= 0.75
-    assert ours.false_per_day <= min(california.false_per_day, 0.1)
-    assert ours.minutes <= min(california.minutes, mcmaster.minutes) + 1
+    assert ours.found == california.found == mcmaster.found == 1.0
+    assert ours.minutes < min(california.minutes, mcmaster.minutes)
+    assert max(ours.false_per_day, california.false_per_day, mcmaster.false_per_day) == 0
+    hasty = watched(
+        roads, CALIFORNIA_8, ["%"] * 2,
+        t1_occdf=4, t2_docctd=-0.4, t3_occrdf=0.5, t4_docctd=-0.5, t5_docc=30,
+    )  # fmt: skip
+    assert hasty.false_per_day > 0.3
 
 
 # ---- the road itself

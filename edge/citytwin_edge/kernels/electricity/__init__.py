@@ -1,0 +1,1 @@
+"""Electricity: unbalance, power factor and energy of intervals."""

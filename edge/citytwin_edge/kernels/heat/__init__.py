@@ -1,0 +1,1 @@
+"""Heat: power and energy in water networks."""
