@@ -53,7 +53,7 @@ class Admission:
         if not len(batch):
             return batch
         now_ns = self._trust.now_ns()
-        batch = self._trust.marked(_mended(batch))
+        batch = self._trust.marked(mended(batch))
         if now_ns < TIME_NS_MIN:
             self._hold(batch, now_ns)
             return Batch.empty()
@@ -85,7 +85,7 @@ class Admission:
             self.dropped += len(oldest)
 
 
-def _mended(batch: Batch) -> Batch:
+def mended(batch: Batch) -> Batch:
     """Return the batch with values and qualities that a receiver takes."""
     if KNOWN[batch.quality].all() and np.isfinite(batch.value).all():
         return batch

@@ -15,6 +15,7 @@ from citytwin.batch import SECOND_NS, Int32
 from citytwin.point import Kind, Label, Place, Point
 from citytwin_edge.commander import Interlock
 from citytwin_edge.failsafe import Secure
+from citytwin_edge.foreign import built
 from citytwin_edge.kernels.settings import AddedKernel, PointRules
 from citytwin_edge.poller import DeviceSpec
 
@@ -123,10 +124,12 @@ class Device(msgspec.Struct, frozen=True):
         """Return the adapter; touches no network.
 
         Raises:
-            ConfigError: settings and points do not fit together.
+            ConfigError: settings and points do not fit together, or the adapter has a mistake.
         """
         bindings = [Binding(one.point, one.address) for one in self.points]
-        return self.kind.build(self.settings, bindings, site)
+        return built(
+            f'adapter "{self.adapter}"', lambda: self.kind.build(self.settings, bindings, site)
+        )
 
     @property
     def is_slow(self) -> bool:

@@ -155,7 +155,7 @@ def _built(document: Document, one: AddedKernel, at: At, known: dict[str, Point]
     except InputError as error:
         place = (*at, "inputs", error.number)
         raise document.error(str(error), place) from None
-    except (CityTwinError, ValueError) as error:
+    except CityTwinError as error:
         raise document.error(str(error), at) from None
     ids = tuple(point.id for point in one.inputs)
     if not isinstance(kernel, Kernel) or tuple(kernel.inputs) != ids:
@@ -167,7 +167,13 @@ def _built(document: Document, one: AddedKernel, at: At, known: dict[str, Point]
     seen = set(known)
     for point in kernel.outputs:
         origin = point.id.rpartition(".")[0]
-        if point.source != Source.DERIVED or origin not in ids or point.writable is not None:
+        if point.source != Source.DERIVED or point.writable is not None:
+            raise document.error(
+                f'kernel "{one.kernel}" gives "{point.id}" without source=Source.DERIVED, or as '
+                "something to command; tell its maker",
+                (*at, "kernel"),
+            )
+        if origin not in ids:
             raise document.error(
                 f'kernel "{one.kernel}" gives "{point.id}", which is not derived from one of its '
                 "inputs (its id, a dot, a name); tell its maker",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from citytwin.batch import Batch, Int32
+from citytwin.batch import FUTURE_NS_MAX, TIME_NS_MIN, Batch, Int32
 from citytwin.errors import BatchError, MalformedError
 from citytwin.kernel import (
     SNAPSHOT_BYTES_MAX,
@@ -20,6 +20,8 @@ from citytwin.kernel import (
 )
 from citytwin.point import Kind, Point
 from citytwin.quality import Quality
+from citytwin_edge.admission import mended
+from citytwin_edge.foreign import blamed
 from citytwin_edge.kernels.state import carried
 
 SAMPLES_MAX: Final = 200_000
@@ -121,7 +123,7 @@ class Pipeline:
         if stage.name in self._failing:
             return Batch.empty()
         self._failing.add(stage.name)
-        _log.error("kernel.failed", kernel=stage.name, reason=f"{type(error).__name__}: {error}")
+        _log.error("kernel.failed", kernel=stage.name, reason=blamed(error))
         outputs = stage.numbers[len(stage.kernel.inputs) :]
         return Batch.of(outputs, int(chosen.time_ns.max()), np.nan, Quality.BAD_STALE)
 
@@ -194,12 +196,23 @@ def _taken_over(old: _Stage, new: _Stage, rows: npt.NDArray[np.intp]) -> bool:
 
 
 def _stepped(stage: _Stage, chosen: Batch) -> Batch:
-    """Return what a kernel makes of its inputs, in the gateway's numbers."""
-    made = stage.kernel.step(chosen)
+    """Return what a kernel makes of its inputs, in the gateway's numbers.
+
+    A hub refuses a whole block, everybody's samples in it, for one that is impossible; so none
+    leaves here. A value that is no number becomes one without a value.
+    """
+    made: object = stage.kernel.step(chosen)  # whatever a vendor's code returns
+    if not isinstance(made, Batch):
+        raise BatchError(f"step() gave {type(made).__name__} instead of a Batch")
+    if not len(made):
+        return made
     first = 0 if stage.kernel.replaces else len(stage.kernel.inputs)
-    if len(made) and made.point.min() < first:
+    if made.point.min() < first or made.point.max() >= len(stage.numbers):
         raise BatchError("it gave a sample of a point that is none of its outputs")
-    return made.renumbered(stage.numbers)
+    last_ns = int(chosen.time_ns.max()) + FUTURE_NS_MAX // 2
+    if made.time_ns.min() < TIME_NS_MIN or made.time_ns.max() > last_ns:
+        raise BatchError("it gave a time stamp before 2020, or half a day after its newest sample")
+    return mended(made).renumbered(stage.numbers)
 
 
 def _snapshot(stage: _Stage) -> bytes | None:
@@ -207,7 +220,7 @@ def _snapshot(stage: _Stage) -> bytes | None:
     try:
         state = stage.kernel.snapshot()
     except Exception as error:
-        _log.error("kernel.not_kept", kernel=stage.name, reason=f"{type(error).__name__}: {error}")
+        _log.error("kernel.not_kept", kernel=stage.name, reason=blamed(error))
         return None
     size_max = max(SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT * len(stage.numbers))
     if len(state) > size_max:

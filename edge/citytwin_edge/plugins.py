@@ -12,14 +12,10 @@ from typing import Any, Final
 from citytwin.adapter import AdapterType
 from citytwin.errors import ConfigError
 from citytwin.kernel import KernelType
+from citytwin_edge.foreign import FOREIGN_ERRORS, blamed
 
 ADAPTERS: Final = "citytwin.adapters"
 KERNELS: Final = "citytwin.kernels"
-_IMPORT_ERRORS: Final = (
-    ImportError, AttributeError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
-    ValueError,
-)  # fmt: skip
-"""What other people's modules raise when they do not load."""
 
 
 def adapter(name: str) -> AdapterType:
@@ -53,9 +49,9 @@ def _loaded(group: str, what: str, name: str, parts: tuple[str, ...]) -> Any:
     module, _, attribute = place.partition(":")
     try:
         loaded = getattr(importlib.import_module(module), attribute)
-    except _IMPORT_ERRORS as error:
+    except FOREIGN_ERRORS as error:
         raise ConfigError(
-            f'{what} "{name}" ({place}) cannot be imported: {type(error).__name__}: {error}'
+            f'{what} "{name}" ({place}) cannot be imported: {blamed(error)}'
         ) from None
     for part in parts:
         if not hasattr(loaded, part):

@@ -1,5 +1,7 @@
 """The pipeline: translations, order, alarms apart, bounds, states that fit and that do not."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -84,8 +86,18 @@ def ticked(pipe, value, second):
     return telemetry.select(telemetry.point == 2), telemetry.select(telemetry.point == 0)
 
 
-@pytest.mark.parametrize("broken", ["raises", "index"])
-def test_a_vendors_kernel_that_fails_costs_no_sample(vendor, capsys, broken):
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ("raises", r"ZeroDivisionError: five \(acme_kernels.py, line \d+\)"),
+        ("index", "a point that is none of its outputs"),
+        ("beyond", "a point that is none of its outputs"),
+        ("list", r"step\(\) gave list instead of a Batch"),
+        ("early", "a time stamp before 2020"),
+        ("late", "half a day after its newest sample"),
+    ],
+)
+def test_a_vendors_kernel_that_fails_costs_no_sample(vendor, capsys, broken, reason):
     pipe, point = with_vendor(broken)
     assert point.id == "g/d/level.total"
     derived, level = ticked(pipe, 6.0, 0)
@@ -94,10 +106,29 @@ def test_a_vendors_kernel_that_fails_costs_no_sample(vendor, capsys, broken):
     assert np.isnan(derived.value).all()
     derived, level = ticked(pipe, 7.0, 1)
     assert (len(derived), level.value.tolist()) == (0, [7.0]), "it is said once"
-    assert capsys.readouterr().out.count("kernel.failed") == 1
+    said = capsys.readouterr().out
+    assert said.count("kernel.failed") == 1
+    assert re.search(reason, said)
     if broken == "raises":
         derived, _ = ticked(pipe, 2.0, 2)
         assert derived == Batch.of([2], NOW + 2 * 10**9, [2.0]), "and goes on when it can"
+
+
+@pytest.mark.parametrize(
+    ("broken", "quality"),
+    [
+        ("infinite", Quality.BAD_NOT_A_NUMBER),
+        ("void", Quality.BAD_NOT_A_NUMBER),
+        ("quality", Quality.BAD_MALFORMED),
+    ],
+)
+def test_what_a_vendors_kernel_gives_is_never_refused_by_a_hub(vendor, broken, quality):
+    """For one impossible sample a hub refuses the block, with everybody's samples in it."""
+    pipe, _ = with_vendor(broken)
+    derived, level = ticked(pipe, 2.0, 0)
+    assert derived.quality.tolist() == [quality]
+    assert level.value.tolist() == [2.0]
+    derived.check(points=3, now_ns=NOW + 10**9)
 
 
 @pytest.mark.parametrize("broken", ["snapshot", "large"])

@@ -77,9 +77,12 @@ def test_one_that_is_not_there():
     ("name", "words"),
     [
         ("acme", r'"acme" \(acme:GOOD\) has no device_settings; it is none'),
-        ("acme-old", "cannot be imported: ModuleNotFoundError: No module named 'no_such_driver'"),
-        ("acme-none", "cannot be imported: AttributeError"),
-        ("acme-bad", "cannot be imported: RuntimeError: no licence"),
+        (
+            "acme-old",
+            r"ModuleNotFoundError: No module named 'no_such_driver' \(acme_old.py, line 1\)",
+        ),
+        ("acme-none", "cannot be imported: AttributeError: .*'MISSING'$"),
+        ("acme-bad", r"cannot be imported: RuntimeError: no licence \(acme_bad.py, line 1\)$"),
     ],
 )
 def test_those_that_do_not_load(installed, name, words):

@@ -1,6 +1,9 @@
 """Scaffold: names, whole projects or none, and nothing overwritten."""
 
 import re
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -10,17 +13,17 @@ from tests.edge.vendor_kernels import vendor
 
 __all__ = ["vendor"]
 
-NAMES = {"adapter": "acme-gauge", "kernel": "heat-power", "profile": "acme/m1"}
+NAMES = {"adapter": "acme-gauge", "kernel": "steam-power", "profile": "acme/m1"}
 
 
 def test_what_a_project_is_called():
     words = {kind: scaffold.project(kind, name).words for kind, name in NAMES.items()}
     assert [one["project"] for one in words.values()] == [
-        "citytwin-acme-gauge", "citytwin-heat-power", "citytwin-acme",
+        "citytwin-acme-gauge", "citytwin-steam-power", "citytwin-acme",
     ]  # fmt: skip
     assert [one["entry"] for one in words.values()] == [
         'acme-gauge = "citytwin_acme_gauge.adapter:ADAPTER"',
-        'heat-power = "citytwin_heat_power.kernel:KERNEL"',
+        'steam-power = "citytwin_steam_power.kernel:KERNEL"',
         'acme = "citytwin_acme"',
     ]
     groups = [one["group"] for one in words.values()]
@@ -87,3 +90,20 @@ def test_a_disk_that_refuses_leaves_nothing_half_written(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         scaffold.write(scaffold.project("adapter", "gauge"), tmp_path / "x")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [1, 40])
+@pytest.mark.parametrize("kind", scaffold.KINDS)
+def test_whatever_its_name_its_own_check_passes(kind, length, tmp_path):
+    """A longer name makes a longer line, a shorter one a list that would fit into one."""
+    name = (
+        "a" * length if kind != "profile" else ("a/m" if length == 1 else f"{'a' * 19}/{'m' * 20}")
+    )
+    scaffold.write(scaffold.project(kind, name), tmp_path / "project")
+    ruff = Path(sysconfig.get_path("scripts")) / "ruff"
+    for command in (["format", "--check"], ["check"]):
+        done = subprocess.run(
+            [ruff, *command, "--no-cache", "."], cwd=tmp_path / "project",
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout

@@ -16,7 +16,7 @@ from tests.vendor import Vendor
 
 pytestmark = pytest.mark.timeout(300)
 
-PROJECTS = {"profile": "acme/m1", "adapter": "acme-gauge", "kernel": "heat-power"}
+PROJECTS = {"profile": "acme/m1", "adapter": "acme-gauge", "kernel": "steam-power"}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def test_tests_that_must_fail_do(vendor: Vendor, projects: dict[str, Path], tmp_
     mistakes = {
         "profile": ("citytwin_acme/profiles/acme/m1.toml", 'order = "ABCD"', 'order = "CDAB"'),
         "adapter": ("citytwin_acme_gauge/wire.py", "or answer != framed(body)", ""),
-        "kernel": ("citytwin_heat_power/kernel.py", "        self._last = found[2]\n", ""),
+        "kernel": ("citytwin_steam_power/kernel.py", "        self._last = found[2]\n", ""),
     }
     for kind, (name, right, wrong) in mistakes.items():
         file = projects[kind] / name
@@ -133,7 +133,7 @@ def test_it_reaches_a_gateway_in_the_bundle(
     bundle = make_bundle(tmp_path)
     for project in projects.values():
         vendor.types(f"pip wheel --quiet --no-deps --wheel-dir {bundle}/wheels .", project)
-    ours = "wheels/citytwin_acme* wheels/citytwin_heat_power*"
+    ours = "wheels/citytwin_acme* wheels/citytwin_steam_power*"
     call("sh", "-c", f"sha256sum {ours} >> SHA256SUMS", cwd=bundle)
     commands = install(bundle, tmp_path / "prefix")
     agent = commands / "citytwin-edge"

@@ -27,7 +27,8 @@ class Total:
         self.inputs = tuple(point.id for point in inputs)
         suffix = ".total" if settings.broken != "flow" else ".flow"
         origin = self.inputs[0] if settings.broken != "name" else "g/other/x"
-        self.outputs = (Point(id=origin + suffix, unit=inputs[0].unit, source=Source.DERIVED),)
+        source = Source.MEASURED if settings.broken == "source" else Source.DERIVED
+        self.outputs = (Point(id=origin + suffix, unit=inputs[0].unit, source=source),)
         if settings.broken == "inputs":
             self.inputs = self.inputs[:0]
         self.settings, self.total = settings, 0.0
@@ -38,6 +39,15 @@ class Total:
             raise ZeroDivisionError("five")
         if broken == "index":
             return Batch.of([0], batch.time_ns[:1], [1.0])
+        if broken == "beyond":
+            return Batch.of([2], batch.time_ns[:1], [1.0])
+        if broken == "list":
+            return [1.0]
+        if broken in ("early", "late"):
+            return Batch.of([1], batch.time_ns[:1] * 2 if broken == "late" else 0, [1.0])
+        if broken in ("infinite", "void", "quality"):
+            value = {"infinite": np.inf, "void": np.nan, "quality": 1.0}[broken]
+            return Batch.of([1], batch.time_ns[:1], [value], 13 if broken == "quality" else 0)
         mine = batch.select(batch.point == 0)
         totals = self.total + np.cumsum(mine.value) * self.settings.factor
         if len(mine):
@@ -59,6 +69,8 @@ class Kind:
     def build(self, settings, inputs):
         if settings.broken == "build":
             raise ConfigError("it wants two inputs")
+        if settings.broken == "mistake":
+            return Total(settings)
         return Total(settings, inputs)
 
 

@@ -12,6 +12,7 @@ from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Block, HistoryStore
 from citytwin.kernel import SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT, Kernel
 from citytwin.model import Model
+from citytwin.point import Source
 from citytwin.quality import KNOWN, Severity, severity
 
 SECOND_NS = 1_000_000_000
@@ -24,7 +25,7 @@ def check_kernel(
     """Check a kernel on samples of its inputs; returns what it made of them.
 
     Causality, determinism, split invariance, snapshot and restore at random cuts, honest output
-    indexes, bounded snapshots, refusal of foreign snapshots.
+    indexes, bounded snapshots, refusal of foreign snapshots, outputs as a gateway takes them.
 
     Args:
         build: makes a fresh kernel each time.
@@ -33,7 +34,9 @@ def check_kernel(
     """
     kernel = build()
     assert isinstance(kernel, Kernel), "a kernel has inputs, outputs, replaces, step, snapshot"
+    _check_points(kernel)
     whole = kernel.step(samples)
+    assert isinstance(whole, Batch), f"step() gives a Batch, not {type(whole).__name__}"
     _check_output(kernel, whole)
     assert build().step(samples) == whole, "the same samples give the same output"
     assert not len(build().step(Batch.empty())), "no samples, no output"
@@ -55,6 +58,20 @@ def check_kernel(
     return whole
 
 
+def _check_points(kernel: Kernel) -> None:
+    """Hold the outputs to what :meth:`citytwin.kernel.KernelType.build` says of them."""
+    for point in kernel.outputs:
+        origin, dot, name = point.id.rpartition(".")
+        is_derived = bool(dot and name) and origin in kernel.inputs
+        assert is_derived, (
+            f'the id of an output is an input\'s with a dot and a name behind it, not "{point.id}"'
+        )
+        assert point.source == Source.DERIVED, f"{point.id}: an output has source=Source.DERIVED"
+        assert point.writable is None, f"{point.id}: an output cannot be commanded"
+    ids = [point.id for point in kernel.outputs]
+    assert len(set(ids)) == len(ids), "each output has an id of its own"
+
+
 def _check_output(kernel: Kernel, output: Batch) -> None:
     if not len(output):
         return
@@ -64,6 +81,8 @@ def _check_output(kernel: Kernel, output: Batch) -> None:
     assert output.point.max() < last, "outputs are indexes into inputs + outputs"
     assert KNOWN[output.quality].all(), "qualities are codes of citytwin.quality"
     assert not np.isinf(output.value).any(), "an infinite value is not a result"
+    void = severity(output.quality[np.isnan(output.value)])
+    assert (void == Severity.BAD).all(), "what has no value (NaN) has a bad quality"
 
 
 def _check_pieces(build: Callable[[], Kernel], pieces: Sequence[Batch], whole: Batch) -> None:

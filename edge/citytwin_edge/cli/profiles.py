@@ -153,7 +153,9 @@ def check(options: Any) -> int:
     from citytwin_edge.catalogue.vendors import disorder
 
     shelf = _shelf(options)
-    places = [(name_of(path), path) for path in options.file]
+    # A shell's *.toml names the golden frames, too; they are checked with their profile.
+    files = [_profile_of(path) for path in options.file]
+    places = [(name_of(path), path) for path in dict.fromkeys(files)]
     places = places or [(name, shelf.path(name)) for name in shelf.names()]
     vendors: dict[str, str] = {}
     found: list[tuple[str, list[str]]] = []
@@ -178,6 +180,14 @@ def check(options: Any) -> int:
             for one in row["wrong"]:
                 print(f"  {one}")
     return WRONG if any(row["wrong"] for row in rows) else 0
+
+
+def _profile_of(path: Path) -> Path:
+    """Return the profile to which golden frames belong; another file as it is."""
+    from citytwin_edge.catalogue.profile import FRAMES
+
+    stem = path.name.removesuffix(FRAMES)
+    return path if stem == path.name else path.with_name(f"{stem}.toml")
 
 
 def schema(_options: Any) -> int:

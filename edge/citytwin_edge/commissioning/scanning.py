@@ -21,6 +21,7 @@ from citytwin_edge.catalogue.invariants import identities
 from citytwin_edge.catalogue.profile import Identify, Profile
 from citytwin_edge.catalogue.shelf import Shelf
 from citytwin_edge.device_tables import DeviceSection, Owner, names
+from citytwin_edge.foreign import built
 
 SCAN_S_MAX: Final = 600.0
 """A scan as a whole; whoever looks for more says which units, or which port."""
@@ -80,7 +81,8 @@ async def scan(
         CityTwinError: it took too long; what was met until then has been yielded.
     """
     kind = plugins.adapter(name)
-    adapter = kind.build(settings_of(name, kind, fields), [], site)
+    settings = settings_of(name, kind, fields)
+    adapter = built(f'adapter "{name}"', lambda: kind.build(settings, [], site))
     if not isinstance(adapter, Scans):
         raise ConfigError(f'adapter "{name}" cannot scan; name the device in edge.toml instead')
     found: list[Found] = []

@@ -11,6 +11,7 @@ from citytwin.errors import UnitError
 from citytwin.kernel import Kernel, KernelType
 from citytwin.point import Point
 from citytwin.units import unit
+from citytwin_edge.foreign import built
 
 DURATION_S_MAX: Final = 366 * 86_400.0
 """A year: a longer time is a mistake, and nanoseconds must fit into 64 bits."""
@@ -115,6 +116,6 @@ class AddedKernel(msgspec.Struct, frozen=True):
         """Return the kernel.
 
         Raises:
-            ConfigError: settings and inputs do not fit together.
+            ConfigError: settings and inputs do not fit together, or its code has a mistake.
         """
-        return self.kind.build(self.settings, self.inputs)
+        return built(f'kernel "{self.kernel}"', lambda: self.kind.build(self.settings, self.inputs))

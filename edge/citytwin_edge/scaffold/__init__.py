@@ -22,7 +22,7 @@ TEMPLATES: Final = Path(__file__).parent
 _FORMS: Final = {
     "profile": ("vendor/model, each", "acme/m1"),
     "adapter": ("one word", "acme-gauge"),
-    "kernel": ("one word", "heat-power"),
+    "kernel": ("one word", "steam-power"),
 }
 _PLAIN: Final = re.compile(r"([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 _MODEL: Final = re.compile(rf"{_PLAIN.pattern}/([a-z0-9]+(?:-[a-z0-9]+)*)")

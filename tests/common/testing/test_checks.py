@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from citytwin import Attribute, Batch, Point
+from citytwin import Attribute, Batch, Point, Quality, Source, Span
 from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Aggregates
 from citytwin.testing import check_history, check_kernel, check_model
@@ -17,7 +17,7 @@ class Sum:
     """Running sum of one point."""
 
     inputs = ("g/d/a",)
-    outputs = (Point(id="g/d/a.sum"),)
+    outputs = (Point(id="g/d/a.sum", source=Source.DERIVED),)
     replaces = False
 
     def __init__(self):
@@ -72,9 +72,42 @@ class Hoarder(Sum):
         return bytes(1 << 20) + super().snapshot()
 
 
+class Listing(Sum):
+    def step(self, batch):
+        return [super().step(batch)]
+
+
+class Void(Sum):
+    def step(self, batch):
+        whole = super().step(batch)
+        return Batch.of(whole.point, whole.time_ns, [np.nan] * len(batch), Quality.GOOD)
+
+
+class Measured(Sum):
+    outputs = (Point(id="g/d/a.sum"),)
+
+
+class Stranger(Sum):
+    outputs = (Point(id="g/d/sum", source=Source.DERIVED),)
+
+
+class Commanded(Sum):
+    outputs = (Point(id="g/d/a.sum", source=Source.DERIVED, writable=Span(0, 1)),)
+
+
+class Double(Sum):
+    outputs = Sum.outputs * 2  # type: ignore[assignment]
+
+
 @pytest.mark.parametrize(
     ("kernel", "words"),
     [
+        (Listing, "gives a Batch, not list"),
+        (Void, "has a bad quality"),
+        (Measured, "g/d/a.sum: an output has source=Source.DERIVED"),
+        (Stranger, 'with a dot and a name behind it, not "g/d/sum"'),
+        (Commanded, "cannot be commanded"),
+        (Double, "an id of its own"),
         (Hoarder, "a snapshot has at most 1048576 bytes"),
         (Forgetful, "restart"),
         (Credulous, "not a snapshot"),

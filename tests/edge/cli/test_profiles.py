@@ -1,9 +1,11 @@
 """profiles list, show, check, schema and thing, as a technician and a vendor use them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+import citytwin_edge
 from citytwin_edge.cli import main
 from citytwin_edge.cli.profiles import WRONG
 from citytwin_edge.config import load
@@ -91,3 +93,10 @@ def test_schema_and_thing_are_json(here, capsys):
     assert json.loads(capsys.readouterr().out)["title"] == "CityTwin device profile"
     assert main(["profiles", "thing", "acme/m1"]) == 0
     assert json.loads(capsys.readouterr().out)["title"] == "Acme M1"
+
+
+def test_check_takes_golden_frames_with_their_profile(here, capsys):
+    """As a shell gives them: FOLDER/*.toml."""
+    folder = Path(citytwin_edge.__file__).parent / "profiles/aquaread"
+    assert main(["profiles", "check", *map(str, sorted(folder.glob("*.toml")))]) == 0
+    assert capsys.readouterr().out == "ok aquaread/leveline-ctd\nok aquaread/leveline\n"
