@@ -4,7 +4,8 @@
 
 Source: 40 CFR Part 58, Appendix G, with the PM2.5 breakpoints in force since May 2024, and US EPA,
 Technical Assistance Document EPA-454/B-24-002 (May 2024), table 6: c is truncated, not rounded, to
-0.1 µg/m³ (PM2.5), 1 µg/m³ (PM10), 0.001 ppm (O₃), 0.1 ppm (CO), 1 ppb (SO₂, NO₂).
+0.1 µg/m³ (PM2.5), 1 µg/m³ (PM10), 0.001 ppm (O₃), 0.1 ppm (CO), 1 ppb (SO₂, NO₂). The rule itself
+could not be read for this kernel: its numbers are as programs have them that follow it.
 
 Above the table the index is the last one, ``uncertain: range``: 500, or 300 for 8 hours of ozone
 and 200 for one hour of SO₂, which say no more. Below it (one hour of ozone under 0.125 ppm, 24

@@ -14,7 +14,7 @@ Source: F. L. Hall, Y. Shi, G. Atala, On-line testing of the McMaster incident d
 under recurrent congestion, Transportation Research Record 1394, 1993; B. N. Persaud, F. L. Hall,
 Catastrophe theory and patterns in 30-second freeway traffic data, 1989. Neither paper could be read
 for this kernel. The areas are as remembered, the line is straight here where the paper has a curve,
-and what is said of the cause could not be checked. A thesis of McMaster University (Lyall, 1991)
+and what is said of the cause could not be checked. A thesis of McMaster University (B. B. Lyall)
 recommends to let congestion persist for three intervals of 30 s rather than two.
 """
 
