@@ -1,0 +1,1 @@
+"""Air: indexes of what is in it, and how limits are kept."""

@@ -1,0 +1,1 @@
+"""Traffic: what detectors on roads tell of flow, density, speed and incidents."""
