@@ -73,8 +73,7 @@ def gaps(life: Life, accepted: int, values: Sequence[float]) -> Iterator[Gap]:
     Args:
         life: of the agent.
         accepted: the last number that it has accepted.
-        values: what the journal has of the point, in the order of its entries: a clock that was
-            set puts the history in another one. NaN: a reason.
+        values: what was written of the point, in the order of the answers; NaN: a reason.
     """
     number, reasons = life.begin, 0
     for value in [*values, accepted + 1]:
@@ -203,12 +202,19 @@ class Books:
         numbers = [self._answers(life, point) for point in life.meter.points]
         accepted = max((int(seen.max()) for seen in numbers if len(seen)), default=life.begin)
         for point in life.meter.points:
-            yield from gaps(life, accepted, self._as_kept(life.meter.name, point))
+            yield from gaps(life, accepted, self._as_answered(life.meter.name, point))
 
-    def _as_kept(self, device: str, point: str) -> list[float]:
-        """Return the values of one point in the order in which the outbox kept them."""
+    def _as_answered(self, device: str, point: str) -> list[float]:
+        """Return the values of one point in the order of the answers, as far as an order has it.
+
+        A clock that was set puts the history in another order; what waited for the time may be kept
+        behind what came later.
+        """
         row = self.rows[f"{self.watched.gateway.name}/{device}/{point}"]
-        values: list[float] = self._kept_order.value[self._kept_order.point == row].tolist()
+        kept = self._kept_order.value[self._kept_order.point == row]
+        numbers = kept[~np.isnan(kept)]
+        is_sorted = bool((numbers[1:] >= numbers[:-1]).all())
+        values: list[float] = (kept if is_sorted else self.of(device, point).value).tolist()
         return values
 
     @functools.cached_property
