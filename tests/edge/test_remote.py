@@ -264,7 +264,7 @@ def test_what_cannot_be_built_there_is_taken_back(tmp_path, monkeypatch, authori
         monkeypatch.setattr(gateway.kind, "build", fails)
         gateway.push(gateway.text(SLOWER))
         report = await gateway.state("refused")
-        assert report.reason == "no such chip"
+        assert 'device "d1": adapter "meter" has a mistake: RuntimeError: no such' in report.reason
         assert (gateway.agent.config.raw, gateway.text()) == (before, before)
 
     played(tmp_path, monkeypatch, authority, scene)

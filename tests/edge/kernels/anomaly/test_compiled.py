@@ -74,7 +74,7 @@ def hits(site, *options):
 
 def test_code_is_kept_beside_the_sources_and_found_where_nothing_can_be_written(tmp_path):
     package = Path(citytwin_edge.__file__).parent
-    for part in ("__init__.py", "kernels"):
+    for part in ("__init__.py", "foreign.py", "kernels"):
         source, target = package / part, tmp_path / "citytwin_edge" / part
         target.parent.mkdir(exist_ok=True)
         if source.is_dir():
