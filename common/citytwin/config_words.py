@@ -48,7 +48,8 @@ def allowed(info: Any) -> str:
         return "a number" + _bounds(info)
     if isinstance(info, msgspec.inspect.StrType):
         most = info.max_length
-        return "a text" if most is None else f"a text of at most {most} characters"
+        words = "a text" if most is None else f"a text of at most {most} characters"
+        return f"{words} that matches {info.pattern}" if info.pattern else words
     if isinstance(info, msgspec.inspect.StructType | msgspec.inspect.DictType):
         if getattr(info, "array_like", False):
             return f"a list [{', '.join(fields(info))}]"

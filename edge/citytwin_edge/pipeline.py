@@ -72,7 +72,8 @@ class Pipeline:
         self._alarm = np.zeros(size, bool)
         for point in points:
             self._alarm[by_id[point.id]] = point.kind == Kind.ALARM
-        self._failing: set[str] = set()
+        self.failing: dict[str, str] = {}
+        """Why a kernel fails since its last success, by name."""
         self._large: set[str] = set()
         self._alarmed: set[str] = set()
         self._waiting: deque[Batch] = deque()
@@ -120,17 +121,18 @@ class Pipeline:
             result = _stepped(stage, chosen)
         except Exception as error:
             return Batch.concat([batch, self._failed(stage, chosen, error)])
-        self._failing.discard(stage.name)
+        self.failing.pop(stage.name, None)
         if stage.name in self._large and self._alarm[result.point].any():
             self._alarmed.add(stage.name)
         return Batch.concat([others if stage.kernel.replaces else batch, result])
 
     def _failed(self, stage: _Stage, chosen: Batch, error: Exception) -> Batch:
         """Say once that a kernel fails: its inputs pass on as they are, its outputs are stale."""
-        if stage.name in self._failing:
+        known = stage.name in self.failing
+        self.failing[stage.name] = blamed(error)
+        if known:
             return Batch.empty()
-        self._failing.add(stage.name)
-        _log.error("kernel.failed", kernel=stage.name, reason=blamed(error))
+        _log.error("kernel.failed", kernel=stage.name, reason=self.failing[stage.name])
         outputs = stage.numbers[len(stage.kernel.inputs) :]
         return Batch.of(outputs, int(chosen.time_ns.max()), np.nan, Quality.BAD_STALE)
 

@@ -120,6 +120,10 @@ async def test_one_that_fails_is_told_of_and_the_rest_goes_on(town):
     line = next(n for n, one in enumerate(code.read_text().splitlines(), 1) if "1 / 0" in one)
     said = await gateway.until_said("kernel.failed", kernel="kernel:dew-point")
     assert said["reason"] == f"ZeroDivisionError: division by zero (kernel.py, line {line})"
+    status = await site.run(
+        *gateway.program, "status", "--config", str(gateway.folder / "edge.toml")
+    )
+    assert "kernel dew-point" in status.out, status.err
     derived = await until_latest(
         site, "medeu-1/station/temperature.dew-point", lambda one: one["reason"] == "stale"
     )

@@ -109,9 +109,11 @@ def test_a_vendors_kernel_that_fails_costs_no_sample(vendor, capsys, broken, rea
     said = capsys.readouterr().out
     assert said.count("kernel.failed") == 1
     assert re.search(reason, said)
+    assert re.search(reason, pipe.failing["kernel:sum"])
     if broken == "raises":
         derived, _ = ticked(pipe, 2.0, 2)
         assert derived == Batch.of([2], NOW + 2 * 10**9, [2.0]), "and goes on when it can"
+        assert not pipe.failing
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from citytwin.batch import Batch
+from citytwin.batch import FUTURE_NS_MAX, TIME_NS_MIN, Batch
 from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Block, HistoryStore
 from citytwin.kernel import SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT, Kernel
@@ -37,7 +37,7 @@ def check_kernel(
     _check_points(kernel)
     whole = kernel.step(samples)
     assert isinstance(whole, Batch), f"step() gives a Batch, not {type(whole).__name__}"
-    _check_output(kernel, whole)
+    _check_output(kernel, samples, whole)
     assert build().step(samples) == whole, "the same samples give the same output"
     assert not len(build().step(Batch.empty())), "no samples, no output"
     random = np.random.default_rng(seed)
@@ -72,13 +72,16 @@ def _check_points(kernel: Kernel) -> None:
     assert len(set(ids)) == len(ids), "each output has an id of its own"
 
 
-def _check_output(kernel: Kernel, output: Batch) -> None:
+def _check_output(kernel: Kernel, samples: Batch, output: Batch) -> None:
     if not len(output):
         return
     first = 0 if kernel.replaces else len(kernel.inputs)
     last = len(kernel.inputs) + len(kernel.outputs)
     assert output.point.min() >= first, "only a filter (replaces) returns samples of its inputs"
     assert output.point.max() < last, "outputs are indexes into inputs + outputs"
+    last_ns = int(samples.time_ns.max()) + FUTURE_NS_MAX // 2
+    is_possible = output.time_ns.min() >= TIME_NS_MIN and output.time_ns.max() <= last_ns
+    assert is_possible, "time stamps are after 2020, at most half a day after the newest sample"
     assert KNOWN[output.quality].all(), "qualities are codes of citytwin.quality"
     assert not np.isinf(output.value).any(), "an infinite value is not a result"
     void = severity(output.quality[np.isnan(output.value)])

@@ -257,6 +257,16 @@ SEE_REFUSED: Final = Reason(
     "себебін citytwin-edge outbox --refused айтады",
     "причину скажет citytwin-edge outbox --refused",
 )
+KERNEL_FAILS: Final = Reason(
+    "fails, what it gives is stale: {why}",
+    "қате береді, есептейтіні ескірген: {why}",
+    "отказывает, его значения устарели: {why}",
+)
+TELL_MAKER: Final = Reason(
+    "tell its maker, or take its [[kernel]] out of the configuration",
+    "жасаушысына хабарлаңыз немесе оның [[kernel]] кестесін конфигурациядан алып тастаңыз",
+    "сообщите изготовителю или уберите его [[kernel]] из конфигурации",
+)
 SAMPLES_LOST: Final = Reason(
     "{count} samples were lost: neither disk nor memory had room",
     "{count} өлшем жоғалды: дискіде де, жадта да орын болмады",

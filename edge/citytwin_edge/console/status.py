@@ -50,6 +50,7 @@ class StatusOf:
             "clock": self._clock(),
             "outbox": await self._outbox(now_ns),
             "devices": self.devices(),
+            "kernels_failing": dict(agent.pipeline.failing),
         }
 
     def _configuration(self) -> Status:

@@ -14,6 +14,8 @@ from citytwin_edge.console.sentences import age, size
 FULL: Final = 0.8
 """Part of the outbox from which on it is worth a word."""
 SUM_CHARS: Final = 12
+KERNEL_KEY: Final = "kernel:"
+"""What stands before the name of a vendor's kernel among all kernels."""
 
 Status = dict[str, Any]
 
@@ -33,6 +35,7 @@ def summary(status: Status) -> list[Finding]:
         agent(status),
         hub(status),
         *outbox(status),
+        *kernels(status),
         clock(status["time_ns"], status["clock"]),
     ]
 
@@ -70,6 +73,19 @@ def outbox(status: Status) -> list[Finding]:
         words = say.SAMPLES_LOST.said(count=found["lost_samples"])
         findings.append(Finding("lost", Result.WARNING, words, say.SEE_DISK.said()))
     return findings
+
+
+def kernels(status: Status) -> list[Finding]:
+    """Return which calculations fail; their outputs are stale meanwhile."""
+    return [
+        Finding(
+            f"kernel {name.removeprefix(KERNEL_KEY)}",
+            Result.WARNING,
+            say.KERNEL_FAILS.said(why=why),
+            say.TELL_MAKER.said(),
+        )
+        for name, why in sorted(status.get("kernels_failing", {}).items())
+    ]
 
 
 def _waiting(found: Status, now_ns: int) -> Finding:

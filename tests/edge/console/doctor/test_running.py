@@ -65,6 +65,10 @@ def test_a_gateway_that_is_well():
         ),
         ({"outbox__entries": 9, "outbox__bytes": 801}, "outbox", "warning", "801 B of 1000 B"),
         ({"outbox__trouble": "the outbox is gone"}, "outbox", "failed", "the outbox is gone"),
+        (
+            {"kernels_failing": {"kernel:dew-point": "ZeroDivisionError (x.py, line 5)"}},
+            "kernel dew-point", "warning", "fails, what it gives is stale: ZeroDivisionError (x.py",
+        ),
         ({"outbox__refused_entries": 2}, "refused", "warning", "2 entries were refused"),
         ({"outbox__lost_samples": 7}, "lost", "warning", "7 samples were lost"),
         (
