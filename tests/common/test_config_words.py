@@ -21,6 +21,7 @@ class Colour(StrEnum):
     [
         (str, "a text"),
         (Annotated[str, msgspec.Meta(max_length=9)], "a text of at most 9 characters"),
+        (Annotated[str, msgspec.Meta(pattern="^[a-z]$")], "a text that matches ^[a-z]$"),
         (bool, "true or false"),
         (int, "a whole number"),
         (float | None, "a number"),

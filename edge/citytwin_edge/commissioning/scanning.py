@@ -59,6 +59,13 @@ def settings_of(name: str, kind: AdapterType, fields: Mapping[str, Any]) -> Any:
     raise ConfigError(f"adapter {name}: {problem}")
 
 
+def _check_place(name: str, settings: Any, fields: Mapping[str, Any]) -> None:
+    """Refuse to look at the host of an adapter's example, which is nobody's or a stranger's."""
+    usual = {one.name: one.default for one in msgspec.structs.fields(settings)}
+    if "host" not in fields and getattr(settings, "host", "") not in ("", None, usual.get("host")):
+        raise ConfigError(f"adapter {name}: say where to look: --host ADDRESS")
+
+
 async def scan(
     name: str,
     fields: Mapping[str, Any],
@@ -82,6 +89,7 @@ async def scan(
     """
     kind = plugins.adapter(name)
     settings = settings_of(name, kind, fields)
+    _check_place(name, settings, fields)
     adapter = built(f'adapter "{name}"', lambda: kind.build(settings, [], site))
     if not isinstance(adapter, Scans):
         raise ConfigError(f'adapter "{name}" cannot scan; name the device in edge.toml instead')

@@ -168,6 +168,8 @@ def test_a_scan_of_a_line_tries_an_even_parity_too(here, capsys):
 def test_mistakes_of_a_scan_are_told(here, capsys):
     assert main(["scan", "modbus", "--host", "127.0.0.1", "--units", "a-b"]) == 1
     assert "--units a-b: write 1-32" in capsys.readouterr().err
+    assert main(["scan", "modbus"]) == 1
+    assert "adapter modbus: say where to look: --host ADDRESS" in capsys.readouterr().err
     assert main(["scan", "magic"]) == 1
     assert 'there is no adapter "magic"' in capsys.readouterr().err
 
