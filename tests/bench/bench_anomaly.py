@@ -30,6 +30,7 @@ from citytwin_edge.kernels.anomaly.compiled import CompiledPath
 from citytwin_edge.kernels.anomaly.kernel import Anomaly
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from tests.bench import nab
+from tests.bench.shared_data import shared, skipped
 
 BUDGETS: Final = tuple(np.geomspace(0.25, 64, 25).tolist())
 SHOWN: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -210,21 +211,14 @@ def cost() -> list[list[str]]:
 
 def run() -> list[list[str]]:
     """Score the chain and trivial detectors; "false/month" is a sensor-month."""
-    return scores(nab.load())
+    return _of_the_corpus(scores)
 
 
 def run_budgets() -> list[list[str]]:
     """Compare what came with what each budget wanted, in alarms a sensor-month."""
-    return budgets(nab.load())
+    return _of_the_corpus(budgets)
 
 
-def run_cost() -> list[list[str]]:
-    """Measure time, memory and start of both paths."""
-    return cost()
-
-
-if __name__ == "__main__":
-    for table in (run(), run_budgets(), run_cost()):
-        for line in table:
-            print("  ".join(cell.ljust(24) for cell in line).rstrip())
-        print()
+def _of_the_corpus(table: Callable[[list[nab.File]], list[list[str]]]) -> list[list[str]]:
+    folder = shared(nab.DATA)
+    return skipped(nab.DATA) if folder is None else table(nab.load(folder))

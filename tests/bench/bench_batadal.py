@@ -34,7 +34,7 @@ from citytwin import Batch, Point
 from citytwin.plant import PlantModel
 from citytwin.plant_fit import fit
 from citytwin_edge.kernels.anomaly.multivariate import MULTIVARIATE
-from tests.bench.shared_data import shared
+from tests.bench.shared_data import shared, skipped
 
 DATA: Final = "batadal_dev"
 LABEL: Final = "ATT_FLAG"
@@ -156,7 +156,7 @@ def run() -> list[list[str]]:
     """Return the table."""
     folder = shared(DATA)
     if folder is None:
-        return [[f"skipped: there is no shared/data/{DATA} beside the repository"]]
+        return skipped(DATA)
     clean, plant = recorded(folder / "dataset03.csv"), recorded(folder / "dataset04.csv")
 
     def fitted(smoothing: float) -> PlantModel:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from citytwin import Batch, Point
 from citytwin_edge.kernels.water.burst import BURST
-from tests.bench.shared_data import shared
+from tests.bench.shared_data import shared, skipped
 
 DATA: Final = "leakdb_like_dev"
 SEED: Final = 4
@@ -147,7 +147,7 @@ def run() -> list[list[str]]:
     """Return the table."""
     folder = shared(DATA)
     if folder is None:
-        return [[f"skipped: there is no shared/data/{DATA} beside the repository"]]
+        return skipped(DATA)
     inflow, leak, _ = scenarios(folder)
     rows = [HEAD]
     for split, members in splits(len(inflow)).items():

@@ -20,15 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-DATA: Final = next(
-    (
-        folder / "shared/data/nab_dev"
-        for folder in Path(__file__).resolve().parents
-        if (folder / "shared/data/nab_dev").is_dir()
-    ),
-    Path("../shared/data/nab_dev"),
-)
-"""Beside the project; not part of it."""
+DATA: Final = "nab_dev"
 PROFILES: Final = {"standard": (0.11, 1.0), "low FP": (0.22, 1.0), "low FN": (0.11, 2.0)}
 """What a false alarm and a missed window cost, against 1 for one that is found at once."""
 PROBATION: Final = 0.15
@@ -82,7 +74,7 @@ class Tally(NamedTuple):
     cost: float
 
 
-def load(folder: Path = DATA) -> list[File]:
+def load(folder: Path) -> list[File]:
     """Return the files of the development half, in order of their names."""
     windows = json.loads((folder / "windows.json").read_text())
     return [_file(folder, name, windows[name]) for name in sorted(windows)]

@@ -37,7 +37,7 @@ Table = list[list[str]]
 BENCHES: Final[dict[str, Callable[[], Table]]] = {
     "anomaly": bench_anomaly.run,
     "anomaly-budget": bench_anomaly.run_budgets,
-    "anomaly-cost": bench_anomaly.run_cost,
+    "anomaly-cost": bench_anomaly.cost,
     "codec": bench_codec.run,
     "decode": bench_decode.run,
     "gateway": bench_gateway.run,

@@ -15,3 +15,8 @@ def shared(name: str) -> Path | None:
         if folder.is_dir():
             return folder
     return None
+
+
+def skipped(name: str) -> list[list[str]]:
+    """Return the table of a benchmark whose data are absent."""
+    return [[f"skipped: there is no shared/data/{name} beside the repository"]]
