@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,7 @@ def rows(
     except ImportError:
         raise ConfigError(
             f"{path}: a gateway reads Parquet with pyarrow, which is not installed here: "
-            f"{_pip()} install pyarrow, or save the recording as CSV"
+            f"{Path(sys.prefix) / 'bin/pip'} install pyarrow, or save the recording as CSV"
         ) from None
     try:
         with parquet.ParquetFile(path) as file:
@@ -66,9 +67,3 @@ def _row(
             f"{path}: row {number}: time {time!r} or value {value!r} is not one; times are time "
             "stamps, ISO 8601 or seconds, values numbers or empty"
         ) from None
-
-
-def _pip() -> str:
-    import sys
-
-    return f"{Path(sys.prefix) / 'bin/pip'}"

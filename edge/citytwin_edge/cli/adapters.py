@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from citytwin.errors import ConfigError
@@ -19,26 +19,56 @@ if TYPE_CHECKING:
 WRONG: Final = 2
 """Exit code of ``adapters list`` when an installed adapter cannot be used."""
 WIDTH_MAX: Final = 100
+Offer = tuple[str, Callable[[Any], int]]
+"""What a command does, for people, and what is called with its options."""
 
 
 def add_to(commands: Any) -> None:
     """Add the commands of this module."""
     words = "what speaks to devices, ours and vendors'"
     whole = commands.add_parser("adapters", help=words, description=words)
+    add_list_and_show(
+        whole, "adapter", "modbus",
+        ("show which are installed, and what each can do", show_list),
+        ("show one: what it can do, its fields, limits and reasons, the profiles that use it",
+         show_one),
+    )  # fmt: skip
+
+
+def add_list_and_show(whole: Any, kind: str, example: str, to_list: Offer, to_show: Offer) -> None:
+    """Add ``list`` and ``show NAME`` of something that is installed.
+
+    Args:
+        whole: the command below which they stand.
+        kind: what: "adapter".
+        example: the name of one.
+        to_list, to_show: what either does, for people, and what is called with the options.
+    """
     what = whole.add_subparsers(required=True, metavar="WHAT")
-
-    words = "show which are installed, and what each can do"
-    command = what.add_parser("list", help=words, description=words)
+    command = what.add_parser("list", help=to_list[0], description=to_list[0])
     command.add_argument("--json", action="store_true")
-    common.common(command, show_list)
-
-    words = "show one: what it can do, its fields, limits and reasons, the profiles that use it"
-    command = what.add_parser("show", help=words, description=words)
-    command.add_argument("adapter", help="its name, such as modbus")
+    common.common(command, to_list[1])
+    command = what.add_parser("show", help=to_show[0], description=to_show[0])
+    command.add_argument(kind, help=f"its name, such as {example}")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true")
     form.add_argument("--markdown", action="store_true", help="as a page for documents")
-    common.common(command, show_one)
+    common.common(command, to_show[1])
+
+
+def show_in_form(
+    options: Any, one: Any, page: Callable[[Any], str], show: Callable[[Any], None]
+) -> int:
+    """Show one thing in the form that the options ask for: JSON, a page, or ``show`` prints it."""
+    import msgspec
+
+    if options.json:
+        print(json.dumps(msgspec.to_builtins(one), ensure_ascii=False, indent=1))
+    elif options.markdown:
+        print(page(one), end="")
+    else:
+        show(one)
+    return 0
 
 
 def show_list(options: Any) -> int:
@@ -70,20 +100,12 @@ def show_list(options: Any) -> int:
 
 def show_one(options: Any) -> int:
     """Show one adapter."""
-    import msgspec
-
     from citytwin_edge.catalogue.adapter_page import page
     from citytwin_edge.catalogue.capabilities import described
     from citytwin_edge.catalogue.shelf import shelf_for
 
     one = described(options.adapter, shelf_for(common.config_path(options)))
-    if options.json:
-        print(json.dumps(msgspec.to_builtins(one), ensure_ascii=False, indent=1))
-    elif options.markdown:
-        print(page(one), end="")
-    else:
-        _print(one)
-    return 0
+    return show_in_form(options, one, page, _print)
 
 
 def _print(one: Capabilities) -> None:

@@ -42,12 +42,12 @@ def fit(options: Any) -> int:
     from citytwin_edge import plant_history
 
     segment(options.name, "--name")
+    if options.output is not None and options.output.exists():
+        raise CityTwinError(f"{options.output} is there already: give another name")
     samples = plant_history.read(options.history, options.without)
     about = plant_table.told(plant_table.fitted(samples, options.step), options.name)
     table = plant_table.kernel_table(about, options.history.name)
     if options.output is not None:
-        if options.output.exists():
-            raise CityTwinError(f"{options.output} is there already: give another name")
         replace(options.output, lambda file: file.write(table.encode()))
     if options.json:
         print(json.dumps(about, ensure_ascii=False, indent=1))

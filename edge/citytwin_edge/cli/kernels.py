@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from citytwin.errors import ConfigError
-from citytwin_edge.cli import options as common
 from citytwin_edge.cli import output
-from citytwin_edge.cli.adapters import WRONG, print_fields, print_wrapped
+from citytwin_edge.cli.adapters import (
+    WRONG,
+    add_list_and_show,
+    print_fields,
+    print_wrapped,
+    show_in_form,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from citytwin_edge.catalogue.calculations import Calculation
@@ -18,20 +22,11 @@ def add_to(commands: Any) -> None:
     """Add the commands of this module."""
     words = "what a gateway can work out of its points, ours and vendors'"
     whole = commands.add_parser("kernels", help=words, description=words)
-    what = whole.add_subparsers(required=True, metavar="WHAT")
-
-    words = "show which are installed, and what each calculates"
-    command = what.add_parser("list", help=words, description=words)
-    command.add_argument("--json", action="store_true")
-    common.common(command, show_list)
-
-    words = "show one: what it calculates by which source, its inputs, outputs and fields"
-    command = what.add_parser("show", help=words, description=words)
-    command.add_argument("kernel", help="its name, such as heat-power")
-    form = command.add_mutually_exclusive_group()
-    form.add_argument("--json", action="store_true")
-    form.add_argument("--markdown", action="store_true", help="as a page for documents")
-    common.common(command, show_one)
+    add_list_and_show(
+        whole, "kernel", "heat-power",
+        ("show which are installed, and what each calculates", show_list),
+        ("show one: what it calculates by which source, its inputs, outputs and fields", show_one),
+    )  # fmt: skip
 
 
 def show_list(options: Any) -> int:
@@ -65,19 +60,10 @@ def _row(one: Calculation) -> dict[str, Any]:
 
 def show_one(options: Any) -> int:
     """Show one kernel."""
-    import msgspec
-
     from citytwin_edge.catalogue.calculations import calculation
     from citytwin_edge.catalogue.kernels_page import page
 
-    one = calculation(options.kernel)
-    if options.json:
-        print(json.dumps(msgspec.to_builtins(one), ensure_ascii=False, indent=1))
-    elif options.markdown:
-        print(page(one), end="")
-    else:
-        _print(one)
-    return 0
+    return show_in_form(options, calculation(options.kernel), page, _print)
 
 
 def _print(one: Calculation) -> None:

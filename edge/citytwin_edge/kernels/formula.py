@@ -236,6 +236,23 @@ class Formula:
         load(state, self._name, self._version, self._columns)
 
 
+class Limited(Formula):
+    """A formula whose calculation gives one row more: above 0 where it is outside its limits.
+
+    There the results are ``uncertain: range``, unless they are worse already.
+    """
+
+    def step(self, batch: Batch) -> Batch:
+        """Return what follows from these samples."""
+        made = super().step(batch)
+        inside = made.point < len(self.inputs) + len(self.outputs)
+        beyond = made.value[~inside] > 0
+        said = made.select(inside)
+        doubt = np.where(beyond, np.uint8(Quality.UNCERTAIN_RANGE), np.uint8(Quality.GOOD))
+        quality = worse(said.quality, np.tile(doubt, len(self.outputs)))
+        return Batch(said.point, said.time_ns, said.value, quality)
+
+
 class Builtin(NamedTuple):
     """What an entry point of ours names: a kernel type (:class:`citytwin.kernel.KernelType`).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -38,6 +38,20 @@ class Row(NamedTuple):
     output: int
     value: float
     quality: int
+
+
+def samples(batch: Batch) -> Iterator[Sample]:
+    """Yield the samples of a batch, in its order."""
+    columns = (batch.point, batch.time_ns, batch.value, batch.quality)
+    return map(Sample, *(column.tolist() for column in columns))
+
+
+def told(rows: Sequence[Row], inputs: int) -> Batch:
+    """Return output samples as a batch of a kernel with so many inputs."""
+    if not rows:
+        return Batch.empty()
+    times, outputs, values, qualities = zip(*rows, strict=True)
+    return Batch.of([inputs + output for output in outputs], times, values, qualities)
 
 
 class Slots:
@@ -90,14 +104,7 @@ class Slots:
         """Return what follows from the slots that are over."""
         state = self._columns
         rows: list[Row] = []
-        for columns in zip(
-            batch.point.tolist(),
-            batch.time_ns.tolist(),
-            batch.value.tolist(),
-            batch.quality.tolist(),
-            strict=True,
-        ):
-            sample = Sample(*columns)
+        for sample in samples(batch):
             slot = (sample.time_ns + self._offset_ns) // self._slot_ns
             current = int(state["slot"][0])
             if slot < current:
@@ -111,15 +118,7 @@ class Slots:
                 rows += self._close(current, slot)
             state["slot"][0], state["late"][0] = slot, 0
             self._take(sample)
-        if not rows:
-            return Batch.empty()
-        first = len(self.inputs)
-        return Batch.of(
-            [first + row.output for row in rows],
-            [row.time_ns for row in rows],
-            [row.value for row in rows],
-            [row.quality for row in rows],
-        )
+        return told(rows, len(self.inputs))
 
     def snapshot(self) -> bytes:
         """Return the state; see the contract."""

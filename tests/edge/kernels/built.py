@@ -66,24 +66,32 @@ def shaken(seed, highest, steps, samples=4000, low=0.0):
     return Batch.of(point, START_NS + 10_000 * SECOND_NS + passed * SECOND_NS, value, quality)
 
 
-def run(tmp_path, units, table, batch):
-    """Load a file with points ``a``, ``b``, … of these units and kernels; run samples through.
-
-    Returns {id of an output: (values, qualities)}.
-    """
-    names = "abcdefgh"[: len(units)]
-    points = "".join(
+def points(units):
+    """Return the tables of points ``a``, ``b``, … of these units, behind HEAD in an edge.toml."""
+    return "".join(
         f'[[device.point]]\nname = "{name}"\nunit = "{unit}"\ntable = "input"\naddress = {where}\n'
-        for where, (name, unit) in enumerate(zip(names, units, strict=True))
+        for where, (name, unit) in enumerate(zip("abcdefgh", units, strict=False))
     )
+
+
+def on_a_gateway(tmp_path, text, batch):
+    """Load an edge.toml and run samples of its points through what a gateway makes of it.
+
+    Returns the points that kernels derive, and {id of any point: (values, qualities)}.
+    """
     path = tmp_path / "edge.toml"
-    path.write_text(HEAD + points + table)
+    path.write_text(text)
     config = load(path)
     kernels = build([(one.point, one.rules) for one in config.points], config.kernels)
-    everything = [one.point for one in config.points]
-    everything += [point for kernel in kernels.values() for point in kernel.outputs]
+    derived = [point for kernel in kernels.values() for point in kernel.outputs]
+    everything = [one.point for one in config.points] + derived
     pipeline = Pipeline(kernels, everything, np.arange(len(everything), dtype=np.int32))
     pipeline.take(batch)
     parcel = pipeline.tick()
     told = Batch.concat([parcel.telemetry, parcel.alarms])
-    return {point.id: of(told, number) for number, point in enumerate(everything)}
+    return derived, {point.id: of(told, number) for number, point in enumerate(everything)}
+
+
+def run(tmp_path, units, table, batch):
+    """Run samples of points of these units through kernels; see ``on_a_gateway``."""
+    return on_a_gateway(tmp_path, HEAD + points(units) + table, batch)[1]

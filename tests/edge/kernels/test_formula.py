@@ -8,7 +8,9 @@ from citytwin.batch import SECOND_NS
 from citytwin.errors import InputError
 from citytwin.kernel import KernelType
 from citytwin.testing import check_kernel
-from citytwin_edge.kernels.formula import Ages, Builtin, Formula, Gives, Reads
+from citytwin_edge.kernels.formula import Ages, Builtin, Formula, Gives, Limited, Reads
+from tests.edge.kernels.built import of
+from tests.edge.kernels.water.running import shaken
 
 START_NS = 1_767_225_600 * SECOND_NS
 READS = (Reads("voltage", "V"), Reads("current", "A"))
@@ -111,3 +113,36 @@ def test_a_builtin_is_a_kernel_type():
 def test_an_age_that_makes_no_sense_is_refused(age_s):
     with pytest.raises(ValueError, match="age_s_max must be above 0 and at most 86400"):
         Ages(age_s_max=age_s)
+
+
+LIMITED_GIVES = (Gives("flow", "m3/s", Label(en="Flow")), Gives("velocity", "m/s", Label(en="V")))
+
+
+def twice(values):
+    level = values[0]
+    return np.array([2 * level, np.where(level > 8, np.nan, 3 * level), level > 5])
+
+
+def build_limited():
+    return Limited(
+        "twice", [Point(id="g/d/h", unit="cm")], [Reads("level", "m")], LIMITED_GIVES, twice,
+        age_s_max=60,
+    )  # fmt: skip
+
+
+def test_doubt_is_of_all_outputs_and_what_is_worse_stays():
+    batch = Batch.of(
+        [0] * 4, np.arange(4), [500, 600, 900, np.nan],
+        [Quality.UNCERTAIN_CLOCK, Quality.GOOD, Quality.GOOD, Quality.BAD_SILENT],
+    )  # fmt: skip
+    made = build_limited().step(batch)
+    first, doubtful = int(Quality.UNCERTAIN_CLOCK), int(Quality.UNCERTAIN_RANGE)
+    assert of(made, 1)[0][:3] == [10, 12, 18]
+    assert of(made, 1)[1] == [first, doubtful, doubtful, Quality.BAD_SILENT]
+    assert of(made, 2)[1] == [first, doubtful, Quality.BAD_OUT_OF_RANGE, Quality.BAD_SILENT]
+
+
+def test_a_limited_one_keeps_every_promise():
+    made = check_kernel(build_limited, shaken(1, [500], [500]))
+    assert set(made.point.tolist()) == {1, 2}
+    assert Quality.UNCERTAIN_RANGE in made.quality

@@ -19,12 +19,11 @@ from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
-from citytwin.batch import Batch, Float64
+from citytwin.batch import Float64
 from citytwin.conversion import Scale
 from citytwin.point import Kind, Label, Point
-from citytwin.quality import Quality, worse
 from citytwin_edge.kernels.air.concentration import Celsius, HectoPascal, scale
-from citytwin_edge.kernels.formula import Ages, Builtin, Formula, Gives, Reads
+from citytwin_edge.kernels.formula import Ages, Builtin, Gives, Limited, Reads
 
 NOISE: Final = 1e-6
 """So much of a step is the rounding of a number in binary: 0.29 is no 0.28."""
@@ -120,8 +119,8 @@ def index(concentration: Float64, table: Table) -> Float64:
     return np.array([rounded, category, beyond.astype(float)])
 
 
-class Aqi(Formula):
-    """Gives index and category with every sample."""
+class Aqi(Limited):
+    """Gives index and category with every sample; doubtful beyond the table."""
 
     def __init__(self, settings: AqiSettings, inputs: Sequence[Point]) -> None:
         """Check the input (ConfigError)."""
@@ -137,16 +136,6 @@ class Aqi(Formula):
             lambda values: index(values[0] * factor.factor + factor.offset, table),
             age_s_max=settings.age_s_max,
         )
-
-    def step(self, batch: Batch) -> Batch:
-        """Return what follows from these samples; doubtful beyond the table."""
-        made = super().step(batch)
-        inside = made.point < len(self.inputs) + len(self.outputs)
-        beyond = made.value[~inside] > 0
-        doubt = np.where(beyond, np.uint8(Quality.UNCERTAIN_RANGE), np.uint8(Quality.GOOD))
-        said = made.select(inside)
-        quality = worse(said.quality, np.tile(doubt, len(self.outputs)))
-        return Batch(said.point, said.time_ns, said.value, quality)
 
 
 US_AQI: Final = Builtin(

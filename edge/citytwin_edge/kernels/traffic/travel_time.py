@@ -26,7 +26,7 @@ from citytwin.batch import SECOND_NS, Batch
 from citytwin.point import Label, Point
 from citytwin.quality import Quality
 from citytwin_edge.kernels.formula import Builtin, Gives, Reads, Scales
-from citytwin_edge.kernels.slots import Row, Sample, row
+from citytwin_edge.kernels.slots import Row, Sample, row, samples, told
 from citytwin_edge.kernels.state import Columns, load, save
 
 VEHICLES_MAX: Final = 4096
@@ -104,29 +104,14 @@ class TravelTime:
     def step(self, batch: Batch) -> Batch:
         """Return what follows from these sightings."""
         rows: list[Row] = []
-        for columns in zip(
-            batch.point.tolist(),
-            batch.time_ns.tolist(),
-            batch.value.tolist(),
-            batch.quality.tolist(),
-            strict=True,
-        ):
-            sample = Sample(*columns)
+        for sample in samples(batch):
             if not (sample.usable and 1 <= sample.value <= NUMBER_MAX):
                 continue
             if sample.point == 0:
                 self._leaves(sample)
             elif self._arrives(sample):
                 rows += self._told(sample.time_ns)
-        if not rows:
-            return Batch.empty()
-        first = len(self.inputs)
-        return Batch.of(
-            [first + one.output for one in rows],
-            [one.time_ns for one in rows],
-            [one.value for one in rows],
-            [one.quality for one in rows],
-        )
+        return told(rows, len(self.inputs))
 
     def _leaves(self, sample: Sample) -> None:
         """Remember when a vehicle was seen at the first place, in place of the oldest."""

@@ -1,16 +1,12 @@
-"""Limited: a formula that is doubtful outside the limits of its standard, and says so."""
+"""Flows: what the formulas of flowing water give, and what they want of settings."""
 
 from __future__ import annotations
 
 import math
 from typing import Final
 
-import numpy as np
-
-from citytwin.batch import Batch
 from citytwin.point import Label
-from citytwin.quality import Quality, worse
-from citytwin_edge.kernels.formula import Formula, Gives
+from citytwin_edge.kernels.formula import Gives
 
 GRAVITY: Final = 9.80665
 """Standard gravity, in m/s²; over the Earth it differs by 0.3 % at most."""
@@ -21,23 +17,6 @@ FLOW: Final = Gives("flow", "m3/s", FLOW_LABEL, "flow")
 VELOCITY: Final = Gives(
     "velocity", "m/s", Label(kk="Ағын жылдамдығы", ru="Скорость", en="Velocity")
 )
-
-
-class Limited(Formula):
-    """A formula whose calculation gives one row more: above 0 where it is outside its limits.
-
-    There the results are ``uncertain: range``, unless they are worse already.
-    """
-
-    def step(self, batch: Batch) -> Batch:
-        """Return what follows from these samples."""
-        made = super().step(batch)
-        inside = made.point < len(self.inputs) + len(self.outputs)
-        beyond = made.value[~inside] > 0
-        said = made.select(inside)
-        doubt = np.where(beyond, np.uint8(Quality.UNCERTAIN_RANGE), np.uint8(Quality.GOOD))
-        quality = worse(said.quality, np.tile(doubt, len(self.outputs)))
-        return Batch(said.point, said.time_ns, said.value, quality)
 
 
 def above(**least: float) -> None:

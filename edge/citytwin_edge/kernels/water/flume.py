@@ -22,8 +22,8 @@ import numpy as np
 from citytwin.batch import Float64
 from citytwin.errors import ConfigError
 from citytwin.point import Point
-from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Reads
-from citytwin_edge.kernels.water.limited import FLOW, Limited, finite
+from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Limited, Reads
+from citytwin_edge.kernels.water.flows import FLOW, finite
 
 SIZES: Final = {
     0.152: (0.03, 0.45), 0.25: (0.03, 0.60), 0.30: (0.03, 0.75), 0.45: (0.03, 0.75),

@@ -21,8 +21,8 @@ import numpy as np
 
 from citytwin.batch import Float64
 from citytwin.point import Point
-from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Reads
-from citytwin_edge.kernels.water.limited import EDGE_M, FLOW, VELOCITY, Limited, above, finite
+from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Limited, Reads
+from citytwin_edge.kernels.water.flows import EDGE_M, FLOW, VELOCITY, above, finite
 
 FULLEST: Final = 0.938
 """Depth in parts of the diameter at which a circular section carries most."""

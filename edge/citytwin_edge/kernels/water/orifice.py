@@ -22,8 +22,8 @@ import numpy as np
 from citytwin.batch import Float64
 from citytwin.errors import ConfigError
 from citytwin.point import Label, Point
-from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Gives, Reads
-from citytwin_edge.kernels.water.limited import FLOW_LABEL, Limited, above
+from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Gives, Limited, Reads
+from citytwin_edge.kernels.water.flows import FLOW_LABEL, above
 
 ROUNDS_MAX: Final = 50
 EXACT: Final = 1e-12

@@ -23,8 +23,8 @@ import numpy as np
 
 from citytwin.batch import Float64
 from citytwin.point import Point
-from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Reads
-from citytwin_edge.kernels.water.limited import EDGE_M, FLOW, Limited, above, finite
+from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Limited, Reads
+from citytwin_edge.kernels.water.flows import EDGE_M, FLOW, above, finite
 
 ROWS_MAX: Final = 1000
 SEGMENTS_MAX: Final = 20

@@ -28,8 +28,8 @@ import numpy as np
 
 from citytwin.batch import Float64
 from citytwin.point import Point
-from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Reads
-from citytwin_edge.kernels.water.limited import FLOW, GRAVITY, Limited, above, finite
+from citytwin_edge.kernels.formula import Ages, Builtin, Calculate, Limited, Reads
+from citytwin_edge.kernels.water.flows import FLOW, GRAVITY, above, finite
 
 FOOT_M: Final = 0.3048
 ROOT_2G: Final = math.sqrt(2 * GRAVITY)

@@ -4,12 +4,8 @@ import numpy as np
 
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.quality import Quality
-from citytwin_edge.config import load
-from citytwin_edge.kernels import build as build_all
-from citytwin_edge.pipeline import Pipeline
+from tests.edge.kernels.built import START_NS, on_a_gateway
 
-START_NS = 1_767_225_600 * SECOND_NS
-"""2026-01-01 00:00 UTC."""
 GATEWAY = """\
 [gateway]
 name = "g"
@@ -25,10 +21,6 @@ point = [
 [[kernel]]
 name = "k"
 """
-
-
-def at(*seconds):
-    return [START_NS + round(second * SECOND_NS) for second in seconds]
 
 
 def once(kernel, *values):
@@ -49,19 +41,6 @@ def rough(inputs, low, high, *, seed=1, count=600, steps=(0, 1, 1, 1, 30, 200, -
     return Batch.of(random.integers(0, inputs, count), time_ns, value, quality)
 
 
-def on_a_gateway(tmp_path, text, unit, samples):
+def of_three(tmp_path, text, unit, samples):
     """Return what a gateway makes of samples of its points a, b, c: {id: (values, qualities)}."""
-    path = tmp_path / "edge.toml"
-    path.write_text(GATEWAY.replace("UNIT", unit) + text)
-    config = load(path)
-    kernels = build_all([(one.point, one.rules) for one in config.points], config.kernels)
-    points = [one.point for one in config.points]
-    points += [point for kernel in kernels.values() for point in kernel.outputs]
-    pipeline = Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
-    pipeline.take(samples)
-    made = pipeline.tick().telemetry
-    found = {}
-    for number, point in enumerate(points):
-        mine = made.select(made.point == number)
-        found[point.id] = (mine.value.tolist(), mine.quality.tolist())
-    return found
+    return on_a_gateway(tmp_path, GATEWAY.replace("UNIT", unit) + text, samples)[1]

@@ -12,7 +12,8 @@ from citytwin_edge.kernels.electricity.current_unbalance import (
     CURRENT_UNBALANCE,
     CurrentUnbalanceSettings,
 )
-from tests.edge.kernels.electricity.rough import START_NS, on_a_gateway, once, rough
+from tests.edge.kernels.built import START_NS
+from tests.edge.kernels.electricity.rough import of_three, once, rough
 
 POINTS = [Point(id=f"g/m/i{number}", unit="A") for number in (1, 2, 3)]
 
@@ -55,5 +56,5 @@ def test_settings_that_make_no_sense_are_refused():
 def test_a_gateway_runs_it(tmp_path):
     text = 'kernel = "current-unbalance"\ninputs = ["m/a", "m/b", "m/c"]\n'
     samples = Batch.of([0, 1, 2], START_NS, [30.0, 0.0, 0.0])
-    values, _ = on_a_gateway(tmp_path, text, "mA", samples)["g/m/a.unbalance"]
+    values, _ = of_three(tmp_path, text, "mA", samples)["g/m/a.unbalance"]
     assert values == pytest.approx([200])

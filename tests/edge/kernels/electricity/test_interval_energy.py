@@ -13,7 +13,8 @@ from citytwin_edge.kernels.electricity.interval_energy import (
     INTERVAL_ENERGY,
     IntervalEnergySettings,
 )
-from tests.edge.kernels.electricity.rough import START_NS, at, on_a_gateway, rough
+from tests.edge.kernels.built import START_NS, at
+from tests.edge.kernels.electricity.rough import of_three, rough
 
 POINTS = [Point(id="g/m/e", unit="kW.h")]
 ENERGY, DEMAND = 1, 2
@@ -138,6 +139,6 @@ def test_another_unit_is_refused():
 def test_a_gateway_runs_it(tmp_path):
     text = 'kernel = "interval-energy"\ninputs = ["m/a"]\nminutes = 30\nutc_offset_h = 5\n'
     samples = readings(*((minute, minute * 1000) for minute in range(0, 31, 5)))
-    found = on_a_gateway(tmp_path, text, "W.h", samples)
+    found = of_three(tmp_path, text, "W.h", samples)
     assert found["g/m/a.interval-energy"] == ([pytest.approx(30)], [Quality.GOOD])
     assert found["g/m/a.demand"] == ([pytest.approx(60)], [Quality.GOOD])

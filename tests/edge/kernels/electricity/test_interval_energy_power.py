@@ -10,7 +10,8 @@ from citytwin.quality import Quality
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.electricity.interval_energy_power import INTERVAL_ENERGY_POWER
 from citytwin_edge.kernels.electricity.intervals import IntervalSettings
-from tests.edge.kernels.electricity.rough import at, on_a_gateway, rough
+from tests.edge.kernels.built import at
+from tests.edge.kernels.electricity.rough import of_three, rough
 
 POINTS = [Point(id="g/m/p", unit="kW")]
 
@@ -58,5 +59,5 @@ def test_a_gateway_runs_it(tmp_path):
     text = 'kernel = "interval-energy-power"\ninputs = ["m/b"]\n'
     batch = powers(*((minute, 2000) for minute in range(0, 16, 5)))
     samples = Batch(batch.point + 1, batch.time_ns, batch.value, batch.quality)
-    found = on_a_gateway(tmp_path, text, "W", samples)
+    found = of_three(tmp_path, text, "W", samples)
     assert found["g/m/b.interval-energy"] == ([pytest.approx(0.5)], [Quality.GOOD])

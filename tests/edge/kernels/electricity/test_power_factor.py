@@ -10,7 +10,8 @@ from citytwin.point import Point
 from citytwin.quality import Quality
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.electricity.power_factor import POWER_FACTOR, PowerFactorSettings
-from tests.edge.kernels.electricity.rough import START_NS, on_a_gateway, once, rough
+from tests.edge.kernels.built import START_NS
+from tests.edge.kernels.electricity.rough import of_three, once, rough
 
 POINTS = [Point(id="g/m/p", unit="kW"), Point(id="g/m/q", unit="kvar")]
 
@@ -72,5 +73,5 @@ point = [{ name = "q", unit = "var", table = "input", address = 0 }]
 def test_a_gateway_runs_it(tmp_path):
     text = 'kernel = "power-factor"\ninputs = ["m/a", "n/q"]\nsign = "ieee"\n'
     samples = Batch.of([0, 3], START_NS, [4.0, 3.0])
-    values, _ = on_a_gateway(tmp_path, text + OTHER, "W", samples)["g/m/a.power-factor"]
+    values, _ = of_three(tmp_path, text + OTHER, "W", samples)["g/m/a.power-factor"]
     assert values == pytest.approx([-0.8])

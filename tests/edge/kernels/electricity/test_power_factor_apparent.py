@@ -13,7 +13,7 @@ from citytwin_edge.kernels.electricity.power_factor_apparent import (
     POWER_FACTOR_APPARENT,
     ApparentSettings,
 )
-from tests.edge.kernels.electricity.rough import on_a_gateway, once, rough
+from tests.edge.kernels.electricity.rough import of_three, once, rough
 
 POINTS = [Point(id="g/m/p", unit="kW"), Point(id="g/m/s", unit="kV.A")]
 
@@ -50,4 +50,4 @@ def test_settings_that_make_no_sense_are_refused():
 def test_a_gateway_names_what_it_wants(tmp_path):
     text = 'kernel = "power-factor-apparent"\ninputs = ["m/a", "m/b"]\n'
     with pytest.raises(ConfigError, match=r"the apparent power, in kV\.A .* is in W"):
-        on_a_gateway(tmp_path, text, "W", Batch.empty())
+        of_three(tmp_path, text, "W", Batch.empty())

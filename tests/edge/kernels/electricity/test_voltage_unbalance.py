@@ -16,7 +16,8 @@ from citytwin_edge.kernels.electricity.voltage_unbalance import (
     VOLTAGE_UNBALANCE,
     VoltageUnbalanceSettings,
 )
-from tests.edge.kernels.electricity.rough import START_NS, on_a_gateway, once, rough
+from tests.edge.kernels.built import START_NS
+from tests.edge.kernels.electricity.rough import of_three, once, rough
 
 POINTS = [Point(id=f"g/m/u{number}", unit="V") for number in (1, 2, 3)]
 
@@ -86,5 +87,5 @@ def test_another_unit_is_refused():
 def test_a_gateway_runs_it(tmp_path):
     text = 'kernel = "voltage-unbalance"\ninputs = ["m/a", "m/b", "m/c"]\nmethod = "nema"\n'
     samples = Batch.of([0, 1, 2], START_NS, [20.3, 21.0, 21.2])
-    values, _ = on_a_gateway(tmp_path, text, "kV", samples)["g/m/a.unbalance"]
+    values, _ = of_three(tmp_path, text, "kV", samples)["g/m/a.unbalance"]
     assert values == pytest.approx([2.56])

@@ -9,12 +9,9 @@ from citytwin.errors import ConfigError
 from citytwin.point import Kind, Point
 from citytwin.quality import Quality
 from citytwin.testing import check_kernel
-from citytwin_edge.config import load
-from citytwin_edge.kernels import build as build_all
 from citytwin_edge.kernels.heat.power import HEAT_POWER, HeatSettings
-from citytwin_edge.pipeline import Pipeline
+from tests.edge.kernels.built import START_NS, of, on_a_gateway
 
-START_NS = 1_767_225_600 * SECOND_NS
 POINTS = [
     Point(id="g/m/flow", unit="m3/h", feeds="urn:ngsi-ld:Meter:1"),
     Point(id="g/m/supply", unit="Cel"),
@@ -39,11 +36,6 @@ def polls(*rows, quality=Quality.GOOD):
         )
         for row in rows
     )
-
-
-def of(batch, number):
-    mine = batch.select(batch.point == number)
-    return mine.value.tolist(), mine.quality.tolist()
 
 
 @pytest.mark.parametrize(
@@ -220,17 +212,9 @@ flow_meter = "return"
 
 
 def test_a_gateway_runs_it(tmp_path):
-    path = tmp_path / "edge.toml"
-    path.write_text(CONFIG)
-    config = load(path)
-    kernels = build_all([(one.point, one.rules) for one in config.points], config.kernels)
-    derived = [point for kernel in kernels.values() for point in kernel.outputs]
-    points = [one.point for one in config.points] + derived
+    derived, told = on_a_gateway(tmp_path, CONFIG, polls((0, 1000, 70, 30)))
     assert [point.id for point in derived] == [
         "g/m/flow.heat-power", "g/m/flow.heat-energy", "g/m/flow.heat-lost-time",
     ]  # fmt: skip
     assert derived[1].kind == Kind.COUNTER
-    pipeline = Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
-    pipeline.take(polls((0, 1000, 70, 30)))
-    made = pipeline.tick().telemetry
-    assert of(made, points.index(derived[0]))[0] == pytest.approx([46.246], abs=5e-4)
+    assert told[derived[0].id][0] == pytest.approx([46.246], abs=5e-4)

@@ -1,61 +1,21 @@
 """A gateway of one device and one kernel, and rough samples of its inputs."""
 
-import msgspec
 import numpy as np
 
-from citytwin import Batch, Point, Quality
-from citytwin_edge.config import load
-from citytwin_edge.kernels import build
-from citytwin_edge.pipeline import Pipeline
+from citytwin import Batch, Quality
+from tests.edge.kernels.built import HEAD, on_a_gateway, points
 from tests.edge.kernels.series import rough
-
-HEAD = """\
-[gateway]
-name = "g"
-[[device]]
-name = "d"
-adapter = "modbus"
-host = "192.0.2.7"
-"""
 
 
 def run(tmp_path, units, table, batch):
-    """Load a file with points ``a``, ``b``, … of these units and a kernel; run samples through.
+    """Run samples of points ``a``, ``b``, … of these units through a kernel of all of them.
 
     Returns its outputs and, for each, values and qualities.
     """
-    names = "abcdefgh"[: len(units)]
-    points = "".join(
-        f'[[device.point]]\nname = "{name}"\nunit = "{unit}"\ntable = "input"\naddress = {at}\n'
-        for at, (name, unit) in enumerate(zip(names, units, strict=True))
-    )
-    inputs = ", ".join(f'"d/{name}"' for name in names)
-    path = tmp_path / "edge.toml"
-    path.write_text(f'{HEAD}{points}[[kernel]]\nname = "k"\ninputs = [{inputs}]\n{table}')
-    config = load(path)
-    kernels = build([(one.point, one.rules) for one in config.points], config.kernels)
-    made = [point for kernel in kernels.values() for point in kernel.outputs]
-    everything = [one.point for one in config.points] + made
-    pipeline = Pipeline(kernels, everything, np.arange(len(everything), dtype=np.int32))
-    pipeline.take(batch)
-    parcel = pipeline.tick()
-    told = Batch.concat([parcel.telemetry, parcel.alarms])
-    return made, [of(told, len(units) + number) for number in range(len(made))]
-
-
-def of(batch, number):
-    mine = batch.select(batch.point == number)
-    return mine.value.tolist(), mine.quality.tolist()
-
-
-def settings(kind, /, **fields):
-    """Decode the fields as the gateway does; what is wrong is a ValidationError."""
-    return msgspec.convert(fields, kind.settings)
-
-
-def built(kind, units, /, **fields):
-    points = [Point(id=f"g/d/{number}", unit=unit) for number, unit in enumerate(units)]
-    return kind.build(settings(kind, **fields), points)
+    inputs = ", ".join(f'"d/{name}"' for name in "abcdefgh"[: len(units)])
+    kernel = f'[[kernel]]\nname = "k"\ninputs = [{inputs}]\n{table}'
+    derived, told = on_a_gateway(tmp_path, HEAD + points(units) + kernel, batch)
+    return derived, [told[point.id] for point in derived]
 
 
 def shaken(seed, centres, widths, samples=800):
@@ -81,9 +41,3 @@ def days(seed, widths, samples=12_000):
     value = np.where(quality == Quality.BAD_SILENT, np.nan, value)
     time_ns = (1_767_225_600 + np.cumsum(steps)) * 10**9
     return Batch.of(point, time_ns, value, quality)
-
-
-def one(kernel, *values):
-    """Return what follows from one sample of each input: values, and the quality of the first."""
-    made = kernel.step(Batch.of(np.arange(len(values)), 1_767_225_600 * 10**9, values))
-    return made.value.tolist(), made.quality.tolist()[0]

@@ -8,7 +8,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.flume import FLUME, SIZES, law
-from tests.edge.kernels.water.running import built, one, run, settings, shaken
+from tests.edge.kernels.built import built, once, settings
+from tests.edge.kernels.water.running import run, shaken
 
 GOOD, DOUBT = Quality.GOOD, Quality.UNCERTAIN_RANGE
 
@@ -44,7 +45,7 @@ def test_the_table_of_sizes(throat, factor, exponent):
     ],
 )
 def test_feet(throat, foot_law):
-    (flow,), quality = one(built(FLUME, ["m"], throat_m=throat), 0.4)
+    (flow,), quality = once(built(FLUME, ["m"], throat_m=throat), 0.4)
     assert flow == pytest.approx(foot_law(throat / 0.3048, 0.4 / 0.3048) * 0.3048**3, rel=5e-3)
     assert quality == GOOD
 
@@ -68,14 +69,14 @@ def test_feet(throat, foot_law):
 )
 def test_limits(throat, heads, quality):
     kernel = built(FLUME, ["m"] * len(heads), throat_m=throat)
-    (flow,), found = one(kernel, *heads)
+    (flow,), found = once(kernel, *heads)
     assert found == quality
     assert (flow == 0) == (heads[0] <= 0)
 
 
 def test_the_zero_is_of_both_gauges():
     kernel = built(FLUME, ["cm", "cm"], throat_m=1.0, zero_m=0.5)
-    assert one(kernel, 90, 50)[0] == pytest.approx([2.397 * 0.4**1.569], rel=1e-3)
+    assert once(kernel, 90, 50)[0] == pytest.approx([2.397 * 0.4**1.569], rel=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -9,7 +9,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.manning import MANNING
-from tests.edge.kernels.water.running import built, one, run, settings, shaken
+from tests.edge.kernels.built import built, once, settings
+from tests.edge.kernels.water.running import run, shaken
 
 CANAL = {
     "section": "trapezoidal", "width_m": 2.0, "side_slope": 1.5, "slope": 0.001,
@@ -24,31 +25,31 @@ def test_the_worked_number():
     # Cengel & Cimbala: hydraulic radius 0.2859 m, slope 0.005236, n 0.030: 1.04678 m/s.
     radius = 0.2859
     depth = 3 * radius / (3 - 2 * radius)  # of a rectangle 3 m wide
-    (flow, velocity), quality = one(built(MANNING, ["m"], **FLUME), depth)
+    (flow, velocity), quality = once(built(MANNING, ["m"], **FLUME), depth)
     assert velocity == pytest.approx(1.04678, abs=5e-6)
     assert flow == pytest.approx(velocity * 3 * depth)
     assert quality == Quality.GOOD
 
 
 def test_a_trapezoid():
-    (flow, velocity), _ = one(built(MANNING, ["cm"], **CANAL), 100)
+    (flow, velocity), _ = once(built(MANNING, ["cm"], **CANAL), 100)
     radius = 3.5 / (2 + 2 * math.sqrt(3.25))
     assert velocity == pytest.approx(radius ** (2 / 3) * math.sqrt(0.001) / 0.025)
     assert flow == pytest.approx(3.5 * velocity)
 
 
 def test_a_half_full_pipe_has_the_radius_of_a_full_one():
-    (flow, velocity), quality = one(built(MANNING, ["m"], **SEWER), 0.5)
+    (flow, velocity), quality = once(built(MANNING, ["m"], **SEWER), 0.5)
     assert velocity == pytest.approx(0.25 ** (2 / 3) * math.sqrt(0.004) / 0.013)
     assert flow == pytest.approx(velocity * math.pi / 8)
     assert quality == Quality.GOOD
-    full, doubtful = one(built(MANNING, ["m"], **SEWER), 1.0)
+    full, doubtful = once(built(MANNING, ["m"], **SEWER), 1.0)
     assert full == pytest.approx([2 * flow, velocity])
     assert doubtful == Quality.UNCERTAIN_RANGE
 
 
 def test_a_pipe_carries_most_at_0_938_of_its_diameter():
-    flows = [one(built(MANNING, ["m"], **SEWER), depth)[0][0] for depth in (0.93, 0.938, 0.946)]
+    flows = [once(built(MANNING, ["m"], **SEWER), depth)[0][0] for depth in (0.93, 0.938, 0.946)]
     assert flows[1] == max(flows)
 
 
@@ -64,7 +65,7 @@ def test_a_pipe_carries_most_at_0_938_of_its_diameter():
     ],
 )
 def test_empty_full_and_over(channel, level, flows, quality):
-    values, found = one(built(MANNING, ["m"], **channel), level)
+    values, found = once(built(MANNING, ["m"], **channel), level)
     assert found == quality
     if flows is None:
         assert all(map(math.isnan, values))

@@ -8,7 +8,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.mass_balance import MASS_BALANCE
-from tests.edge.kernels.water.running import built, days, of, run, settings
+from tests.edge.kernels.built import built, of, settings
+from tests.edge.kernels.water.running import days, run
 
 MINUTE = 60 * 10**9
 START = 1_767_294_000 * 10**9

@@ -8,7 +8,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.night_flow import NIGHT_FLOW
-from tests.edge.kernels.water.running import built, days, of, run, settings
+from tests.edge.kernels.built import built, of, settings
+from tests.edge.kernels.water.running import days, run
 
 MINUTE = 60 * 10**9
 NIGHT = 1_767_301_200 * 10**9  # 2026-01-01 21:00 UTC, 02:00 in Almaty

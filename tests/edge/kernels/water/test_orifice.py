@@ -10,7 +10,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.orifice import ORIFICE
-from tests.edge.kernels.water.running import built, one, run, settings, shaken
+from tests.edge.kernels.built import built, once, settings
+from tests.edge.kernels.water.running import run, shaken
 
 GOOD, DOUBT, OUT = Quality.GOOD, Quality.UNCERTAIN_RANGE, Quality.BAD_OUT_OF_RANGE
 PLATE = {
@@ -31,7 +32,7 @@ NOZZLE = {key: value for key, value in GAS.items() if key != "taps"} | {
 
 
 def through(plate, difference):
-    (mass, volume), quality = one(built(ORIFICE, ["Pa"], **plate), difference)
+    (mass, volume), quality = once(built(ORIFICE, ["Pa"], **plate), difference)
     return mass, volume, quality
 
 
@@ -85,11 +86,11 @@ def test_pressure_and_density_may_be_read():
     kernel = built(
         ORIFICE, ["kPa", "bar", "kg/m3"], **read, also=["pressure", "density"], atmosphere_bar=0.92
     )
-    assert one(kernel, 10, 7.08, 6.1)[0][0] == pytest.approx(3.834324054, rel=1e-9)
+    assert once(kernel, 10, 7.08, 6.1)[0][0] == pytest.approx(3.834324054, rel=1e-9)
     kernel = built(ORIFICE, ["kPa", "kg/m3", "bar"], **read, also=["density", "pressure"])
-    assert one(kernel, 10, 6.1, 8)[0][0] == pytest.approx(3.834324054, rel=1e-9)
-    assert one(kernel, 10, 0, 8)[1] == OUT
-    assert one(kernel, 10, 6.1, 0)[1] == OUT
+    assert once(kernel, 10, 6.1, 8)[0][0] == pytest.approx(3.834324054, rel=1e-9)
+    assert once(kernel, 10, 0, 8)[1] == OUT
+    assert once(kernel, 10, 6.1, 0)[1] == OUT
 
 
 @pytest.mark.parametrize(

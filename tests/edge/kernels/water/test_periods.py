@@ -20,7 +20,8 @@ from citytwin_edge.kernels.water.periods import (
     minutes,
     seen,
 )
-from tests.edge.kernels.water.running import days, of
+from tests.edge.kernels.built import of
+from tests.edge.kernels.water.running import days
 
 MINUTE = 60 * 10**9
 HOUR = 60 * MINUTE

@@ -9,7 +9,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.rating_curve import RATING_CURVE
-from tests.edge.kernels.water.running import built, one, run, settings, shaken
+from tests.edge.kernels.built import built, once, settings
+from tests.edge.kernels.water.running import run, shaken
 
 TABLE = {"table": [[0.2, 0.0], [0.5, 1.2], [1.0, 5.0], [2.0, 21.0]], "beyond_m": 0.1}
 LAW = {"from_m": 0.3, "c": 4.0, "zero": 0.1, "exponent": 2.0}
@@ -47,7 +48,7 @@ LAWS = {
     ],
 )
 def test_stage_to_flow(curve, stage, flow, quality):
-    (found,), said = one(built(RATING_CURVE, ["m"], **curve), stage)
+    (found,), said = once(built(RATING_CURVE, ["m"], **curve), stage)
     assert said == quality
     if flow is None:
         assert math.isnan(found)
@@ -56,7 +57,7 @@ def test_stage_to_flow(curve, stage, flow, quality):
 
 
 def test_centimetres_of_a_staff_gauge_will_do():
-    (found,), _ = one(built(RATING_CURVE, ["cm"], **TABLE), 125)
+    (found,), _ = once(built(RATING_CURVE, ["cm"], **TABLE), 125)
     assert found == pytest.approx(9)
 
 

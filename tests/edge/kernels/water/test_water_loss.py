@@ -8,7 +8,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.water_loss import WATER_LOSS
-from tests.edge.kernels.water.running import built, days, of, run, settings
+from tests.edge.kernels.built import built, of, settings
+from tests.edge.kernels.water.running import days, run
 
 MINUTE = 60 * 10**9
 DAY = 1_767_294_000 * 10**9  # 2026-01-02 00:00 in Almaty, 19:00 UTC of the day before

@@ -9,7 +9,8 @@ from citytwin import Batch, Quality
 from citytwin.errors import ConfigError
 from citytwin.testing import check_kernel
 from citytwin_edge.kernels.water.weir import WEIR
-from tests.edge.kernels.water.running import built, one, run, settings, shaken
+from tests.edge.kernels.built import built, once, settings
+from tests.edge.kernels.water.running import run, shaken
 
 NOTCH = {"shape": "v-notch", "angle_deg": 90, "crest_height_m": 1.0, "channel_width_m": 2.0}
 FULL = {"shape": "full-width", "crest_height_m": 0.6, "channel_width_m": 5.0}
@@ -18,7 +19,7 @@ GOOD, DOUBT = Quality.GOOD, Quality.UNCERTAIN_RANGE
 
 
 def over(weir, head):
-    (flow,), quality = one(built(WEIR, ["m"], **weir), head)
+    (flow,), quality = once(built(WEIR, ["m"], **weir), head)
     return flow, quality
 
 
