@@ -1,0 +1,1 @@
+"""Entities: the city as objects with attributes, relations, places and history."""

@@ -1,0 +1,1 @@
+"""JSON-LD: what the names in a document mean, by its @context."""
