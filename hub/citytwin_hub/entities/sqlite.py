@@ -99,7 +99,8 @@ class SqliteEntities:
         """Yield the entities that hints do not rule out, in the order of their first creation."""
         where, values = self._where(hints)
         rows = self.database.reader.execute(
-            "SELECT body FROM entity WHERE " + where + " ORDER BY number", values
+            "SELECT body FROM entity WHERE " + where + " ORDER BY number",  # noqa: S608  # our words
+            values,
         )
         try:
             for (body,) in rows:
@@ -110,10 +111,11 @@ class SqliteEntities:
     def count(self, hints: Hints) -> int:
         """Return how many ``candidates`` would yield."""
         where, values = self._where(hints)
-        (number,) = self.database.reader.execute(
-            "SELECT count(*) FROM entity WHERE " + where, values
-        ).fetchone()
-        return number  # type: ignore[no-any-return]  # a count
+        number: int = self.database.reader.execute(
+            "SELECT count(*) FROM entity WHERE " + where,  # noqa: S608  # our words
+            values,
+        ).fetchone()[0]
+        return number
 
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
@@ -204,8 +206,7 @@ class _Names:
         number = self._known.get(iri)
         if number is None:
             row = self._db.execute("INSERT INTO name (iri) VALUES (?) RETURNING number", (iri,))
-            (number,) = row.fetchone()
-            self._known[iri] = number
+            number = self._known[iri] = int(row.fetchone()[0])
         return number
 
 
