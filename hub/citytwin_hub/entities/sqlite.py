@@ -111,10 +111,10 @@ class SqliteEntities:
     def count(self, hints: Hints) -> int:
         """Return how many ``candidates`` would yield."""
         where, values = self._where(hints)
-        number: int = self.database.reader.execute(
+        (number,) = self.database.reader.execute(
             "SELECT count(*) FROM entity WHERE " + where,  # noqa: S608  # our words
             values,
-        ).fetchone()[0]
+        ).fetchone()
         return number
 
     def types(self) -> Mapping[str, int]:
