@@ -26,6 +26,7 @@ class Database:
             StoreError: the file cannot be used.
         """
         self._path, self._lock = path, threading.RLock()
+        self._listing = threading.Lock()
         self._local, self._opened = threading.local(), list[sqlite3.Connection]()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        with self._lock:
+        with self._listing:
             self._opened.append(connection)
         return connection
 
@@ -80,7 +81,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        with self._lock:
+        with self._lock, self._listing:
             for connection in self._opened:
                 connection.close()
             self._opened.clear()
