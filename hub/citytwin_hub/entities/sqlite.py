@@ -1,0 +1,296 @@
+"""SqliteEntities: the entities of one tenant in one SQLite file, with their evolution.
+
+An entity's row holds all of it; beside it lie what a query is narrowed down by: types, attributes
+and the boxes of its geometries (R*Tree). Numbers stand for identifiers and names, and are never
+given twice: an identifier that comes again after a deletion continues its evolution.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from citytwin_hub.entities.boxes import box_of
+from citytwin_hub.entities.database import Database
+from citytwin_hub.entities.evolution import RECORD, steps
+from citytwin_hub.entities.evolution import SCHEMA as EVOLUTION_SCHEMA
+from citytwin_hub.entities.model import AttributeKind, Entity
+from citytwin_hub.entities.store import Change, Hints
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS identifier (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS name (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, iri TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS entity (
+    number INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS typed (
+    type INTEGER NOT NULL, entity INTEGER NOT NULL, PRIMARY KEY (type, entity)
+    ) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS having_attribute (
+    attribute INTEGER NOT NULL, entity INTEGER NOT NULL, PRIMARY KEY (attribute, entity)
+    ) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS located (
+    number INTEGER PRIMARY KEY, entity INTEGER NOT NULL, attribute INTEGER NOT NULL,
+    UNIQUE (entity, attribute)) STRICT;
+CREATE VIRTUAL TABLE IF NOT EXISTS place USING rtree(number, west, east, south, north);
+"""
+
+_WITH_ID: Final = (
+    "number IN (SELECT number FROM identifier WHERE id IN (SELECT value FROM json_each(?)))"
+)
+_WITH_TYPE: Final = (
+    "number IN (SELECT entity FROM typed WHERE type IN (SELECT value FROM json_each(?)))"
+)
+_WITH_ATTRIBUTE: Final = (
+    "number IN (SELECT entity FROM having_attribute "
+    "WHERE attribute IN (SELECT value FROM json_each(?)))"
+)
+_IN_BOX: Final = (
+    "number IN (SELECT entity FROM place JOIN located USING (number) WHERE "
+    "west <= ? AND east >= ? AND south <= ? AND north >= ? AND attribute = ?)"
+)
+
+_decode: Final = msgspec.json.Decoder(Entity).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class SqliteEntities:
+    """An ``EntityStore``."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create.
+
+        Raises:
+            StoreError: the file cannot be used.
+        """
+        self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA)
+        self._names = {
+            iri: number
+            for number, iri in self.database.reader.execute("SELECT number, iri FROM name")
+        }
+
+    def close(self) -> None:
+        """Release the file."""
+        self.database.close()
+
+    def get(self, entity_id: str) -> Entity | None:
+        """Return an entity."""
+        row = self.database.reader.execute(
+            "SELECT body FROM entity WHERE number = (SELECT number FROM identifier WHERE id = ?)",
+            (entity_id,),
+        ).fetchone()
+        return None if row is None else _decode(row[0])
+
+    def find(self, ids: Collection[str]) -> Mapping[str, Entity]:
+        """Return those of some entities that there are."""
+        rows = self.database.reader.execute(
+            "SELECT body FROM identifier JOIN entity USING (number) "
+            "WHERE id IN (SELECT value FROM json_each(?))",
+            (_listed(ids),),
+        )
+        return {entity.id: entity for entity in (_decode(body) for (body,) in rows)}
+
+    def candidates(self, hints: Hints) -> Iterator[Entity]:
+        """Yield the entities that hints do not rule out, in the order of their first creation."""
+        where, values = self._where(hints)
+        rows = self.database.reader.execute(
+            "SELECT body FROM entity WHERE " + where + " ORDER BY number",  # noqa: S608  # our words
+            values,
+        )
+        try:
+            for (body,) in rows:
+                yield _decode(body)
+        finally:
+            rows.close()
+
+    def count(self, hints: Hints) -> int:
+        """Return how many ``candidates`` would yield."""
+        where, values = self._where(hints)
+        (number,) = self.database.reader.execute(
+            "SELECT count(*) FROM entity WHERE " + where,  # noqa: S608  # our words
+            values,
+        ).fetchone()
+        return number
+
+    def types(self) -> Mapping[str, int]:
+        """Return how many entities there are of each type."""
+        return dict(
+            self.database.reader.execute(
+                "SELECT iri, count(*) FROM typed JOIN name ON number = type GROUP BY type"
+            )
+        )
+
+    def attributes(self) -> Mapping[str, int]:
+        """Return how many entities have each attribute."""
+        return dict(
+            self.database.reader.execute(
+                "SELECT iri, count(*) FROM having_attribute JOIN name ON number = attribute "
+                "GROUP BY attribute"
+            )
+        )
+
+    def write(self, changes: Sequence[Change], now_ns: int) -> int:
+        """Keep changes, with their evolution; return the number of the last one in the log."""
+        with self.database.writing() as db:
+            known = dict(self._names)
+            names = _Names(db, known)
+            numbers = _numbers(db, [change.id for change in changes])
+            _write_bodies(db, changes, numbers)
+            for sets in (_TYPES, _ATTRIBUTES):
+                _write_sets(db, sets, changes, numbers, names)
+            for change in changes:
+                _write_places(db, change, numbers[change.id], names)
+            db.executemany(
+                RECORD,
+                (
+                    (numbers[change.id], names.of(name) if name else 0, *record)
+                    for change in changes
+                    for name, record in steps(change, now_ns)
+                ),
+            )
+            (last,) = db.execute("SELECT coalesce(max(number), 0) FROM evolution").fetchone()
+        self._names = known
+        return int(last)
+
+    def number_of(self, iri: str) -> int:
+        """Return the number of a name; 0 if it was never written."""
+        return self._names.get(iri, 0)
+
+    def _where(self, hints: Hints) -> tuple[str, list[Any]]:
+        parts, values = ["true"], list[Any]()
+        if hints.ids is not None:
+            parts.append(_WITH_ID)
+            values.append(_listed(hints.ids))
+        for part, iris in ((_WITH_TYPE, hints.types), (_WITH_ATTRIBUTE, hints.attributes)):
+            if iris is not None:
+                parts.append(part)
+                values.append(_listed(filter(None, map(self.number_of, iris))))
+        if (box := hints.box) is not None:
+            parts.append(_IN_BOX)
+            values += (box.east, box.west, box.north, box.south, self.number_of(box.attribute))
+        return " AND ".join(parts), values
+
+
+class _Sets(NamedTuple):
+    """A set of names that each entity has, and how it is kept."""
+
+    members: Callable[[Entity], Iterable[str]]
+    add: str
+    remove: str
+
+
+_TYPES: Final = _Sets(
+    lambda one: one.types,
+    "INSERT OR IGNORE INTO typed (type, entity) VALUES (?, ?)",
+    "DELETE FROM typed WHERE type = ? AND entity = ?",
+)
+_ATTRIBUTES: Final = _Sets(
+    lambda one: one.attributes,
+    "INSERT OR IGNORE INTO having_attribute (attribute, entity) VALUES (?, ?)",
+    "DELETE FROM having_attribute WHERE attribute = ? AND entity = ?",
+)
+
+
+class _Names:
+    """Numbers of names, given as they come up, within one transaction."""
+
+    def __init__(self, db: sqlite3.Connection, known: dict[str, int]) -> None:
+        self._db, self._known = db, known
+
+    def of(self, iri: str) -> int:
+        number = self._known.get(iri)
+        if number is None:
+            row = self._db.execute("INSERT INTO name (iri) VALUES (?) RETURNING number", (iri,))
+            number = self._known[iri] = int(row.fetchone()[0])
+        return number
+
+
+def _numbers(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    db.executemany("INSERT OR IGNORE INTO identifier (id) VALUES (?)", ((one,) for one in ids))
+    rows = db.execute(
+        "SELECT id, number FROM identifier WHERE id IN (SELECT value FROM json_each(?))",
+        (_listed(ids),),
+    )
+    return dict(rows.fetchall())
+
+
+def _write_bodies(
+    db: sqlite3.Connection, changes: Sequence[Change], numbers: Mapping[str, int]
+) -> None:
+    # Of several changes of one entity the last one stays.
+    last = {change.id: change.after for change in changes}
+    db.executemany(
+        "INSERT INTO entity (number, body) VALUES (?, ?) "
+        "ON CONFLICT (number) DO UPDATE SET body = excluded.body",
+        ((numbers[one], _encode(entity)) for one, entity in last.items() if entity is not None),
+    )
+    db.executemany(
+        "DELETE FROM entity WHERE number = ?",
+        ((numbers[one],) for one, entity in last.items() if entity is None),
+    )
+
+
+def _write_sets(
+    db: sqlite3.Connection,
+    sets: _Sets,
+    changes: Sequence[Change],
+    numbers: Mapping[str, int],
+    names: _Names,
+) -> None:
+    added: list[tuple[int, int]] = []
+    for change in changes:
+        before = frozenset(sets.members(change.before)) if change.before else frozenset()
+        after = frozenset(sets.members(change.after)) if change.after else frozenset()
+        number = numbers[change.id]
+        gone = [(names.of(iri), number) for iri in before - after]
+        if gone:
+            # What an earlier change of this batch added must be there to be taken away.
+            db.executemany(sets.add, added)
+            added.clear()
+            db.executemany(sets.remove, gone)
+        added += ((names.of(iri), number) for iri in after - before)
+    db.executemany(sets.add, added)
+
+
+def _write_places(db: sqlite3.Connection, change: Change, number: int, names: _Names) -> None:
+    before, after = _boxes(change.before), _boxes(change.after)
+    if before == after:
+        return
+    for iri in before.keys() - after.keys():
+        key = (number, names.of(iri))
+        db.execute(
+            "DELETE FROM place WHERE number = "
+            "(SELECT number FROM located WHERE entity = ? AND attribute = ?)",
+            key,
+        )
+        db.execute("DELETE FROM located WHERE entity = ? AND attribute = ?", key)
+    for iri, box in after.items():
+        if before.get(iri) == box:
+            continue
+        key = (number, names.of(iri))
+        db.execute("INSERT OR IGNORE INTO located (entity, attribute) VALUES (?, ?)", key)
+        db.execute(
+            "INSERT OR REPLACE INTO place SELECT number, ?, ?, ?, ? FROM located "
+            "WHERE entity = ? AND attribute = ?",
+            (*box, *key),
+        )
+
+
+def _boxes(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:
+    """Return (west, east, south, north) around the geometries of each attribute."""
+    found: dict[str, tuple[float, float, float, float]] = {}
+    for iri, instances in entity.attributes.items() if entity else ():
+        shapes = [one.value for one in instances if one.kind is AttributeKind.GEO]
+        box = box_of(shapes)
+        if box is not None:
+            found[iri] = box
+    return found
+
+
+def _listed(items: Iterable[Any]) -> bytes:
+    return _encode(list(items))
