@@ -134,6 +134,17 @@ class SqliteEntities:
             )
         )
 
+    def attributes_of_types(self) -> Mapping[str, Collection[str]]:
+        """Return the attributes that entities of each type have."""
+        found: dict[str, list[str]] = {one: [] for one in self.types()}
+        for kind, attribute in self.database.reader.execute(
+            "SELECT kind.iri, part.iri FROM "
+            "(SELECT DISTINCT type, attribute FROM typed JOIN having_attribute USING (entity)) "
+            "JOIN name AS kind ON kind.number = type JOIN name AS part ON part.number = attribute"
+        ):
+            found[kind].append(attribute)
+        return found
+
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log."""
         with self.database.writing() as db:

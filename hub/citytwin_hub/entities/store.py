@@ -81,6 +81,9 @@ class EntityStore(Protocol):
     def attributes(self) -> Mapping[str, int]:
         """Return how many entities have each attribute."""
 
+    def attributes_of_types(self) -> Mapping[str, Collection[str]]:
+        """Return the attributes that entities of each type have."""
+
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log.
 

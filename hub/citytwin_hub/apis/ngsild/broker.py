@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import re
 import threading
+import uuid
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from citytwin.clock import Clock
+from citytwin.errors import StoreError
+from citytwin.files import replace
+from citytwin_hub.access import Role
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.jsonld.contexts import Contexts
 
 TENANTS_MAX: Final = 100
 """Each keeps files open."""
@@ -43,16 +49,30 @@ class Tenant:
 class Broker:
     """Every tenant's entities; may be used on any thread."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        contexts: Contexts,
+        admit: Callable[[str, Role], None],
+    ) -> None:
         """Open the default tenant; the others when they are asked for.
+
+        Args:
+            folder: where everything lies.
+            clock: what gives the time.
+            contexts: what names mean.
+            admit: takes an Authorization header and the least role; raises AccessError.
 
         Raises:
             StoreError: a file cannot be used.
         """
-        self.clock = clock
+        self.clock, self.contexts, self.admit = clock, contexts, admit
+        self.began_ns = clock.now_ns()
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
         self._open("")
+        self.alias = _alias(folder / "alias")
 
     def close(self) -> None:
         """Release every file."""
@@ -90,3 +110,13 @@ class Broker:
         self._opened.enter_context(closing(store))
         tenant = self._tenants[name] = Tenant(name, store, Entities(store, self.clock))
         return tenant
+
+
+def _alias(path: Path) -> str:
+    """Return the name by which this hub knows itself among others, the same for ever (5.2.40)."""
+    try:
+        if not path.exists():
+            replace(path, lambda file: file.write(f"citytwin-{uuid.uuid4()}".encode()))
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be used: {error}") from error

@@ -48,6 +48,25 @@ class Refused(CityTwinError):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How a route is guarded.
+
+    Attributes:
+        role: the least that the caller must be.
+        takes: media types of the body; empty: it has none.
+        gives: media types of the answer, the preferred one first.
+        parameters: the query parameters that there are; another is refused (clause 6.3.20).
+        creates: whether a tenant that is not there is made.
+    """
+
+    role: Role
+    takes: Collection[str] = ()
+    gives: Sequence[str] = (JSON, JSON_LD)
+    parameters: Collection[str] = ()
+    creates: bool = False
+
+
 @dataclass(frozen=True)
 class Call:
     """A request.
@@ -55,7 +74,7 @@ class Call:
     Attributes:
         request: Starlette's.
         broker: what the routes stand on.
-        tenant: whose entities; made by operations that create.
+        operation: how the route is guarded.
         media: the media type of the answer.
         body: the body's bytes; empty without one.
         sent: the body's media type; empty without one.
@@ -63,10 +82,20 @@ class Call:
 
     request: Request
     broker: Broker
-    tenant: Tenant
+    operation: Operation
     media: str
     body: bytes
     sent: str
+
+    @cached_property
+    def tenant(self) -> Tenant:
+        """Whose entities; made where the operation creates.
+
+        Raises:
+            BadRequestData, NonexistentTenant, TooManyResults: see ``Broker.tenant``.
+        """
+        name = self.request.headers.get("ngsild-tenant", "")
+        return self.broker.tenant(name, create=self.operation.creates)
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -138,7 +167,8 @@ class Call:
 
     def resolve(self, given: Any) -> Context:
         """Return the context that is given; the core context for None."""
-        return self.broker.contexts.resolve(given)
+        tenant = self.request.headers.get("ngsild-tenant", "")
+        return self.broker.contexts.resolve(given, tenant)
 
     def answer(
         self,
@@ -169,25 +199,6 @@ def _with_context(content: Any, reference: Any) -> Any:
     if isinstance(content, dict):
         return content | {"@context": reference}
     return content
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """How a route is guarded.
-
-    Attributes:
-        role: the least that the caller must be.
-        takes: media types of the body; empty: it has none.
-        gives: media types of the answer, the preferred one first.
-        parameters: the query parameters that there are; another is refused (clause 6.3.20).
-        creates: whether a tenant that is not there is made.
-    """
-
-    role: Role
-    takes: Collection[str] = ()
-    gives: Sequence[str] = (JSON, JSON_LD)
-    parameters: Collection[str] = ()
-    creates: bool = False
 
 
 def route(
@@ -226,12 +237,8 @@ async def _called(
             f"{', '.join(sorted(operation.parameters)) or 'none'}"
         )
 
-    def run() -> Response:
-        name = request.headers.get("ngsild-tenant", "")
-        tenant = broker.tenant(name, create=operation.creates)
-        return do(Call(request, broker, tenant, media, body, sent))
-
-    return await run_in_threadpool(run)
+    call = Call(request, broker, operation, media, body, sent)
+    return await run_in_threadpool(do, call)
 
 
 async def _body(request: Request, operation: Operation) -> tuple[bytes, str]:
