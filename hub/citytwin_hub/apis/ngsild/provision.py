@@ -172,9 +172,7 @@ def _routes() -> Iterator[list[Route]]:
     attribute = attributes + "/{attribute:path}"
     change = Operation(Role.OPERATOR, BODIES)
     patch = Operation(Role.OPERATOR, PATCHES, parameters=("local",))
-    yield route(
-        attribute, "PATCH", patch_attribute, patch
-    )
+    yield route(attribute, "PATCH", patch_attribute, patch)
     yield route(attribute, "PUT", replace_attribute, change)
     yield route(
         attribute, "DELETE", delete_attribute,
@@ -189,14 +187,21 @@ def _routes() -> Iterator[list[Route]]:
         Operation(Role.OPERATOR, PATCHES, parameters=("options", "local", "type")),
     )  # fmt: skip
     yield route(entity, "DELETE", delete, Operation(Role.OPERATOR, parameters=("local", "type")))
-    yield route(entity, "PUT", replace, Operation(Role.OPERATOR, BODIES, parameters=("local", "type")))
+    yield route(
+        entity, "PUT", replace, Operation(Role.OPERATOR, BODIES, parameters=("local", "type"))
+    )
     yield route(
         entity, "PATCH", merge,
         Operation(
             Role.OPERATOR, PATCHES, parameters=("options", "format", "observedAt", "lang", "local", "type")
         ),
     )  # fmt: skip
-    yield route("/entities", "POST", create, Operation(Role.OPERATOR, BODIES, parameters=("local",), creates=True))
+    yield route(
+        "/entities",
+        "POST",
+        create,
+        Operation(Role.OPERATOR, BODIES, parameters=("local",), creates=True),
+    )
 
 
 ROUTES: Final = [one for some in _routes() for one in some]
