@@ -126,9 +126,7 @@ def _serving(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = http.server.ThreadingHTTPServer(
-        (LOOPBACK, 0), partial(Handler, directory=str(folder))
-    )
+    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), partial(Handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -165,9 +163,7 @@ def _hub(folder: Path) -> Iterator[int]:
     command = [str(program), "--config", str(config), "run"]
     with _process(command, folder / "hub.log", ready="hub.ready"):
         yield port
-    errors = [
-        line for line in (folder / "hub.log").read_text().splitlines() if "Traceback" in line
-    ]
+    errors = [line for line in (folder / "hub.log").read_text().splitlines() if "Traceback" in line]
     if errors:
         print(f"The hub logged {len(errors)} tracebacks.", file=sys.stderr)
 
