@@ -170,13 +170,13 @@ def test_a_proof_seals_names() -> None:
 
 def test_nulls_of_an_update_and_of_a_merge() -> None:
     assert read({"languageMap": {"@none": NULL}}, nulls=True)[0].value == NULL
-    for given, kind in (
+    for document, kind in (
         (NULL, None),
         ({"value": NULL}, None),
         ({"type": "GeoProperty", "value": NULL}, K.GEO),
         ({"type": "LanguageProperty", "languageMap": {"@none": NULL}}, K.LANGUAGE),
     ):
-        patch = patched(given)
+        patch = patched(document)
         assert (patch.kind, patch.value) == (kind, NULL)
     patch = patched({"unitCode": NULL, "observedAt": NULL, "expiresAt": NULL, "source": NULL})
     assert (patch.unit_code, patch.observed_ns, patch.expires_ns) == (None, None, None)

@@ -64,6 +64,7 @@ def test_types() -> None:
         f"{DEFAULT}Pump",
         f"{DEFAULT}Motor",
     )
+    wrong: Any
     for wrong in ([], ["Pump", 3], None, {}, [f"T{number}" for number in range(TYPES_MAX + 1)]):
         with pytest.raises(BadRequestData, match="type"):
             read_types(wrong, CORE, "type")
