@@ -184,7 +184,8 @@ class Call:
         if self.media == JSON_LD:
             content = _with_context(content, context.reference)
         else:
-            out["Link"] = context_link(context.url or "")
+            tenant = self.request.headers.get("ngsild-tenant", "")
+            out["Link"] = context_link(self.broker.contexts.link(context, tenant))
         return Response(_encode(content), status, out, self.media)
 
 
