@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -37,6 +38,15 @@ BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 
 _LINK: Final = re.compile(r"<([^>]*)>([^<]*)")
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class _Some(PathConvertor):
+    """A part of a path as ``path``, but never empty: ``attrs/`` names no attribute."""
+
+    regex = ".+"
+
+
+register_url_convertor("some", _Some())
 
 
 class Refused(CityTwinError):

@@ -11,7 +11,15 @@ from starlette.routing import Route
 
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import reading
-from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, MERGE_PATCH, Call, Operation, route
+from citytwin_hub.apis.ngsild.calls import (
+    JSON,
+    JSON_LD,
+    MERGE_PATCH,
+    Call,
+    Operation,
+    Refused,
+    route,
+)
 from citytwin_hub.apis.ngsild.members import read_moment
 from citytwin_hub.entities.changes import Outcome
 from citytwin_hub.entities.errors import BadRequestData
@@ -108,6 +116,11 @@ def delete_attribute(call: Call) -> Response:
     return Response(status_code=204)
 
 
+def _not_at_once(_call: Call) -> Response:
+    """Refuse to delete all attributes by a path that names none."""
+    raise Refused(405)
+
+
 def entity_id(call: Call) -> str:
     """Return the entity's identifier in the path.
 
@@ -175,12 +188,12 @@ def update_result(outcome: Outcome) -> Response:
 
 def _routes() -> Iterator[list[Route]]:
     entity, attributes = "/entities/{entity:path}", "/entities/{entity:path}/attrs"
-    attribute = attributes + "/{attribute:path}"
+    attribute = attributes + "/{attribute:some}"
 
     def changes(*parameters: str, takes: Collection[str] = ()) -> Operation:
         return Operation(Role.OPERATOR, takes, parameters=("local", "type", *parameters))
 
-    # A path that ends behind attrs/ names no attribute: these come first.
+    yield route(attributes, "DELETE", _not_at_once, changes("datasetId", "deleteAll"))
     yield route(attributes, "POST", append, changes("options", takes=BODIES))
     yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
     yield route(attribute, "PATCH", patch_attribute, changes(takes=PATCHES))
