@@ -25,7 +25,7 @@ _EQUATOR_M: Final = 6_378_137.0
 _FLATTENING: Final = 1 / 298.257223563
 _POLE_M: Final = _EQUATOR_M * (1 - _FLATTENING)
 _STEPS_MAX: Final = 50
-_EDGE_DEG: Final = 0.5
+_EDGE_DEG: Final = 0.1
 _ROUNDS: Final = 4
 
 SPHERE_ERROR: Final = 0.006
