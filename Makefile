@@ -54,6 +54,12 @@ check: $(VENV)/.dev tests/tidy/node_modules/.installed ## check format, lint, ty
 bench: $(VENV)/.dev ## measure, and print beside the figures of the peer
 	@PYTHONPATH=.:deploy exec $(BIN)/python -m tests.bench.run $(ARGS)
 
+.PHONY: conformance
+conformance: $(VENV)/.dev .venv-conformance/.installed ## run ETSI's NGSI-LD suite (SUITE=its checkout, ARGS="--failing jsonldContext")
+	@deploy/debian-packages.sh test
+	@$(if $(SUITE),,echo "make conformance needs SUITE=path of the suite's checkout" >&2; exit 2)
+	@PYTHONPATH=.:deploy $(BIN)/python -m tests.conformance.ngsild --robot .venv-conformance/bin/python $(SUITE) $(ARGS)
+
 .PHONY: docs
 docs: $(VENV)/.dev $(WEB)/dist/index.html ## make what the documents show, and check what they say
 	@deploy/debian-packages.sh test
@@ -77,7 +83,7 @@ bundle: $(VENV)/.dev $(WEB)/dist/index.html ## put what a gateway and a hub inst
 
 .PHONY: clean
 clean: ## remove everything that was made here, the history of the demo city too
-	rm -rf $(VENV) .demo .bench dist $(WEB)/dist $(WEB)/node_modules tests/tidy/node_modules
+	rm -rf $(VENV) .venv-conformance .demo .bench dist $(WEB)/dist $(WEB)/node_modules tests/tidy/node_modules
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find common protos edge hub deploy docs tests -name __pycache__ -prune -exec rm -rf {} +
 
@@ -97,6 +103,13 @@ $(VENV)/.demo: deploy/requirements/demo.txt $(DISTRIBUTIONS:%=%/pyproject.toml) 
 $(VENV)/.dev: deploy/requirements/dev.txt $(VENV)/.demo
 	@echo "Installing what tests and checks need (deploy/requirements/dev.txt)"
 	@$(PIP) --require-hashes -r deploy/requirements/dev.txt
+	@touch $@
+
+# ETSI's suite wants other versions of libraries than the project has, so it has a place of its own.
+.venv-conformance/.installed: deploy/requirements/conformance.txt
+	@deploy/make-venv.sh .venv-conformance
+	@.venv-conformance/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+		--require-hashes -r deploy/requirements/conformance.txt
 	@touch $@
 
 # ---------------------------------------------------------------- page and its tools

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -30,11 +30,22 @@ class LinkSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class HttpSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[http]``: the page and REST; any but a loopback address needs a certificate and its key."""
+    """``[http]``: the page and REST; any but a loopback address needs a certificate and its key.
+
+    ``anonymous``: what programs on this machine may do at /ngsi-ld without a token.
+    """
 
     bind: str = "127.0.0.1:8080"
     certificate: str = ""
     key: str = ""
+    anonymous: Literal["", "viewer", "operator"] = ""
+
+
+class NgsildSection(msgspec.Struct, forbid_unknown_fields=True):
+    """``[ngsild]``: which hosts @contexts may be fetched from and notifications sent to."""
+
+    context_hosts: tuple[str, ...] = ()
+    notify_hosts: tuple[str, ...] = ()
 
 
 class HistorySection(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,6 +77,7 @@ class HubConfig(msgspec.Struct, forbid_unknown_fields=True):
     history: HistorySection = msgspec.field(default_factory=HistorySection)
     city: CitySection = msgspec.field(default_factory=CitySection)
     alarms: AlarmSection = msgspec.field(default_factory=AlarmSection)
+    ngsild: NgsildSection = msgspec.field(default_factory=NgsildSection)
 
     @property
     def state(self) -> Path:
@@ -109,6 +121,12 @@ def load(path: Path | None) -> HubConfig:
             f"{host} can be reached from outside, so [http] certificate and key are needed; or "
             "bind to 127.0.0.1 behind a proxy that speaks TLS",
             ("http", "bind"),
+        )
+    if config.http.anonymous and not is_loopback(host):
+        raise document.error(
+            f"{host} can be reached from outside, so nobody may come without a token; leave "
+            "anonymous out, or bind to 127.0.0.1",
+            ("http", "anonymous"),
         )
     if config.link.address:
         try:

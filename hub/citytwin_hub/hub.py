@@ -18,10 +18,12 @@ import uvicorn
 from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
 from citytwin.errors import StoreError
-from citytwin_hub.access import Access, local_token
+from citytwin_hub.access import Access, Role, local_token
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.apis.app import build_app
 from citytwin_hub.apis.city import City, read_map
+from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
+from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.authority import Authority
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
@@ -32,6 +34,7 @@ from citytwin_hub.files import locked
 from citytwin_hub.history.parquet import ParquetHistory
 from citytwin_hub.ingest import Ingest
 from citytwin_hub.journal.segments import SegmentJournal
+from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.metrics import metrics_of
 from citytwin_hub.readers import Readers
 from citytwin_hub.registry import Registry
@@ -115,6 +118,14 @@ class Hub:
         self.app = build_app(
             city, metrics_of(city, self.committer, lambda: self.journal.end, recent)
         )
+        hosts = config.ngsild.context_hosts
+        contexts = opened.enter_context(closing(Contexts(state / "contexts.db", clock, hosts)))
+        anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
+        admit = admission(self.access, clock.now_ns, anonymous)
+        self.broker = opened.enter_context(
+            closing(Broker(state / "entities", clock, contexts, admit))
+        )
+        self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)
         self.readers.listen(self.commands.entry)
         replayed = self.readers.replay(self.history.position)
@@ -177,7 +188,7 @@ class Hub:
     def _web_config(self, host: str, port: int) -> uvicorn.Config:
         http = self.config.http
         config = uvicorn.Config(
-            self.app,
+            self.site,
             host=host,
             port=port,
             ssl_certfile=http.certificate or None,

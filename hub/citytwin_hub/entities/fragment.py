@@ -30,10 +30,10 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     kind: AttributeKind | None = None
     value: Any = UNSET
     dataset: str = ""
-    unit_code: str | None | UnsetType = UNSET
-    observed_ns: int | None | UnsetType = UNSET
-    expires_ns: int | None | UnsetType = UNSET
-    object_type: tuple[str, ...] | None | UnsetType = UNSET
+    unit_code: str | UnsetType | None = UNSET
+    observed_ns: int | UnsetType | None = UNSET
+    expires_ns: int | UnsetType | None = UNSET
+    object_type: tuple[str, ...] | UnsetType | None = UNSET
     parts: dict[str, tuple[Patch, ...]] = msgspec.field(default_factory=dict)
 
 
@@ -52,6 +52,6 @@ class Fragment(msgspec.Struct, frozen=True, kw_only=True):
     id: str = ""
     types: tuple[str, ...] = ()
     scopes: tuple[str, ...] | None = None
-    expires_ns: int | None | UnsetType = UNSET
+    expires_ns: int | UnsetType | None = UNSET
     attributes: dict[str, tuple[Attribute, ...]] = msgspec.field(default_factory=dict)
     patches: dict[str, tuple[Patch, ...]] = msgspec.field(default_factory=dict)

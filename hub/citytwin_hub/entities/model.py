@@ -5,8 +5,11 @@ IRIs here; terms of a client's @context exist only at the edge of the API. Momen
 since 1970-01-01 UTC as everywhere in CityTwin. A value stays the JSON that was given.
 
 >>> level = Attribute(kind=AttributeKind.PROPERTY, value=3.2, unit_code="MTR")
->>> tank = Entity(id="urn:ngsi-ld:Tank:1", types=("https://example.org/Tank",),
-...               attributes={"https://example.org/level": (level,)})
+>>> tank = Entity(
+...     id="urn:ngsi-ld:Tank:1",
+...     types=("https://example.org/Tank",),
+...     attributes={"https://example.org/level": (level,)},
+... )
 >>> tank.attribute("https://example.org/level").value
 3.2
 """

@@ -1,0 +1,80 @@
+"""The NGSI-LD application: every route below /ngsi-ld/v1, apart from the hub's own REST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from citytwin_hub.access import Access, AccessError, Role
+from citytwin_hub.apis.ngsild import batch, contexts, discovery, provision
+from citytwin_hub.apis.ngsild.broker import Broker
+from citytwin_hub.apis.ngsild.calls import problem
+from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
+
+PREFIX: Final = "/ngsi-ld/v1"
+ROUTES: Final[list[Route]] = [
+    *batch.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES,
+]  # fmt: skip
+
+
+def build_ngsild(broker: Broker) -> Starlette:
+    """Return the application on a broker."""
+    app = Starlette(
+        routes=[Mount(PREFIX, routes=ROUTES)],
+        exception_handlers={HTTPException: _http_problem},
+    )
+    app.router.redirect_slashes = False
+    app.state.ngsild = broker
+    return app
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    told: EntityError = (
+        ResourceNotFound(f"there is nothing at {request.url.path}")
+        if status == 404
+        else OperationNotSupported(f"{request.method} is not possible at {request.url.path}")
+    )
+    response = problem(told)
+    response.status_code = status
+    return response
+
+
+class ByPath:
+    """An ASGI application that hands each request to one of several, by the path's beginning."""
+
+    def __init__(self, otherwise: ASGIApp, by_path: Mapping[str, ASGIApp]) -> None:
+        """Take applications by their prefix, and one for all else."""
+        self._otherwise, self._by_path = otherwise, dict(by_path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on."""
+        app = self._otherwise
+        if scope["type"] == "http":
+            for prefix, other in self._by_path.items():
+                if scope["path"].startswith(prefix):
+                    app = other
+        await app(scope, receive, send)
+
+
+def admission(
+    access: Access, now_ns: Callable[[], int], anonymous: Role | None
+) -> Callable[[str, Role], None]:
+    """Return what lets requests in: by their token, or without one as ``anonymous`` may."""
+
+    def admit(authorization: str, least: Role) -> None:
+        scheme, _, token = authorization.partition(" ")
+        if not authorization and anonymous is not None:
+            if anonymous < least:
+                raise AccessError(401, "a token is needed: Authorization: Bearer TOKEN")
+            return
+        access.user(token.strip() if scheme.lower() == "bearer" else "", now_ns(), least)
+
+    return admit

@@ -1,0 +1,122 @@
+"""Broker: what the NGSI-LD routes stand on: @contexts, and for each tenant its entities.
+
+A tenant (ETSI GS CIM 009, clause 4.14) is a folder of its own below the hub's state; the default
+one has the empty name. Routes find the broker as ``request.app.state.ngsild``.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from citytwin.clock import Clock
+from citytwin.errors import StoreError
+from citytwin.files import replace
+from citytwin_hub.access import Role
+from citytwin_hub.entities.entities import Entities
+from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
+from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.jsonld.contexts import Contexts
+
+TENANTS_MAX: Final = 100
+"""Each keeps files open."""
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._-]{0,61}[A-Za-z0-9])?\Z")
+_DEFAULT: Final = "@default"
+"""The default tenant's folder: no tenant can be called that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What one tenant has.
+
+    Attributes:
+        name: empty for the default tenant.
+        store: where its entities and their evolution lie.
+        entities: what may be done with them.
+    """
+
+    name: str
+    store: SqliteEntities
+    entities: Entities
+
+
+class Broker:
+    """Every tenant's entities; may be used on any thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        contexts: Contexts,
+        admit: Callable[[str, Role], None],
+    ) -> None:
+        """Open the default tenant; the others when they are asked for.
+
+        Args:
+            folder: where everything lies.
+            clock: what gives the time.
+            contexts: what names mean.
+            admit: takes an Authorization header and the least role; raises AccessError.
+
+        Raises:
+            StoreError: a file cannot be used.
+        """
+        self.clock, self.contexts, self.admit = clock, contexts, admit
+        self.began_ns = clock.now_ns()
+        self._folder, self._lock = folder, threading.Lock()
+        self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
+        self._open("")
+        self.alias = _alias(folder / "alias")
+
+    def close(self) -> None:
+        """Release every file."""
+        self._opened.close()
+
+    def tenant(self, name: str = "", *, create: bool = False) -> Tenant:
+        """Return a tenant.
+
+        Args:
+            name: as ``NGSILD-Tenant`` says; empty for the default one.
+            create: make it if there is none (clause 5.5.10: whoever provides, creates).
+
+        Raises:
+            BadRequestData: it cannot be a tenant's name.
+            NonexistentTenant: there is none, and none is to be made.
+            TooManyResults: there are as many as there may be.
+        """
+        with self._lock:
+            known = self._tenants.get(name)
+            if known is not None:
+                return known
+            if not _NAME.match(name):
+                raise BadRequestData(
+                    f"{name[:80]!r} is not a tenant's name: 1 to 63 letters, digits, '-', '_', "
+                    "'.' and ':'"
+                )
+            if not create and not (self._folder / name).exists():
+                raise NonexistentTenant(f"there is no tenant {name}")
+            if len(self._tenants) >= TENANTS_MAX:
+                raise TooManyResults(f"there are {TENANTS_MAX} tenants already")
+            return self._open(name)
+
+    def _open(self, name: str) -> Tenant:
+        store = SqliteEntities(self._folder / (name or _DEFAULT) / "entities.db")
+        self._opened.enter_context(closing(store))
+        tenant = self._tenants[name] = Tenant(name, store, Entities(store, self.clock))
+        return tenant
+
+
+def _alias(path: Path) -> str:
+    """Return the name by which this hub knows itself among others, the same for ever (5.2.40)."""
+    try:
+        if not path.exists():
+            replace(path, lambda file: file.write(f"citytwin-{uuid.uuid4()}".encode()))
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be used: {error}") from error

@@ -1,0 +1,310 @@
+"""Call: one NGSI-LD request, read and checked, and the answers to it.
+
+What ETSI GS CIM 009, clause 6.3, asks of every operation is done here once: who may, which tenant,
+which media types, which @context, which parameters, and errors as problem details (RFC 9457).
+A route is a function of a ``Call`` that returns a ``Response``; it runs on a thread of its own,
+since it reads files and may wait for an @context.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from citytwin.errors import CityTwinError, StoreError
+from citytwin_hub.access import AccessError, Role
+from citytwin_hub.apis.ngsild.broker import Broker, Tenant
+from citytwin_hub.entities.errors import BadRequestData, EntityError, InvalidRequest
+from citytwin_hub.jsonld.context import Context
+
+JSON: Final = "application/json"
+JSON_LD: Final = "application/ld+json"
+GEO_JSON: Final = "application/geo+json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+PROBLEM: Final = "application/problem+json"
+CONTEXT_REL: Final = "http://www.w3.org/ns/json-ld#context"
+BODY_BYTES_MAX: Final = 32 * 1024 * 1024
+"""A batch of ten thousand entities of ten attributes takes about ten megabytes."""
+
+_LINK: Final = re.compile(r"<([^>]*)>([^<]*)")
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class Refused(CityTwinError):
+    """An answer without a body that clause 6.3.4 wants: 406, 411, 413, 415."""
+
+    def __init__(self, status: int) -> None:
+        """Answer with a status alone."""
+        super().__init__(f"status {status}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """How a route is guarded.
+
+    Attributes:
+        role: the least that the caller must be.
+        takes: media types of the body; empty: it has none.
+        gives: media types of the answer, the preferred one first.
+        parameters: the query parameters that there are; another is refused (clause 6.3.20).
+        creates: whether a tenant that is not there is made.
+    """
+
+    role: Role
+    takes: Collection[str] = ()
+    gives: Sequence[str] = (JSON, JSON_LD)
+    parameters: Collection[str] = ()
+    creates: bool = False
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request.
+
+    Attributes:
+        request: Starlette's.
+        broker: what the routes stand on.
+        operation: how the route is guarded.
+        media: the media type of the answer.
+        body: the body's bytes; empty without one.
+        sent: the body's media type; empty without one.
+    """
+
+    request: Request
+    broker: Broker
+    operation: Operation
+    media: str
+    body: bytes
+    sent: str
+
+    @cached_property
+    def tenant(self) -> Tenant:
+        """Whose entities; made where the operation creates.
+
+        Raises:
+            BadRequestData, NonexistentTenant, TooManyResults: see ``Broker.tenant``.
+        """
+        name = self.request.headers.get("ngsild-tenant", "")
+        return self.broker.tenant(name, create=self.operation.creates)
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The parts of the path that stand for something."""
+        return self.request.path_params
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query parameters."""
+        return self.request.query_params
+
+    @cached_property
+    def document(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            InvalidRequest: it is not JSON, or there is none.
+        """
+        try:
+            return msgspec.json.decode(self.body)
+        except msgspec.DecodeError as error:
+            raise InvalidRequest(f"the body is not JSON: {error}") from None
+
+    @cached_property
+    def linked(self) -> str | None:
+        """The @context of the Link header; None where there is none.
+
+        Raises:
+            BadRequestData: there are several.
+        """
+        found = [
+            url
+            for header in self.request.headers.getlist("link")
+            for url, rest in _LINK.findall(header)
+            if CONTEXT_REL in rest
+        ]
+        if len(found) > 1:
+            raise BadRequestData("there are several Link headers with an @context; give one")
+        return found[0] if found else None
+
+    @cached_property
+    def context(self) -> Context:
+        """What the names in this request mean (clause 6.3.5); of a batch see ``context_of``.
+
+        Raises:
+            BadRequestData: an @context is given where it may not be, or missing.
+            LdContextNotAvailable: it is not to be had.
+        """
+        if self.sent == JSON_LD and isinstance(self.document, dict):
+            return self.context_of(self.document)
+        if isinstance(self.document if self.sent else None, dict) and "@context" in self.document:
+            raise BadRequestData(
+                f"a body of {self.sent} has no @context; send it as {JSON_LD}, or name the "
+                "@context in a Link header"
+            )
+        return self.resolve(self.linked)
+
+    def context_of(self, document: Mapping[str, Any]) -> Context:
+        """Return what the names in a document of this request mean: a whole body, or one entity."""
+        if self.sent != JSON_LD:
+            if "@context" in document:
+                raise BadRequestData(f"{self.sent} has no @context; send {JSON_LD}")
+            return self.resolve(self.linked)
+        if self.linked is not None:
+            raise BadRequestData(f"{JSON_LD} takes its @context from the body, not from a Link")
+        if "@context" not in document:
+            raise BadRequestData(f"a body of {JSON_LD} needs an @context")
+        return self.resolve(document["@context"])
+
+    def resolve(self, given: Any) -> Context:
+        """Return the context that is given; the core context for None."""
+        tenant = self.request.headers.get("ngsild-tenant", "")
+        return self.broker.contexts.resolve(given, tenant)
+
+    def answer(
+        self,
+        content: Any,
+        status: int = 200,
+        *,
+        context: Context | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Return JSON with its @context: in the body of JSON-LD, else in a Link (6.3.6)."""
+        context = context or self.context
+        out = dict(headers or {})
+        if self.media == JSON_LD:
+            content = _with_context(content, context.reference)
+        else:
+            out["Link"] = context_link(context.url or "")
+        return Response(_encode(content), status, out, self.media)
+
+
+def context_link(url: str) -> str:
+    """Return a Link header's value that leads to an @context."""
+    return f'<{url}>; rel="{CONTEXT_REL}"; type="{JSON_LD}"'
+
+
+def _with_context(content: Any, reference: Any) -> Any:
+    if isinstance(content, list):
+        return [_with_context(one, reference) for one in content]
+    if isinstance(content, dict):
+        return content | {"@context": reference}
+    return content
+
+
+def route(
+    path: str, method: str, do: Callable[[Call], Response], operation: Operation
+) -> list[Route]:
+    """Return an operation as routes: with and without a slash at the end."""
+
+    async def endpoint(request: Request) -> Response:
+        headers = {}
+        if "ngsild-tenant" in request.headers:
+            headers["NGSILD-Tenant"] = request.headers["ngsild-tenant"]
+        try:
+            response = await _called(request, do, operation)
+        except (CityTwinError, RecursionError) as error:
+            response = problem(error)
+        response.headers.update(headers)
+        return response
+
+    paths = (path, path + "/")
+    return [Route(one, endpoint, methods=[method], include_in_schema=False) for one in paths]
+
+
+async def _called(
+    request: Request, do: Callable[[Call], Response], operation: Operation
+) -> Response:
+    body, sent = b"", ""
+    if operation.takes:
+        body, sent = await _body(request, operation)
+    broker: Broker = request.app.state.ngsild
+    broker.admit(request.headers.get("authorization", ""), operation.role)
+    media = negotiate(request.headers.get("accept", ""), operation.gives)
+    unknown = set(request.query_params) - set(operation.parameters)
+    if unknown:
+        raise InvalidRequest(
+            f"{min(unknown)!r} is not a parameter of this operation; it has "
+            f"{', '.join(sorted(operation.parameters)) or 'none'}"
+        )
+
+    call = Call(request, broker, operation, media, body, sent)
+    return await run_in_threadpool(do, call)
+
+
+async def _body(request: Request, operation: Operation) -> tuple[bytes, str]:
+    length = request.headers.get("content-length", "")
+    if not length.isdigit():
+        raise Refused(411)
+    if int(length) > BODY_BYTES_MAX:
+        raise Refused(413)
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent not in operation.takes:
+        raise Refused(415)
+    return await request.body(), sent
+
+
+def negotiate(accept: str, gives: Sequence[str]) -> str:
+    """Return the media type that an Accept header wants most; without one the first (6.3.4).
+
+    Raises:
+        Refused: 406, where none will do.
+    """
+    if not accept.strip():
+        return gives[0]
+    best, wanted = 0.0, ""
+    for media in gives:
+        weight = max((_weight(one, media) for one in accept.split(",")), default=0.0)
+        if weight > best:
+            best, wanted = weight, media
+    if not wanted:
+        raise Refused(406)
+    return wanted
+
+
+def _weight(wanted: str, media: str) -> float:
+    """Return how much a part of an Accept header wants a media type; what is exact comes first."""
+    kind, *parameters = [part.strip().lower() for part in wanted.split(";")]
+    weight = 1.0
+    for one in parameters:
+        if one.startswith("q="):
+            try:
+                weight = float(one[2:])
+            except ValueError:
+                return 0.0
+    if kind == media:
+        return weight
+    if kind == media.partition("/")[0] + "/*":
+        return weight * 0.999
+    return weight * 0.998 if kind == "*/*" else 0.0
+
+
+def problem(error: BaseException) -> Response:
+    """Return an error as problem details (clause 5.5.3 and 6.3.3)."""
+    if isinstance(error, Refused):
+        return Response(status_code=error.status)
+    if isinstance(error, AccessError):
+        status, kind, title = error.status, "about:blank", "access is refused"
+    elif isinstance(error, EntityError):
+        status, kind, title = error.status, error.type, error.title
+    elif isinstance(error, RecursionError):
+        status, kind, title = 400, BadRequestData("").type, BadRequestData.title
+    else:
+        status = 503 if isinstance(error, StoreError) else 500
+        kind, title = "https://uri.etsi.org/ngsi-ld/errors/InternalError", "the hub failed"
+    details = {"type": kind, "title": title, "detail": str(error), "status": status}
+    return Response(_encode(details), status, media_type=PROBLEM)
+
+
+def error_body(error: EntityError) -> dict[str, Any]:
+    """Return an error as it stands in the answer to a batch (clause 5.2.17)."""
+    return {"type": error.type, "title": error.title, "detail": str(error), "status": error.status}

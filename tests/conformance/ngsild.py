@@ -1,0 +1,255 @@
+"""Runs ETSI's NGSI-LD conformance suite against a hub of its own, and prints the table by group.
+
+``make conformance SUITE=path`` with the suite's checkout; it is copied and its addresses are
+changed in the copy, so that nothing is asked of the internet: its @contexts are served on
+loopback, mosquitto stands where it wants an MQTT broker, and the mock servers of the suite listen
+on loopback. ``ARGS`` may name parts of paths below ``TP/NGSI-LD`` to run only those.
+
+::
+
+    make conformance SUITE=~/ngsi-ld-test-suite ARGS="Provision/Entities jsonldContext"
+    make conformance SUITE=~/first ARGS="--httpctrl ~/head --failing"
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import http.server
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.servers import free_port
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PARTS: Final = ("TP", "data", "libraries", "resources")
+CONTEXTS: Final = "/resources/jsonld-contexts/"
+START_S_MAX: Final = 30
+RUN_S_MAX: Final = 3600
+LOOPBACK: Final = "127.0.0.1"
+DEFAULT_MQTT_PORT: Final = 1883
+"""Some cases give an MQTT address without a port."""
+TEXTS: Final = {".robot", ".resource", ".py", ".json", ".jsonld"}
+
+
+class Case(NamedTuple):
+    """One case: the group it is counted in, its name, and what went wrong, if something did."""
+
+    group: str
+    name: str
+    wrong: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the suite; return 0 when it could be run, whatever it found."""
+    parser = argparse.ArgumentParser(prog="make conformance", description=__doc__)
+    parser.add_argument("suite", type=Path, help="a checkout of the suite")
+    parser.add_argument("parts", nargs="*", help="parts of paths: only these")
+    parser.add_argument("--httpctrl", type=Path, help="the checkout whose mock servers are used")
+    parser.add_argument("--robot", type=Path, required=True, help="a Python that has Robot")
+    parser.add_argument("--failing", action="store_true", help="list each case that fails")
+    parser.add_argument("--output", type=Path, help="keep Robot's logs in this folder")
+    options = parser.parse_args(arguments)
+    if not (options.suite / "TP").is_dir():
+        print(f"{options.suite} holds no suite: there is no folder TP", file=sys.stderr)
+        return 1
+    with tempfile.TemporaryDirectory(prefix="ngsild-") as name, contextlib.ExitStack() as running:
+        folder = Path(name)
+        suite = _copied(options.suite, options.httpctrl or options.suite, folder / "suite")
+        contexts = running.enter_context(_serving(suite / "resources/jsonld-contexts"))
+        broker_port = running.enter_context(_mosquitto(folder))
+        hub_port = running.enter_context(_hub(folder))
+        _change_addresses(suite, contexts, hub_port, broker_port)
+        output = options.output or folder / "output"
+        _robot(options.robot, suite, options.parts, output)
+        cases = list(_cases(output / "output.xml", suite))
+    _print(cases, failing=options.failing)
+    return 0 if cases else 1
+
+
+def _copied(suite: Path, httpctrl: Path, copy: Path) -> Path:
+    for part in PARTS:
+        source = httpctrl if part == "libraries" else suite
+        shutil.copytree(source / part, copy / part)
+    if httpctrl != suite:
+        for own in (suite / "libraries").glob("*.py"):
+            shutil.copy(own, copy / "libraries")
+    return copy
+
+
+def _change_addresses(suite: Path, contexts: str, hub_port: int, broker_port: int) -> None:
+    """Point the copy at this machine: its contexts, the hub, the broker and its own mock servers."""
+    for path in suite.rglob("*"):
+        if path.suffix in TEXTS and path.is_file():
+            text = path.read_text(encoding="utf-8")
+            words = [
+                word for word in text.replace('"', " ").replace("'", " ").split()
+                if word.startswith("https://") and CONTEXTS in word
+            ]  # fmt: skip
+            for word in set(words):
+                text = text.replace(word, contexts + word.rpartition("/")[2])
+            path.write_text(text, encoding="utf-8")
+    variables = suite / "resources/variables.py"
+    settings = {
+        "url": f"http://{LOOPBACK}:{hub_port}/ngsi-ld/v1",
+        "temporal_api_url": f"http://{LOOPBACK}:{hub_port}/ngsi-ld/v1",
+        "ngsild_test_suite_context": contexts + "ngsi-ld-test-suite-compound.jsonld",
+        "mqtt_broker_host": LOOPBACK,
+        "mqtt_broker_non_default_port": broker_port,
+        # The hub keeps the evolution of what is no more.
+        "delete_temporal_on_core_delete": False,
+    }
+    for server in ("notification_server", "context_source", "context_server"):
+        settings |= {f"{server}_host": LOOPBACK, f"{server}_port": free_port()}
+    with variables.open("a", encoding="utf-8") as file:
+        file.writelines(f"\n{name} = {value!r}" for name, value in settings.items())
+
+
+@contextlib.contextmanager
+def _serving(folder: Path) -> Iterator[str]:
+    """Serve the suite's contexts; yields the address that their names are put behind."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        extensions_map = {".jsonld": "application/ld+json"}  # noqa: RUF012  # the library's own
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = http.server.ThreadingHTTPServer(
+        (LOOPBACK, 0), partial(Handler, directory=str(folder))
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{LOOPBACK}:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def _mosquitto(folder: Path) -> Iterator[int]:
+    """Run a broker on MQTT's own port and on another; yields the other."""
+    port = free_port()
+    config = folder / "mosquitto.conf"
+    listeners = "".join(f"listener {one} {LOOPBACK}\n" for one in (DEFAULT_MQTT_PORT, port))
+    config.write_text(f"{listeners}allow_anonymous true\n")
+    command = [shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin") or "mosquitto"]
+    with _process([*command, "-c", str(config)], folder / "mosquitto.log"):
+        yield port
+
+
+@contextlib.contextmanager
+def _hub(folder: Path) -> Iterator[int]:
+    """Run a hub that everybody on this machine may use; yields its port."""
+    port = free_port()
+    config = folder / "hub.toml"
+    config.write_text(
+        f'[hub]\nstate = "{folder / "hub"}"\n'
+        f'[link]\nbind = "{LOOPBACK}:0"\nenrol_bind = "{LOOPBACK}:0"\n'
+        f'[http]\nbind = "{LOOPBACK}:{port}"\nanonymous = "operator"\n'
+        f'[ngsild]\ncontext_hosts = ["{LOOPBACK}"]\nnotify_hosts = ["{LOOPBACK}"]\n'
+    )
+    program = Path(sys.executable).parent / "citytwin-hub"
+    command = [str(program), "--config", str(config), "run"]
+    with _process(command, folder / "hub.log", ready="hub.ready"):
+        yield port
+    errors = [
+        line for line in (folder / "hub.log").read_text().splitlines() if "Traceback" in line
+    ]
+    if errors:
+        print(f"The hub logged {len(errors)} tracebacks.", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _process(command: list[str], log: Path, ready: str = "") -> Iterator[None]:
+    with log.open("w") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    try:
+        if ready:
+            _wait_for(log, ready, process)
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(START_S_MAX)
+
+
+def _wait_for(log: Path, words: str, process: subprocess.Popen[bytes]) -> None:
+    event = threading.Event()
+    for _ in range(START_S_MAX * 10):
+        if words in log.read_text():
+            return
+        if process.poll() is not None:
+            break
+        event.wait(0.1)
+    raise SystemExit(f"{process.args} did not become ready:\n{log.read_text()}")
+
+
+def _robot(python: Path, suite: Path, parts: Sequence[str], output: Path) -> None:
+    """Run Robot in the copy; it looks for resources below the folder it is run in."""
+    wanted = [
+        path
+        for path in sorted((suite / "TP/NGSI-LD").rglob("*.robot"))
+        if not parts or any(part in str(path.relative_to(suite / "TP/NGSI-LD")) for part in parts)
+    ]
+    if not wanted:
+        raise SystemExit(f"no case lies below {' or '.join(parts)}")
+    paths = ":".join(
+        str(suite / one) for one in ("libraries", "libraries/robotframework-httpctrl/src")
+    )
+    subprocess.run(
+        [
+            str(python), "-m", "robot", "--outputdir", str(output), "--report", "NONE",
+            "--console", "dotted", "--loglevel", "INFO", *map(str, wanted),
+        ],
+        cwd=suite,
+        env=os.environ | {"PYTHONPATH": paths},
+        check=False,
+        timeout=RUN_S_MAX,
+    )  # fmt: skip
+
+
+def _cases(path: Path, suite: Path) -> Iterator[Case]:
+    """Yield each case of Robot's XML."""
+    base = str(suite / "TP/NGSI-LD") + os.sep
+    sources: list[str] = []
+    for event, node in ElementTree.iterparse(path, ("start", "end")):
+        if node.tag == "suite" and event == "start":
+            sources.append(node.get("source") or (sources[-1] if sources else ""))
+        elif node.tag == "suite":
+            sources.pop()
+        elif node.tag == "test" and event == "end":
+            status = node.find("status")
+            wrong = "" if status is None or status.get("status") == "PASS" else status.text or "?"
+            where = sources[-1].removeprefix(base).split(os.sep)
+            depth = 3 if where[0] == "ContextInformation" else 2
+            yield Case("/".join(where[:depth]), node.get("name", ""), wrong)
+
+
+def _print(cases: Sequence[Case], *, failing: bool) -> None:
+    every = Counter(case.group for case in cases)
+    passed = Counter(case.group for case in cases if not case.wrong)
+    width = max(map(len, every), default=0)
+    for group in sorted(every):
+        print(f"{group:{width}}  {passed[group]:5} of {every[group]:5}")
+    total = sum(every.values())
+    share = 100 * sum(passed.values()) / total if total else 0
+    print(f"{'together':{width}}  {sum(passed.values()):5} of {total:5}  {share:.1f} %")
+    for case in cases if failing else ():
+        if case.wrong:
+            print(f"- {case.group}: {case.name}: {' '.join(case.wrong.split())[:200]}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
