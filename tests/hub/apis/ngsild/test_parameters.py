@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from citytwin_hub.apis.ngsild import parameters
+from citytwin_hub.apis.ngsild.asked import Asked
 from citytwin_hub.apis.ngsild.parameters import LIMIT_DEFAULT, EntityQuery, Page, once
 from citytwin_hub.apis.ngsild.view import Form, Join
 from citytwin_hub.entities.errors import (
@@ -77,7 +78,7 @@ def test_a_query_says_how_entities_are_represented() -> None:
         2,
     )
     assert view.languages is not None
-    assert view.datasets == {"", "urn:d:1"}
+    assert view.datasets == frozenset({"", "urn:d:1"})
     assert view.contained_by == {"urn:x:1"}
     assert view.pick is not None
     assert view.pick.depth == 2
@@ -238,10 +239,8 @@ def test_no_parameter_has_no_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
             seen.add(str(key))
             return super().__contains__(key)
 
-    plain = parameters.Asked
-
-    def watched(**more: Any) -> Any:
-        return plain(**(more | {"values": Watched(more["values"])}))
+    def watched(**more: Any) -> Asked:
+        return Asked(values=Watched(more["values"]), names=more["names"], media=more["media"])
 
     monkeypatch.setattr(parameters, "Asked", watched)
     query(orderBy="id", georel="within", geometry="Point", coordinates="[1,1]")
