@@ -13,7 +13,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from citytwin_hub.access import Access, AccessError, Role
-from citytwin_hub.apis.ngsild import batch, consumption, contexts, discovery, provision
+from citytwin_hub.apis.ngsild import (
+    batch,
+    consumption,
+    contexts,
+    discovery,
+    provision,
+    purging,
+)
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
 from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
@@ -21,6 +28,7 @@ from citytwin_hub.entities.errors import EntityError, OperationNotSupported, Res
 PREFIX: Final = "/ngsi-ld/v1"
 ROUTES: Final[list[Route]] = [
     *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES,
+    *purging.ROUTES,
 ]  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def test_a_query_selects_entities() -> None:
         {"georel": "near;maxDistance==10", "geometry": "Point", "coordinates": "[1,1]"},
         {"type": "*"},
         {"local": "true"},
-        {"pick": "level"},
+        {"type": "Tank", "pick": "level"},
         {"type": "Tank", "pick": "id,none"},
     ):
         assert query(**matching).selection.matches(TANK), matching
@@ -49,7 +49,7 @@ def test_a_query_selects_entities() -> None:
         {"attrs": "none"},
         {"q": "level==4"},
         {"type": "Tank", "scopeQ": "/Astana"},
-        {"pick": "none"},
+        {"type": "Tank", "pick": "none"},
         {
             "georel": "equals",
             "geometry": "Point",
@@ -85,48 +85,11 @@ def test_a_query_says_how_entities_are_represented() -> None:
     assert query(type="Tank", join="@none").view.join is None
 
 
-@pytest.mark.parametrize(
-    ("given", "form"),
-    [
-        ({}, Form.NORMALIZED),
-        ({"options": "keyValues"}, Form.SIMPLIFIED),
-        ({"options": "simplified"}, Form.SIMPLIFIED),
-        ({"format": "concise"}, Form.CONCISE),
-        ({"format": "keyValues", "options": "normalized"}, Form.SIMPLIFIED),
-    ],
-)
-def test_format_comes_before_options(given: dict[str, str], form: Form) -> None:
-    assert parameters.retrieval(given, NAMES, JSON).view.form is form
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"format": "invalid"},
-        {"options": "invalid"},
-        {"options": "keyValues,invalid"},
-        {"format": "keyValues", "options": "invalid"},
-        {"options": ""},
-    ],
-)
-def test_an_unknown_representation_is_an_invalid_request(given: dict[str, str]) -> None:
-    with pytest.raises(InvalidRequest, match="is none of"):
-        parameters.retrieval(given, NAMES, JSON)
-
-
 def test_retrieving_may_want_a_type() -> None:
     wanted = parameters.retrieval({"type": "Tank", "local": "true"}, NAMES, JSON)
     assert wanted.types is not None
     assert wanted.types.matches([BASE + "Tank"])
     assert wanted.local
-
-
-def test_a_geometry_is_wanted_with_geojson_only() -> None:
-    assert query(GEO, type="Tank").view.geometry == BASE + "location"
-    assert query(GEO, type="Tank", geometryProperty="place").view.geometry == BASE + "place"
-    assert query(type="Tank").view.geometry is None
-    with pytest.raises(BadRequestData, match="geometryProperty is only for"):
-        query(type="Tank", geometryProperty="location")
 
 
 def test_a_page_is_a_part_of_the_results() -> None:
@@ -177,6 +140,8 @@ def test_a_filter_of_sources_is_read_and_kept() -> None:
         {"attrs": "createdAt"},
         {"q": 'modifiedAt>"2020-01-01T00:00:00Z"'},
         {"idPattern": ".*"},
+        {"pick": "level"},
+        {"type": "Tank", "attrs": "owner{name}"},
         {"type": ""},
         {"type": "Tank", "pick": "name", "omit": "name"},
         {"type": "Tank", "pick": "name", "attrs": "level"},
