@@ -26,9 +26,10 @@ from citytwin_hub.apis.ngsild.calls import problem
 from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
 
 PREFIX: Final = "/ngsi-ld/v1"
+# /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
 ROUTES: Final[list[Route]] = [
-    *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES,
-    *purging.ROUTES,
+    *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *purging.ROUTES,
+    *provision.ROUTES,
 ]  # fmt: skip
 
 

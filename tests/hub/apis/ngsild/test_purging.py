@@ -27,7 +27,7 @@ async def left(http: httpx.AsyncClient) -> str:
 async def test_entities_are_purged(
     http: httpx.AsyncClient, given: dict[str, str], stay: str
 ) -> None:
-    answer = await http.delete(ENTITIES, params=given)
+    answer = await http.delete(ENTITIES + "/", params=given)
     assert (answer.status_code, answer.content) == (204, b"")
     assert await left(http) == stay
 
