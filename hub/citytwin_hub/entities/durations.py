@@ -54,6 +54,10 @@ class Duration:
         return _months_later(origin_ns, index * self.months) + index * self.ns
 
 
+WHOLE: Final = Duration()
+"""The whole range that is asked for."""
+
+
 def parse(text: str) -> Duration:
     """Return the duration that a text means.
 

@@ -131,7 +131,11 @@ class EvolutionStore(Protocol):
     def change_instance(
         self, entity_id: str, attribute: str, instance: str, patch: Patch, now_ns: int
     ) -> bool:
-        """Change one instance, which keeps its identifier."""
+        """Change one instance, which keeps its identifier; return whether there is one.
+
+        Raises:
+            BadRequestData: it is of another kind.
+        """
 
     def end_attribute(
         self, entity_id: str, attribute: str, dataset: str | None, now_ns: int

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from citytwin_hub.entities.changes import patched
+from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.evolution import EVER_TYPED, Role
 from citytwin_hub.entities.evolution_store import INSTANCE
 from citytwin_hub.entities.fragment import Patch
@@ -64,6 +65,7 @@ class EvolutionWriter:
 
     def give(self, entity: Entity, scopes: Sequence[Attribute], now_ns: int) -> bool:
         """Add to an entity's evolution; return whether it had none."""
+        entity = replace(entity, created_ns=now_ns, modified_ns=now_ns)
         with self._entities.transaction() as (db, names):
             number = numbers_of(db, [entity.id])[entity.id]
             known = [
@@ -139,6 +141,8 @@ class EvolutionWriter:
                 "SELECT role, body, entity FROM evolution WHERE number = ?", (found,)
             ).fetchone()
             before = _attribute(body)
+            if patch.kind not in {None, before.kind}:
+                raise BadRequestData(f"{instance} is a {before.kind}; it cannot become another")
             after = patched(before, replace(patch, dataset=before.dataset), now_ns)
             if role == Role.GIVEN:
                 _update(db, found, after, now_ns)

@@ -107,17 +107,18 @@ class Temporal:
         if not self.store.end_attribute(entity_id, name, wanted, self._clock.now_ns()):
             raise ResourceNotFound(f"{entity_id} has no attribute {name or 'scope'}")
 
-    def one(self, entity_id: str, wanted: Wanted) -> tuple[Evolution, Part | None]:
+    def one(
+        self, entity_id: str, wanted: Wanted, *, needed: bool = False
+    ) -> tuple[Evolution, Part | None]:
         """Return an entity's evolution, and which part of it where that is not all (5.7.3).
 
         Raises:
-            ResourceNotFound: it has none, or has never had one of the attributes.
+            ResourceNotFound: it has none; or has never had one of the attributes, and ``needed``.
         """
         evolution = self._head(entity_id, wanted)
         if evolution is None:
             raise _unknown(entity_id)
-        names = self._names(entity_id, wanted)
-        if wanted.attributes is not None and not names:
+        if needed and not self._names(entity_id, wanted):
             raise ResourceNotFound(f"{entity_id} has had none of the attributes that are asked for")
         part = self._fill([evolution], wanted)
         return evolution, part
@@ -321,6 +322,7 @@ class Temporal:
                     cuts.append(found[limit - 1].time_ns)
                 if found:
                     evolution.attributes[name] = found[:limit]
+                    evolution.kinds[name] = found[0].attribute.kind
             if wanted.scope is None:
                 evolution.scopes = [
                     one

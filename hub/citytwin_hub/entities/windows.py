@@ -80,6 +80,7 @@ class Evolution:
         scopes: instances whose values are tuples of scopes; dated.
         valid: the same by when each began to hold, and with the ends of scopes.
         attributes: instances by IRI, dated, in the order that was asked for.
+        kinds: of these attributes.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Evolution:
     scopes: list[Dated] = field(default_factory=list)
     valid: list[Dated] = field(default_factory=list)
     attributes: dict[str, list[Dated]] = field(default_factory=dict)
+    kinds: dict[str, AttributeKind] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from citytwin_hub.access import Access, AccessError, Role
-from citytwin_hub.apis.ngsild import batch, contexts, discovery, provision
+from citytwin_hub.apis.ngsild import batch, contexts, discovery, provision, temporal
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
 from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
 
 PREFIX: Final = "/ngsi-ld/v1"
 ROUTES: Final[list[Route]] = [
-    *batch.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES,
+    *batch.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES, *temporal.ROUTES,
 ]  # fmt: skip
 
 
