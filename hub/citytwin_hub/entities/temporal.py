@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Final
 
 from citytwin.clock import Clock
@@ -297,8 +298,8 @@ class Temporal:
         if wanted.scope is None:
             return [whole]
         found = []
-        ends = [*(one.time_ns for one in evolution.valid[1:]), None]
-        for one, until in zip(evolution.valid, ends, strict=True):
+        ends = [one.time_ns for one in evolution.valid[1:]]
+        for one, until in zip_longest(evolution.valid, ends):
             span = overlap(whole, one.time_ns, until)
             if span is not None and wanted.scope(one.attribute.value):
                 found.append(span)

@@ -85,6 +85,19 @@ class Broker:
         """Release every file."""
         self._opened.close()
 
+    def trim(self, evolution_days: int) -> int:
+        """Delete how entities evolved before some days, of each tenant that was asked for.
+
+        Returns:
+            How many records were deleted.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        with self._lock:
+            tenants = list(self._tenants.values())
+        return sum(tenant.temporal.trim(evolution_days) for tenant in tenants)
+
     def tenant(self, name: str = "", *, create: bool = False) -> Tenant:
         """Return a tenant.
 

@@ -13,7 +13,7 @@ from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import reading
 from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, MERGE_PATCH, Call, Operation, route
 from citytwin_hub.entities.changes import Outcome
-from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.moments import parse_ns
 from citytwin_hub.jsonld.context import is_absolute
 
@@ -95,7 +95,14 @@ def delete_attribute(call: Call) -> Response:
     dataset = call.query.get("datasetId", "")
     if dataset and not is_absolute(dataset):
         raise BadRequestData(f"datasetId {dataset[:80]!r} is not a URI")
-    call.tenant.entities.delete_attribute(wanted, name, dataset=dataset, every=every)
+    try:
+        call.tenant.entities.delete_attribute(wanted, name, dataset=dataset, every=every)
+    except ResourceNotFound:
+        if call.tenant.entities.find([wanted]):
+            raise
+        # An entity that only evolution has can still lose an attribute there.
+        ended = "" if name == call.context.expand("scope") else name
+        call.tenant.temporal.end_attribute(wanted, ended, dataset=dataset, every=every)
     return Response(status_code=204)
 
 
