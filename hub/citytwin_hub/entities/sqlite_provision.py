@@ -34,7 +34,10 @@ _STATE: Final = f"role <> {Role.GIVEN:d}"
 _TRIM: Final = (
     "DELETE FROM evolution WHERE number IN (SELECT number FROM evolution AS old "  # noqa: S608
     "WHERE number > :after AND number <= :upto AND modified < :before AND ("
-    f"NOT {_STATE} OR EXISTS (SELECT 1 FROM evolution AS new WHERE new.entity = old.entity "
+    # Without a head nothing else of an entity can be found.
+    f"(NOT {_STATE} AND (attribute > 0 OR NOT EXISTS (SELECT 1 FROM evolution AS later "
+    "WHERE later.entity = old.entity AND later.modified >= :before))) "
+    "OR EXISTS (SELECT 1 FROM evolution AS new WHERE new.entity = old.entity "
     "AND new.attribute = old.attribute AND new.dataset = old.dataset AND "
     f"new.{_STATE} AND new.modified >= old.modified AND new.modified <= :before "
     "AND new.number > old.number) "
