@@ -236,9 +236,10 @@ class Contexts:
 
     def _document(self, url: str, tenant: str, loading: _Loading) -> Any:
         """Return the @context at a URL, from the store where it is there."""
-        path = urlsplit(url).path
-        if path.startswith(PATH):
-            own = self._store.get(tenant, unquote(path.removeprefix(PATH)))
+        # What stands before the path is what the hub is called outside, perhaps behind a proxy.
+        _, below, name = urlsplit(url).path.rpartition(PATH)
+        if below:
+            own = self._store.get(tenant, unquote(name))
             if own is not None and own.kind is not Kind.CACHED:
                 loading.found(own.id, None)
                 return own.body

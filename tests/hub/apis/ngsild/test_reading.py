@@ -16,7 +16,7 @@ from citytwin_hub.apis.ngsild.reading import (
     read_patch,
     read_patches,
 )
-from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.errors import BadRequestData, InvalidRequest
 from citytwin_hub.entities.model import NULL, AttributeKind
 from citytwin_hub.jsonld.processing import CORE
 
@@ -59,8 +59,6 @@ def test_keywords_of_json_ld_are_taken_for_id_and_type() -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ([], "an entity is an object"),
-        (None, "an entity is an object"),
         ({"type": "Vehicle"}, "no id"),
         ({"id": "urn:x:a"}, "no type"),
         ({"id": "Vehicle1", "type": "Vehicle"}, 'id is "Vehicle1", which is not a URI'),
@@ -87,6 +85,14 @@ def test_keywords_of_json_ld_are_taken_for_id_and_type() -> None:
 def test_what_is_no_entity(document: Any, words: str) -> None:
     with pytest.raises(BadRequestData, match=words):
         read_entity(document, CORE, 0)
+
+
+@pytest.mark.parametrize("document", [[], None, "urn:x:a", 3])
+def test_what_is_no_object_is_of_a_wrong_form(document: Any) -> None:
+    with pytest.raises(InvalidRequest, match="an entity is an object"):
+        read_entity(document, CORE, 0)
+    with pytest.raises(InvalidRequest, match="a fragment of an attribute is an object"):
+        read_patch(document, CORE)
 
 
 def test_an_evolution_has_instances_of_one_dataset_many_times() -> None:
@@ -174,8 +180,6 @@ def test_a_patch_of_one_attribute() -> None:
         read_patch({"createdAt": "2020-01-01T00:00:00Z"}, CORE)
     with pytest.raises(BadRequestData, match="not an attribute"):
         read_patch({"value": "/Barcelona"}, CORE, "scope")
-    with pytest.raises(BadRequestData, match="an object"):
-        read_patch([], CORE)
 
 
 def test_bare_texts_of_a_merge_are_read_as_what_the_attribute_is() -> None:
