@@ -50,7 +50,7 @@ ELSEWHERE: Final = {
 }
 """@contexts that the suite has from the internet, and what is served instead; no case uses a term
 of those that the suite has no copy of, only that they can be had."""
-TEXTS: Final = {".robot", ".resource", ".py", ".json", ".jsonld"}
+TEXTS: Final = {".robot", ".resource", ".py", ".json", ".jsonld", ".geojson"}
 
 
 class Case(NamedTuple):

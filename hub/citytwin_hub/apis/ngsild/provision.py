@@ -118,7 +118,7 @@ def delete_attribute(call: Call) -> Response:
         if call.tenant.entities.find([wanted]):
             raise
         # An entity that only evolution has can still lose an attribute there.
-        ended = "" if name == call.context.expand("scope") else name
+        ended = "" if name == "scope" else name
         call.tenant.temporal.end_attribute(wanted, ended, dataset=dataset, every=every)
     return Response(status_code=204)
 
@@ -202,6 +202,7 @@ def _routes() -> Iterator[list[Route]]:
 
     yield route(attributes, "DELETE", _not_at_once, changes("datasetId", "deleteAll"))
     yield route(attributes, "POST", append, changes("options", takes=BODIES))
+    # With a slash at its end it is no attribute without a name: it comes before them.
     yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
     yield route(attribute, "PATCH", patch_attribute, changes(takes=PATCHES))
     yield route(attribute, "PUT", replace_attribute, changes(takes=BODIES))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 from starlette.routing import Route
 
 from citytwin_hub.access import Role
-from citytwin_hub.apis.ngsild import reading, temporal_parameters
+from citytwin_hub.apis.ngsild import parameters, reading, temporal_parameters
 from citytwin_hub.apis.ngsild.calls import (
     JSON,
     JSON_LD,
@@ -21,6 +20,7 @@ from citytwin_hub.apis.ngsild.calls import (
     Refused,
     route,
 )
+from citytwin_hub.apis.ngsild.consumption import page_links
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
 from citytwin_hub.apis.ngsild.provision import entity_id, flag
 from citytwin_hub.apis.ngsild.temporal_parameters import Shape, TemporalQuery, TemporalView
@@ -94,7 +94,7 @@ def change_instance(call: Call) -> Response:
 def retrieve(call: Call) -> Response:
     """Return the evolution of an entity (6.19.3.1)."""
     wanted = _one(call)
-    seen = temporal_parameters.retrieval(call.query, call.context, call.media)
+    seen = temporal_parameters.retrieval(_given(call), call.context, call.media)
     asked = seen.wanted
     if seen.shape is Shape.AGGREGATED:
         asked = dataclasses.replace(asked, attributes=frozenset())
@@ -109,12 +109,14 @@ def retrieve(call: Call) -> Response:
 
 def query(call: Call) -> Response:
     """Return the evolution of the entities that match (6.18.3.2)."""
-    return _found(call, temporal_parameters.query(call.query, call.context, call.media))
+    return _found(call, temporal_parameters.query(_given(call), call.context, call.media))
 
 
 def query_by_post(call: Call) -> Response:
     """Return the evolution of the entities that match a document (6.24.3.1)."""
-    asked = temporal_parameters.query_document(call.document, call.query, call.context, call.media)
+    asked = temporal_parameters.query_document(
+        call.document, _given(call), call.context, call.media
+    )
     return _found(call, asked)
 
 
@@ -145,7 +147,8 @@ def _found(call: Call, asked: TemporalQuery) -> Response:
     response = _answer(call, documents, part)
     if page.count:
         response.headers[COUNT_HEADER] = str(count)
-    _link_pages(call, response, asked, more=count > end)
+    for link in page_links(call, page, more=count > end):
+        response.headers.append("Link", link)
     return response
 
 
@@ -171,19 +174,8 @@ def _answer(call: Call, content: Any, part: Part | None) -> Response:
     return call.answer(content, 206, headers={"Content-Range": f"date-time {span}/{size}"})
 
 
-def _link_pages(call: Call, response: Response, asked: TemporalQuery, *, more: bool) -> None:
-    """Add where the pages before and after are (6.3.10); a body cannot be in a link."""
-    page = asked.page
-    if call.body or not page.limit:
-        return
-    for relation, offset in (
-        ("prev", max(0, page.offset - page.limit) if page.offset else None),
-        ("next", page.offset + page.limit if more else None),
-    ):
-        if offset is not None:
-            query = dict(call.query) | {"limit": str(page.limit), "offset": str(offset)}
-            target = f"{call.request.url.path}?{urlencode(query)}"
-            response.headers.append("Link", f'<{target}>; rel="{relation}"; type="{call.media}"')
+def _given(call: Call) -> dict[str, str]:
+    return parameters.once(call.request.query_params.multi_items())
 
 
 def _delete_attribute(call: Call, name: str) -> Response:

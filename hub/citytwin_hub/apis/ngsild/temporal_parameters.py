@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Final
 
-from citytwin_hub.apis.ngsild import parameters
+from citytwin_hub.apis.ngsild import parameters, viewing
 from citytwin_hub.apis.ngsild.asked import Asked
 from citytwin_hub.apis.ngsild.members import read_moment
 from citytwin_hub.apis.ngsild.parameters import Page
@@ -174,7 +174,7 @@ def _query(asked: Asked, selected: Any) -> TemporalQuery:
         )
     local = asked.flag("local")
     selection = parameters.select(asked, selected, seen.view)
-    parameters.refuse_too_wide(selection, local=local)
+    parameters.refuse_too_wide(selection, seen.view, local=local)
     if selection.q is not None and selection.q.depth:
         raise BadRequestData("q cannot ask about linked entities here (clause 5.7.4)")
     sources = asked.text("csf")
@@ -199,7 +199,7 @@ def _descending(asked: Asked) -> bool | None:
 
 def _view(asked: Asked) -> TemporalView:
     shape, values = _shape(asked)
-    view = parameters.view(replace(asked, values=values))
+    view = viewing.view(replace(asked, values=values))
     if view.form is Form.SIMPLIFIED:
         raise InvalidRequest("the simplified representation of an evolution is temporalValues")
     methods: tuple[Method, ...] = ()
