@@ -44,6 +44,7 @@ from citytwin_protos.session import Limits
 
 CHECK_S: Final = 1.0
 STOP_S_MAX: Final = 4
+TRIM_S: Final = 6 * 3600.0
 HELD_FLUSHES_MAX: Final = 10
 """So many times ``flush_samples`` may wait in memory when history cannot be written."""
 
@@ -123,8 +124,13 @@ class Hub:
         anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
         admit = admission(self.access, clock.now_ns, anonymous)
         self.broker = opened.enter_context(
-            closing(Broker(state / "entities", clock, contexts, admit))
-        )
+            closing(
+                Broker(
+                    state / "entities", clock, contexts, admit,
+                    instances_max=config.ngsild.evolution_instances_max,
+                )
+            )
+        )  # fmt: skip
         self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)
         self.readers.listen(self.commands.entry)
@@ -169,6 +175,7 @@ class Hub:
                     tasks.create_task(self.committer.run(), name="committer"),
                     tasks.create_task(self._check(), name="checks"),
                     tasks.create_task(self._flush(), name="history"),
+                    tasks.create_task(self._trim(), name="evolution"),
                 ]
                 web = tasks.create_task(server.serve([listening]), name="web")
                 _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")
@@ -230,6 +237,16 @@ class Hub:
         self.alarms.check(heard, now_ns, refused)
         self.commands.check(now_ns)
         self.configs.check(now_ns)
+
+    async def _trim(self) -> None:
+        """Delete how entities evolved long ago, where only some days are kept."""
+        days = self.config.ngsild.evolution_days
+        while days:
+            try:
+                await asyncio.to_thread(self.broker.trim, days)
+            except StoreError as error:
+                _log.error("hub.trim_failed", reason=str(error))
+            await asyncio.sleep(TRIM_S)
 
     async def _flush(self) -> None:
         """Write history out now and then, and let the journal forget what is in files and twin."""

@@ -22,6 +22,8 @@ from citytwin_hub.access import Role
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
+from citytwin_hub.entities.temporal import INSTANCES_MAX, Temporal
 from citytwin_hub.jsonld.contexts import Contexts
 
 TENANTS_MAX: Final = 100
@@ -39,11 +41,13 @@ class Tenant:
         name: empty for the default tenant.
         store: where its entities and their evolution lie.
         entities: what may be done with them.
+        temporal: how they evolved.
     """
 
     name: str
     store: SqliteEntities
     entities: Entities
+    temporal: Temporal
 
 
 class Broker:
@@ -55,6 +59,8 @@ class Broker:
         clock: Clock,
         contexts: Contexts,
         admit: Callable[[str, Role], None],
+        *,
+        instances_max: int = INSTANCES_MAX,
     ) -> None:
         """Open the default tenant; the others when they are asked for.
 
@@ -63,12 +69,13 @@ class Broker:
             clock: what gives the time.
             contexts: what names mean.
             admit: takes an Authorization header and the least role; raises AccessError.
+            instances_max: of one attribute of one entity in one answer of the temporal API.
 
         Raises:
             StoreError: a file cannot be used.
         """
         self.clock, self.contexts, self.admit = clock, contexts, admit
-        self.began_ns = clock.now_ns()
+        self.began_ns, self._instances_max = clock.now_ns(), instances_max
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
         self._open("")
@@ -77,6 +84,19 @@ class Broker:
     def close(self) -> None:
         """Release every file."""
         self._opened.close()
+
+    def trim(self, evolution_days: int) -> int:
+        """Delete how entities evolved before some days, of each tenant that was asked for.
+
+        Returns:
+            How many records were deleted.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        with self._lock:
+            tenants = list(self._tenants.values())
+        return sum(tenant.temporal.trim(evolution_days) for tenant in tenants)
 
     def tenant(self, name: str = "", *, create: bool = False) -> Tenant:
         """Return a tenant.
@@ -108,7 +128,9 @@ class Broker:
     def _open(self, name: str) -> Tenant:
         store = SqliteEntities(self._folder / (name or _DEFAULT) / "entities.db")
         self._opened.enter_context(closing(store))
-        tenant = self._tenants[name] = Tenant(name, store, Entities(store, self.clock))
+        temporal = Temporal(SqliteEvolution(store), self.clock, instances_max=self._instances_max)
+        tenant = Tenant(name, store, Entities(store, self.clock), temporal)
+        self._tenants[name] = tenant
         return tenant
 
 
