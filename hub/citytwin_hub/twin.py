@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Latest:
 
 
 class Twin:
-    """Latest values; applied by one thread, read by the same."""
+    """Latest values; applied by one thread, read by any."""
 
     def __init__(self, *, points_max: int = POINTS_MAX) -> None:
         """Begin empty."""
@@ -54,6 +55,7 @@ class Twin:
         self._received = np.zeros(0, np.int64)
         self._order = np.zeros(0, np.int64)
         self._version = np.zeros(0, np.int64)
+        self._lock = threading.Lock()
         self.version = 0
 
     def apply(self, batch: Batch, received_ns: int) -> None:
@@ -68,6 +70,10 @@ class Twin:
         """
         if not len(batch):
             return
+        with self._lock:
+            self._apply(batch, received_ns)
+
+    def _apply(self, batch: Batch, received_ns: int) -> None:
         self._reserve(int(batch.point.max()) + 1)
         order = np.minimum(batch.time_ns, received_ns)
         rows: npt.NDArray[np.intp]
@@ -96,6 +102,10 @@ class Twin:
 
     def read(self, rows: Sequence[int] | Int32 | None = None) -> Latest:
         """Return the latest samples of some rows, or of every row that has one."""
+        with self._lock:
+            return self._read(rows)
+
+    def _read(self, rows: Sequence[int] | Int32 | None) -> Latest:
         if rows is None:
             chosen = np.flatnonzero(self._time).astype(np.int32)
         else:

@@ -8,6 +8,7 @@ durable, in their order.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Final
 
 from citytwin.clock import Clock
 from citytwin_hub.entities import changes
+from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.changes import Outcome
 from citytwin_hub.entities.errors import AlreadyExists, ResourceNotFound
 from citytwin_hub.entities.fragment import Fragment, Patch
@@ -43,9 +45,9 @@ class Written:
 class Entities:
     """Operations on the entities of one tenant; every method may be called on any thread."""
 
-    def __init__(self, store: EntityStore, clock: Clock) -> None:
-        """Stand on a store."""
-        self.store, self._clock = store, clock
+    def __init__(self, store: EntityStore, clock: Clock, bindings: Bindings | None = None) -> None:
+        """Stand on a store, and on the points that give attributes, where there are any."""
+        self.store, self._clock, self._bindings = store, clock, bindings
         self._lock = threading.RLock()
         self.observers: list[Callable[[Written], None]] = []
 
@@ -56,7 +58,7 @@ class Entities:
             ResourceNotFound: there is none with this identifier.
         """
         entity = self.store.get(entity_id)
-        alive = entity and changes.living(entity, self._clock.now_ns())
+        alive = entity and self._live(entity, self._clock.now_ns())
         if alive is None:
             raise ResourceNotFound(f"there is no entity {entity_id}")
         return alive
@@ -64,16 +66,25 @@ class Entities:
     def find(self, ids: Collection[str]) -> Mapping[str, Entity]:
         """Return those of some entities that there are."""
         now_ns = self._clock.now_ns()
-        found = {one: changes.living(ent, now_ns) for one, ent in self.store.find(ids).items()}
+        found = {one: self._live(entity, now_ns) for one, entity in self.store.find(ids).items()}
         return {one: entity for one, entity in found.items() if entity is not None}
 
     def select(self, hints: Hints) -> Iterator[Entity]:
         """Yield the entities that hints do not rule out, in the order of their creation."""
         now_ns = self._clock.now_ns()
+        bound = self._bindings.attributes if self._bindings else frozenset[str]()
+        if hints.attributes is not None and not bound.isdisjoint(hints.attributes):
+            # The store does not know which entities have these.
+            hints = dataclasses.replace(hints, attributes=None)
         for entity in self.store.candidates(hints):
-            alive = changes.living(entity, now_ns)
+            alive = self._live(entity, now_ns)
             if alive is not None:
                 yield alive
+
+    def _live(self, entity: Entity, now_ns: int) -> Entity | None:
+        """Return an entity without what has expired, with what its points give."""
+        alive = changes.living(entity, now_ns)
+        return self._bindings.overlay(alive) if alive and self._bindings else alive
 
     def create(self, entity: Entity) -> None:
         """Create an entity (5.6.1).

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from citytwin.errors import StoreLimit
 from citytwin_hub.entities.boxes import box_of
 from citytwin_hub.entities.database import Database
 from citytwin_hub.entities.evolution import RECORD, steps
@@ -21,6 +22,9 @@ from citytwin_hub.entities.evolution import SCHEMA as EVOLUTION_SCHEMA
 from citytwin_hub.entities.model import AttributeKind, Entity
 from citytwin_hub.entities.store import Change, Hints
 
+NAME_BITS: Final = 20
+"""The number of a place is its entity's with as many bits below it for its attribute's."""
+NAMES_MAX: Final = (1 << NAME_BITS) - 1
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS identifier (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
@@ -34,9 +38,6 @@ CREATE TABLE IF NOT EXISTS typed (
 CREATE TABLE IF NOT EXISTS having_attribute (
     attribute INTEGER NOT NULL, entity INTEGER NOT NULL, PRIMARY KEY (attribute, entity)
     ) WITHOUT ROWID, STRICT;
-CREATE TABLE IF NOT EXISTS located (
-    number INTEGER PRIMARY KEY, entity INTEGER NOT NULL, attribute INTEGER NOT NULL,
-    UNIQUE (entity, attribute)) STRICT;
 CREATE VIRTUAL TABLE IF NOT EXISTS place USING rtree(number, west, east, south, north);
 """
 
@@ -51,8 +52,8 @@ _WITH_ATTRIBUTE: Final = (
     "WHERE attribute IN (SELECT value FROM json_each(?)))"
 )
 _IN_BOX: Final = (
-    "number IN (SELECT entity FROM place JOIN located USING (number) WHERE "
-    "west <= ? AND east >= ? AND south <= ? AND north >= ? AND attribute = ?)"
+    "number IN (SELECT number >> 20 FROM place WHERE "
+    "west <= ? AND east >= ? AND south <= ? AND north >= ? AND (number & 1048575) = ?)"
 )
 
 _decode: Final = msgspec.json.Decoder(Entity).decode
@@ -115,7 +116,7 @@ class SqliteEntities:
             "SELECT count(*) FROM entity WHERE " + where,  # noqa: S608  # our words
             values,
         ).fetchone()
-        return number
+        return int(number)
 
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
@@ -151,11 +152,11 @@ class SqliteEntities:
             known = dict(self._names)
             names = _Names(db, known)
             numbers = _numbers(db, [change.id for change in changes])
-            _write_bodies(db, changes, numbers)
+            net = [(numbers[change.id], change) for change in _net(changes)]
+            _write_bodies(db, net)
             for sets in (_TYPES, _ATTRIBUTES):
-                _write_sets(db, sets, changes, numbers, names)
-            for change in changes:
-                _write_places(db, change, numbers[change.id], names)
+                _write_sets(db, sets, net, names)
+            _write_places(db, net, names)
             db.executemany(
                 RECORD,
                 (
@@ -208,7 +209,11 @@ _ATTRIBUTES: Final = _Sets(
 
 
 class _Names:
-    """Numbers of names, given as they come up, within one transaction."""
+    """Numbers of names, given as they come up, within one transaction.
+
+    Raises:
+        StoreLimit: there are as many as there may be.
+    """
 
     def __init__(self, db: sqlite3.Connection, known: dict[str, int]) -> None:
         self._db, self._known = db, known
@@ -217,7 +222,10 @@ class _Names:
         number = self._known.get(iri)
         if number is None:
             row = self._db.execute("INSERT INTO name (iri) VALUES (?) RETURNING number", (iri,))
-            number = self._known[iri] = int(row.fetchone()[0])
+            number = int(row.fetchone()[0])
+            if number > NAMES_MAX:
+                raise StoreLimit(f"there are {NAMES_MAX} names of types and attributes already")
+            self._known[iri] = number
         return number
 
 
@@ -230,66 +238,56 @@ def _numbers(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def _write_bodies(
-    db: sqlite3.Connection, changes: Sequence[Change], numbers: Mapping[str, int]
-) -> None:
-    # Of several changes of one entity the last one stays.
-    last = {change.id: change.after for change in changes}
+def _net(changes: Sequence[Change]) -> list[Change]:
+    """Return one change for each entity: from before its first one to after its last."""
+    net: dict[str, Change] = {}
+    for change in changes:
+        first = net.get(change.id)
+        net[change.id] = Change(first.before, change.after) if first else change
+    return [change for change in net.values() if change.before or change.after]
+
+
+_Numbered = Sequence[tuple[int, Change]]
+
+
+def _write_bodies(db: sqlite3.Connection, net: _Numbered) -> None:
     db.executemany(
         "INSERT INTO entity (number, body) VALUES (?, ?) "
         "ON CONFLICT (number) DO UPDATE SET body = excluded.body",
-        ((numbers[one], _encode(entity)) for one, entity in last.items() if entity is not None),
+        ((number, _encode(one.after)) for number, one in net if one.after is not None),
     )
     db.executemany(
         "DELETE FROM entity WHERE number = ?",
-        ((numbers[one],) for one, entity in last.items() if entity is None),
+        ((number,) for number, one in net if one.after is None),
     )
 
 
-def _write_sets(
-    db: sqlite3.Connection,
-    sets: _Sets,
-    changes: Sequence[Change],
-    numbers: Mapping[str, int],
-    names: _Names,
-) -> None:
+def _write_sets(db: sqlite3.Connection, sets: _Sets, net: _Numbered, names: _Names) -> None:
     added: list[tuple[int, int]] = []
-    for change in changes:
+    gone: list[tuple[int, int]] = []
+    for number, change in net:
         before = frozenset(sets.members(change.before)) if change.before else frozenset()
         after = frozenset(sets.members(change.after)) if change.after else frozenset()
-        number = numbers[change.id]
-        gone = [(names.of(iri), number) for iri in before - after]
-        if gone:
-            # What an earlier change of this batch added must be there to be taken away.
-            db.executemany(sets.add, added)
-            added.clear()
-            db.executemany(sets.remove, gone)
-        added += ((names.of(iri), number) for iri in after - before)
+        if before != after:
+            added += ((names.of(iri), number) for iri in after - before)
+            gone += ((names.of(iri), number) for iri in before - after)
+    db.executemany(sets.remove, gone)
     db.executemany(sets.add, added)
 
 
-def _write_places(db: sqlite3.Connection, change: Change, number: int, names: _Names) -> None:
-    before, after = _boxes(change.before), _boxes(change.after)
-    if before == after:
-        return
-    for iri in before.keys() - after.keys():
-        key = (number, names.of(iri))
-        db.execute(
-            "DELETE FROM place WHERE number = "
-            "(SELECT number FROM located WHERE entity = ? AND attribute = ?)",
-            key,
-        )
-        db.execute("DELETE FROM located WHERE entity = ? AND attribute = ?", key)
-    for iri, box in after.items():
-        if before.get(iri) == box:
-            continue
-        key = (number, names.of(iri))
-        db.execute("INSERT OR IGNORE INTO located (entity, attribute) VALUES (?, ?)", key)
-        db.execute(
-            "INSERT OR REPLACE INTO place SELECT number, ?, ?, ?, ? FROM located "
-            "WHERE entity = ? AND attribute = ?",
-            (*box, *key),
-        )
+def _write_places(db: sqlite3.Connection, net: _Numbered, names: _Names) -> None:
+    added: list[tuple[int, float, float, float, float]] = []
+    gone: list[tuple[int]] = []
+    for number, change in net:
+        before, after = _boxes(change.before), _boxes(change.after)
+        if before != after:
+            base = number << NAME_BITS
+            gone += ((base | names.of(iri),) for iri in before.keys() - after.keys())
+            added += (
+                (base | names.of(iri), *box) for iri, box in after.items() if before.get(iri) != box
+            )
+    db.executemany("DELETE FROM place WHERE number = ?", gone)
+    db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", added)
 
 
 def _boxes(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:

@@ -115,7 +115,7 @@ class Context:
         given = self.given if isinstance(self.given, list) else [self.given]
         others = [one for one in given if not (isinstance(one, str) and one in CORE_URLS)]
         if not others:
-            return CORE_URL
+            return str(given[0]) if given else CORE_URL
         return others[0] if len(others) == 1 and isinstance(others[0], str) else None
 
     def expand(self, name: str) -> str:

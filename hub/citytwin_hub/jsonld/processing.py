@@ -91,7 +91,7 @@ class _Work:
 
     def _loaded(self, reference: str, base: str, depth: int) -> tuple[str, Any]:
         url = urljoin(base, reference)
-        if not is_absolute(url):
+        if not is_absolute(url) and not url.startswith("/"):
             raise BadRequestData(f"the @context names {reference!r}, which is not an absolute URL")
         self.references += 1
         if depth > DEPTH_MAX or self.references > REFERENCES_MAX:

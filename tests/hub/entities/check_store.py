@@ -42,7 +42,9 @@ def check_store(store):
     assert store.types() == {name("Tank"): 5, name("Pump"): 5}
     assert store.attributes() == {name("level"): 10, LOCATION: 10, name("feeds"): 4}
     parts = {kind: set(names) for kind, names in store.attributes_of_types().items()}
-    assert parts == {name(kind): {name("level"), LOCATION, name("feeds")} for kind in ("Tank", "Pump")}
+    assert parts == {
+        name(kind): {name("level"), LOCATION, name("feeds")} for kind in ("Tank", "Pump")
+    }
     _check_changes(store, made, first)
 
 

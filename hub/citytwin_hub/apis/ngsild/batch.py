@@ -1,6 +1,7 @@
-"""Batch: many entities in one request, each of which may fail alone (clauses 5.6.7–5.6.10, 6.14–6.17).
+"""Batch: many entities in one request, each of which may fail alone.
 
-What succeeds of a batch becomes durable together.
+ETSI GS CIM 009, clauses 5.6.7 to 5.6.10, 5.6.20 and 6.14 to 6.17, 6.31. What succeeds of a
+batch becomes durable together.
 """
 
 from __future__ import annotations

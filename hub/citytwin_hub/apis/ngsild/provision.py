@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -170,33 +170,21 @@ def update_result(outcome: Outcome) -> Response:
 def _routes() -> Iterator[list[Route]]:
     entity, attributes = "/entities/{entity:path}", "/entities/{entity:path}/attrs"
     attribute = attributes + "/{attribute:path}"
-    change = Operation(Role.OPERATOR, BODIES)
-    patch = Operation(Role.OPERATOR, PATCHES, parameters=("local",))
-    yield route(
-        attribute, "PATCH", patch_attribute, patch
-    )
-    yield route(attribute, "PUT", replace_attribute, change)
-    yield route(
-        attribute, "DELETE", delete_attribute,
-        Operation(Role.OPERATOR, parameters=("datasetId", "deleteAll", "local", "type")),
-    )  # fmt: skip
-    yield route(
-        attributes, "POST", append,
-        Operation(Role.OPERATOR, BODIES, parameters=("options", "local", "type")),
-    )  # fmt: skip
-    yield route(
-        attributes, "PATCH", update,
-        Operation(Role.OPERATOR, PATCHES, parameters=("options", "local", "type")),
-    )  # fmt: skip
-    yield route(entity, "DELETE", delete, Operation(Role.OPERATOR, parameters=("local", "type")))
-    yield route(entity, "PUT", replace, Operation(Role.OPERATOR, BODIES, parameters=("local", "type")))
-    yield route(
-        entity, "PATCH", merge,
-        Operation(
-            Role.OPERATOR, PATCHES, parameters=("options", "format", "observedAt", "lang", "local", "type")
-        ),
-    )  # fmt: skip
-    yield route("/entities", "POST", create, Operation(Role.OPERATOR, BODIES, parameters=("local",), creates=True))
+
+    def changes(*parameters: str, takes: Collection[str] = ()) -> Operation:
+        return Operation(Role.OPERATOR, takes, parameters=("local", "type", *parameters))
+
+    yield route(attribute, "PATCH", patch_attribute, changes(takes=PATCHES))
+    yield route(attribute, "PUT", replace_attribute, changes(takes=BODIES))
+    yield route(attribute, "DELETE", delete_attribute, changes("datasetId", "deleteAll"))
+    yield route(attributes, "POST", append, changes("options", takes=BODIES))
+    yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
+    yield route(entity, "DELETE", delete, changes())
+    yield route(entity, "PUT", replace, changes(takes=BODIES))
+    merging = changes("options", "format", "observedAt", "lang", takes=PATCHES)
+    yield route(entity, "PATCH", merge, merging)
+    creating = Operation(Role.OPERATOR, BODIES, parameters=("local",), creates=True)
+    yield route("/entities", "POST", create, creating)
 
 
 ROUTES: Final = [one for some in _routes() for one in some]
