@@ -7,22 +7,23 @@ the work for a change grows with those that it may concern and not with all ther
 >>> level = Attribute(kind=AttributeKind.PROPERTY, value=3)
 >>> tank = Entity(id="urn:x:1", types=("Tank",), attributes={"level": (level,)})
 >>> matcher = Matcher()
->>> matcher.add(Watch(id="urn:s:1", picks=(Pick(types=frozenset({"Tank"})),)))
+>>> matcher.add(Watch(id="urn:s:1", watched=frozenset({"level"})))
 >>> [watch.id for watch in matcher.match(Change(None, tank), now_ns=0)]
 ['urn:s:1']
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from citytwin_hub.entities.model import Attribute, Entity
+from citytwin_hub.entities.links import Find
+from citytwin_hub.entities.model import Attribute
+from citytwin_hub.entities.selection import EVERYTHING, Selection, Selector
 from citytwin_hub.entities.store import Change
 from citytwin_hub.entities.subscriptions import ATTRIBUTES, Touch
 
-Condition = Callable[[Entity], bool]
 _Key = tuple[str, str, str]
 """An identifier, a type and an attribute; empty for any."""
 _ANY: Final[_Key] = ("", "", "")
@@ -66,53 +67,25 @@ def _compared(name: str, old: Sequence[Attribute], new: Sequence[Attribute]) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """Entities that a subscription watches, as a selector says it.
-
-    Attributes:
-        ids: any of these; empty: any.
-        fits: whether an identifier fits; None: any does.
-        types: the types that are named; an entity must have one at least; empty: any.
-        has_types: whether an entity's types are as wanted; None: one of ``types`` is enough.
-    """
-
-    ids: frozenset[str] = frozenset()
-    fits: Callable[[str], bool] | None = None
-    types: frozenset[str] = frozenset()
-    has_types: Callable[[Sequence[str]], bool] | None = None
-
-    def takes(self, entity: Entity) -> bool:
-        """Tell whether an entity is one of those."""
-        if self.ids:
-            if entity.id not in self.ids:
-                return False
-        elif self.fits is not None and not self.fits(entity.id):
-            return False
-        if self.has_types is not None:
-            return self.has_types(entity.types)
-        return not self.types or not self.types.isdisjoint(entity.types)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """What is needed of a subscription to find it, and to tell whether a change concerns it.
 
     Attributes:
         id: the subscription's.
-        picks: which entities; empty: any.
+        selection: which entities, and what they must be like.
+        find: looks up what an entity links to, for queries that follow links.
         watched: IRIs of attributes; empty: any.
         datasets: only instances with one of these; None: any.
         mask: what counts as a change.
-        condition: what the entity must be like; None: anything.
         expires_ns: when it ends; None: never.
     """
 
     id: str
-    picks: tuple[Pick, ...] = ()
+    selection: Selection = EVERYTHING
+    find: Find | None = None
     watched: frozenset[str] = frozenset()
     datasets: frozenset[str] | None = None
     mask: Touch = Touch.CREATED | Touch.UPDATED
-    condition: Condition | None = None
     expires_ns: int | None = None
 
     def concerns(self, change: Change, touches: Sequence[Touched], now_ns: int) -> bool:
@@ -122,13 +95,7 @@ class Watch:
         entity = change.after or change.before
         if entity is None or not self._counts(change, touches):
             return False
-        return self.selects(entity)
-
-    def selects(self, entity: Entity) -> bool:
-        """Tell whether an entity is one of those that it watches, and as it wants it."""
-        if self.picks and not any(pick.takes(entity) for pick in self.picks):
-            return False
-        return self.condition is None or self.condition(entity)
+        return self.selection.matches(entity, self.find)
 
     def _counts(self, change: Change, touches: Sequence[Touched]) -> bool:
         mask = self.mask
@@ -137,6 +104,10 @@ class Watch:
         if change.after is None and mask & Touch.ENTITY_DELETED:
             return True
         return any(self.heeds(one) for one in touches)
+
+    def among(self, changes: Iterable[Change], now_ns: int) -> tuple[Change, ...]:
+        """Return those of some changes that concern it."""
+        return tuple(one for one in changes if self.concerns(one, touched(one), now_ns))
 
     def heeds(self, one: Touched) -> bool:
         """Tell whether what happened to one instance of an attribute counts."""
@@ -190,11 +161,12 @@ def _keys(watch: Watch) -> set[_Key]:
     by_attribute = bool(watch.watched) and not watch.mask & ~ATTRIBUTES
     names = watch.watched if by_attribute else ("",)
     keys: set[_Key] = set()
-    for pick in watch.picks or (Pick(),):
-        if pick.ids:
-            keys.update((one, "", "") for one in pick.ids)
+    for selector in watch.selection.selectors or (Selector(),):
+        if selector.ids is not None:
+            keys.update((one, "", "") for one in selector.ids)
         else:
-            keys.update((("", one, name)) for one in pick.types or ("",) for name in names)
+            types = selector.types.needed() if selector.types is not None else ("",)
+            keys.update(("", one, name) for one in types for name in names)
     return keys
 
 

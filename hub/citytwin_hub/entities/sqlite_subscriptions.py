@@ -89,11 +89,16 @@ class SqliteSubscriptions:
         with self._database.writing() as db:
             db.execute("DELETE FROM subscription WHERE id = ?", (subscription_id,))
 
-    def save(self, progress: Mapping[str, Progress], passed: int) -> None:
-        """Keep how far some subscribers were told, and all others; whole or not at all."""
+    def save(self, progress: Mapping[str, Progress], passed: int) -> int:
+        """Keep how far some subscribers were told, and all others; return ``passed``.
+
+        Raises:
+            StoreError: the file cannot be written; nothing of it was kept.
+        """
         with self._database.writing() as db:
             db.executemany(
                 "UPDATE subscription SET progress = ? WHERE id = ?",
                 ((_encode(one), subscription_id) for subscription_id, one in progress.items()),
             )
             db.execute("INSERT OR REPLACE INTO passed (only, number) VALUES (1, ?)", (passed,))
+        return passed

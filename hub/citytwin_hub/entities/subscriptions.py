@@ -6,7 +6,7 @@ IRIs. What is only worked out by the hub lies apart in ``Progress``.
 
 >>> tanks = Subscription(
 ...     id="urn:ngsi-ld:Subscription:1",
-...     selectors=(Selector(types="https://example.org/Tank"),),
+...     selectors=(EntitySelector(types="https://example.org/Tank"),),
 ...     notify=Notify(uri="http://127.0.0.1:9000/notify"),
 ... )
 >>> tanks.status(now_ns=0), tanks.mask == Touch.CREATED | Touch.UPDATED
@@ -78,7 +78,7 @@ class Format(StrEnum):
     KEY_VALUES = "keyValues"
 
 
-class Selector(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EntitySelector(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Entities to be watched (immutable).
 
     Attributes:
@@ -153,7 +153,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     notify: Notify
     name: str = ""
     description: str = ""
-    selectors: tuple[Selector, ...] = ()
+    selectors: tuple[EntitySelector, ...] = ()
     watched: tuple[str, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     interval_s: float | None = None
