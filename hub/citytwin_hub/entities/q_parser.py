@@ -106,6 +106,18 @@ def parse(
     return Query(parser.whole())
 
 
+def parse_path(text: str, names: Names, what: str) -> Path:
+    """Return what a path alone means, as in ``orderBy`` (clause 4.23).
+
+    Raises:
+        BadRequestData: it is not a path; the text says where.
+        TooComplexQuery: it is over a limit.
+    """
+    if len(text) > SIZE_CHARS_MAX:
+        raise TooComplexQuery(f"{what} is longer than {SIZE_CHARS_MAX} characters: ask for less")
+    return _Parser(text, names, frozenset(), what).path()
+
+
 class _Parser:
     def __init__(self, text: str, names: Names, expanded: frozenset[str], what: str) -> None:
         self._text, self._names, self._expanded, self._what = text, names, expanded, what
@@ -117,6 +129,12 @@ class _Parser:
         if self._at < len(self._text):
             raise self._error("';', '|' or an operator")
         return node
+
+    def path(self) -> Path:
+        path = self._path(0)
+        if self._at < len(self._text):
+            raise self._error("its end")
+        return path
 
     def _error(self, wanted: str) -> BadRequestData:
         found = repr(self._text[self._at]) if self._at < len(self._text) else "its end"

@@ -8,7 +8,6 @@ Everything that is given must hold. Its hints let a store leave out what cannot 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from citytwin_hub.entities.geo import GeoQuery
 from citytwin_hub.entities.links import Find
@@ -16,10 +15,8 @@ from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.patterns import Pattern
 from citytwin_hub.entities.q import Query
 from citytwin_hub.entities.scopes import ScopeQuery
+from citytwin_hub.entities.store import Box, Hints
 from citytwin_hub.entities.types import TypeSelection
-
-BoxOf: TypeAlias = tuple[str, float, float, float, float]
-"""A GeoProperty's IRI, then west, south, east and north in degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +100,14 @@ class Selection:
         ]
         return min(needs, key=len, default=None)
 
-    def box(self) -> BoxOf | None:
+    def box(self) -> Box | None:
         """Return where a GeoProperty of every selected entity must touch; None: anywhere."""
         box = self.geo.box() if self.geo is not None else None
-        return None if self.geo is None or box is None else (self.geo.attribute, *box)
+        return None if self.geo is None or box is None else Box(self.geo.attribute, *box)
+
+    def hints(self) -> Hints:
+        """Return what a store may leave out."""
+        return Hints(self.ids, self.types_any(), self.attributes_any(), self.box())
 
     @property
     def is_exact(self) -> bool:

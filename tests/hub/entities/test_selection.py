@@ -76,6 +76,8 @@ def test_hints_say_what_cannot_match() -> None:
     box = selection.box()
     assert box is not None
     assert box[0] == BASE + "location"
+    assert selection.hints().box == box
+    assert selection.hints().types == {BASE + "Tank", BASE + "Pump"}
     assert not selection.is_exact
     assert EVERYTHING.ids is EVERYTHING.types_any() is EVERYTHING.box() is None
     assert Selection(selectors=(Selector(ids=ids),)).ids == ids

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError, Role
 from citytwin_hub.apis.ngsild.broker import Broker, Tenant
+from citytwin_hub.apis.ngsild.negotiation import choose
 from citytwin_hub.entities.errors import BadRequestData, EntityError, InvalidRequest
 from citytwin_hub.jsonld.context import Context
 
@@ -259,33 +260,10 @@ def negotiate(accept: str, gives: Sequence[str]) -> str:
     Raises:
         Refused: 406, where none will do.
     """
-    if not accept.strip():
-        return gives[0]
-    best, wanted = 0.0, ""
-    for media in gives:
-        weight = max((_weight(one, media) for one in accept.split(",")), default=0.0)
-        if weight > best:
-            best, wanted = weight, media
-    if not wanted:
+    media = choose(accept, gives)
+    if media is None:
         raise Refused(406)
-    return wanted
-
-
-def _weight(wanted: str, media: str) -> float:
-    """Return how much a part of an Accept header wants a media type; what is exact comes first."""
-    kind, *parameters = [part.strip().lower() for part in wanted.split(";")]
-    weight = 1.0
-    for one in parameters:
-        if one.startswith("q="):
-            try:
-                weight = float(one[2:])
-            except ValueError:
-                return 0.0
-    if kind == media:
-        return weight
-    if kind == media.partition("/")[0] + "/*":
-        return weight * 0.999
-    return weight * 0.998 if kind == "*/*" else 0.0
+    return media
 
 
 def problem(error: BaseException) -> Response:

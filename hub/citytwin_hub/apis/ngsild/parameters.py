@@ -1,0 +1,399 @@
+"""Parameters: what the query string of a request asks for, as a Selection, a View and a page.
+
+ETSI GS CIM 009, clauses 6.4.3.2 and 6.5.3.1 (parameters), 5.7.1 and 5.7.2 (what they mean). The
+body of a query (``Query``, clause 5.2.23) is read by ``query_document.py`` into the same terms.
+That a parameter is not known is refused before (``Operation.parameters``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from citytwin_hub.apis.ngsild import languages, projections
+from citytwin_hub.apis.ngsild.asked import LISTS, Asked
+from citytwin_hub.apis.ngsild.projections import CORE, Projection
+from citytwin_hub.apis.ngsild.view import NONE, Form, Join, View
+from citytwin_hub.entities import geo, ordering, q_parser, scopes, types
+from citytwin_hub.entities.errors import BadRequestData, InvalidRequest, TooManyResults
+from citytwin_hub.entities.ordering import Ordering
+from citytwin_hub.entities.patterns import compile_pattern
+from citytwin_hub.entities.q import Query
+from citytwin_hub.entities.selection import Selection, Selector
+from citytwin_hub.jsonld.names import Names
+
+LIMIT_DEFAULT: Final = 100
+LIMIT_MAX: Final = 1_000
+"""Entities of one page; as many are written into one answer."""
+
+OFFSET_MAX: Final = 10_000_000
+"""More entities than a city has."""
+
+JOIN_LEVEL_MAX: Final = projections.DEPTH_MAX
+
+GEO_JSON: Final = "application/geo+json"
+
+_VIEW: Final = (
+    "attrs", "pick", "omit", "options", "format", "lang", "datasetId", "geometryProperty",
+    "join", "joinLevel", "containedBy", "local", "entityMap", "splitEntities",
+)  # fmt: skip
+_PAGE: Final = ("limit", "offset", "count")
+
+RETRIEVE: Final = frozenset({*_VIEW, "type"})
+"""Parameters of retrieving an entity (table 6.5.3.1-1)."""
+
+QUERY: Final = frozenset(
+    {
+        *_VIEW, *_PAGE, "id", "type", "idPattern", "q", "csf", "georel", "geometry", "coordinates",
+        "geoproperty", "scopeQ", "orderBy", "orderFrom", "collation", "expandValues", "jsonKeys",
+    }
+)  # fmt: skip
+"""Parameters of querying entities (table 6.4.3.2-1)."""
+
+QUERY_BY_POST: Final = frozenset(
+    {*_PAGE, "options", "format", "geometryProperty", "lang", "local", "entityMap", "splitEntities"}
+)
+"""Parameters beside the body of a query (table 6.23.3.1-1)."""
+
+_JOINS: Final[Mapping[str, Join]] = {"inline": Join.INLINE, "flat": Join.FLAT}
+_FORMS: Final[Mapping[str, Form]] = {
+    "normalized": Form.NORMALIZED,
+    "concise": Form.CONCISE,
+    "keyValues": Form.SIMPLIFIED,
+    "simplified": Form.SIMPLIFIED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """What is asked of one entity (immutable).
+
+    Attributes:
+        view: how it is represented.
+        types: it must be of these types; None: of any.
+        local: only what this hub itself has.
+        entity_map: an EntityMap is wanted.
+    """
+
+    view: View
+    types: types.TypeSelection | None = None
+    local: bool = False
+    entity_map: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Which part of the results (immutable).
+
+    Attributes:
+        limit: at most as many; 0 only together with ``count``.
+        offset: how many are passed over.
+        count: how many there are is wanted.
+    """
+
+    limit: int = LIMIT_DEFAULT
+    offset: int = 0
+    count: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityQuery:
+    """What is asked of entities (immutable).
+
+    Attributes:
+        selection: which.
+        view: how they are represented.
+        ordering: in which order; None: in that of their creation.
+        page: which part of them.
+        local: only what this hub itself has.
+        sources: a filter of context sources (``csf``); this hub's own entities are always asked.
+        entity_map: an EntityMap is wanted.
+        split: entities may come from several sources.
+    """
+
+    selection: Selection
+    view: View
+    ordering: Ordering | None = None
+    page: Page = Page()
+    local: bool = False
+    sources: Query | None = None
+    entity_map: bool = False
+    split: bool = False
+
+
+def once(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return parameters by name.
+
+    Raises:
+        InvalidRequest: one is given twice.
+    """
+    found: dict[str, str] = {}
+    for name, value in given:
+        if name in found:
+            raise InvalidRequest(f"the parameter {name} is given twice: give it once, with commas")
+        found[name] = value
+    return found
+
+
+def retrieval(given: Mapping[str, str], names: Names, media: str) -> Retrieval:
+    """Return what a request for one entity asks for.
+
+    Args:
+        given: its parameters.
+        names: what names in them mean.
+        media: the media type of the answer.
+
+    Raises:
+        BadRequestData: a parameter is wrong.
+        InvalidRequest: ``options`` or ``format`` is not known.
+        TooComplexQuery: an expression is over a limit.
+    """
+    asked = read(given, names, media)
+    return Retrieval(
+        view=view(asked),
+        types=type_selection(asked),
+        local=asked.flag("local"),
+        entity_map=asked.flag("entityMap"),
+    )
+
+
+def query(given: Mapping[str, str], names: Names, media: str) -> EntityQuery:
+    """Return what a query by GET asks for; arguments and errors as ``retrieval``, and:
+
+    Raises:
+        TooManyResults: a page is larger than ``LIMIT_MAX``.
+    """
+    asked = read(given, names, media)
+    every_type = given.get("type") == "*"
+    if every_type and given.get("local") == "false":
+        raise BadRequestData("type=* means every local entity: local cannot be false beside it")
+    return entity_query(asked, selectors(asked), local=every_type or asked.flag("local"))
+
+
+def read(given: Mapping[str, str], names: Names, media: str) -> Asked:
+    """Return the parameters of a query string as values."""
+    values = {name: value.split(",") if name in LISTS else value for name, value in given.items()}
+    return Asked(values=values, names=names, media=media)
+
+
+def selectors(asked: Asked) -> tuple[Selector, ...]:
+    """Return entities by identity and type, as id, idPattern and type ask for them."""
+    pattern = asked.text("idPattern")
+    selector = Selector(
+        ids=asked.uris("id"),
+        id_pattern=None if pattern is None else compile_pattern(pattern, "idPattern"),
+        types=type_selection(asked),
+    )
+    return () if selector == Selector() else (selector,)
+
+
+def type_selection(asked: Asked) -> types.TypeSelection | None:
+    """Return which types are asked for; None: any."""
+    text = asked.text("type")
+    return None if text is None or text == "*" else types.parse(text, asked.names)
+
+
+def entity_query(asked: Asked, selected: tuple[Selector, ...], *, local: bool) -> EntityQuery:
+    """Return what values ask for.
+
+    Args:
+        asked: the values.
+        selected: entities by identity and type.
+        local: only this hub's own are asked for.
+
+    Raises: as ``query``.
+    """
+    seen = view(asked)
+    selection = select(asked, selected, seen)
+    refuse_too_wide(selection, local=local)
+    if selection.q is not None and selection.q.depth > (seen.join_level if seen.join else 0):
+        raise BadRequestData(
+            "q asks about linked entities further away than they are retrieved: say join, and a "
+            "joinLevel as large as q is deep"
+        )
+    sources = asked.text("csf")
+    return EntityQuery(
+        selection=selection,
+        view=seen,
+        ordering=_ordering(asked),
+        page=page(asked),
+        local=local,
+        sources=None if sources is None else q_parser.parse(sources, asked.names, what="csf"),
+        entity_map=asked.flag("entityMap"),
+        split=asked.flag("splitEntities"),
+    )
+
+
+def select(asked: Asked, selected: tuple[Selector, ...], seen: View) -> Selection:
+    """Return which entities are asked for; arguments and errors as ``entity_query``."""
+    names = asked.names
+    expanded = asked.attributes("expandValues") or frozenset()
+    asked.attributes("jsonKeys")  # Checked only: keys in a value are never names here.
+    q, scope = asked.text("q"), asked.text("scopeQ")
+    return Selection(
+        selectors=selected,
+        attrs=_picked(seen) if seen.attrs is None else seen.attrs,
+        q=None
+        if q is None
+        else q_parser.parse(q, names, expanded=expanded, encoded=asked.is_document),
+        geo=geo_query(asked),
+        scope=None if scope is None else scopes.parse(scope),
+    )
+
+
+def _picked(seen: View) -> frozenset[str] | None:
+    """Return the attributes of which an entity must have one for anything of it to be left."""
+    if seen.pick is None or not CORE.isdisjoint(seen.pick.members):
+        return None
+    return frozenset(seen.pick.members)
+
+
+def refuse_too_wide(selection: Selection, *, local: bool) -> None:
+    """Refuse a query that is about everything everywhere (clause 5.7.2.4).
+
+    Raises:
+        BadRequestData: it names neither types, nor attributes, nor a geometry, and is not local.
+    """
+    by_types = any(each.types is not None for each in selection.selectors)
+    by_q = selection.q is not None and bool(selection.q.attributes())
+    by_attributes = bool(selection.attrs)
+    if not (local or by_types or by_q or by_attributes or selection.geo is not None):
+        raise BadRequestData(
+            "the query is too wide: give type, attrs, q with an attribute, a geo query or "
+            "local=true"
+        )
+
+
+def geo_query(asked: Asked) -> geo.GeoQuery | None:
+    """Return the geo query that is asked for, if there is one."""
+    georel, coordinates = asked.values.get("georel"), asked.values.get("coordinates")
+    # Without a geo query, geometry says what distances are from.
+    geometry = None if "orderFrom" in asked and georel is None else asked.values.get("geometry")
+    if georel is None and coordinates is None and geometry is None:
+        return None
+    attribute = asked.names.expand(asked.text("geoproperty") or "location")
+    return geo.parse(georel, geometry, coordinates, attribute)
+
+
+def _ordering(asked: Asked) -> Ordering | None:
+    order_by = asked.listed("orderBy")
+    if order_by is None:
+        if "collation" in asked or "orderFrom" in asked:
+            raise BadRequestData("collation and orderFrom need orderBy beside them")
+        return None
+    geometry = asked.text("orderGeometry")
+    if geometry is None and "georel" not in asked:
+        geometry = asked.text("geometry")
+    return ordering.parse(
+        order_by,
+        asked.names,
+        geometry=geometry or "Point",
+        coordinates=asked.values.get("orderFrom"),
+        collation=asked.text("collation"),
+    )
+
+
+def page(asked: Asked) -> Page:
+    """Return which part of the results is asked for (clauses 6.3.10 and 6.3.13)."""
+    count = asked.flag("count")
+    limit = asked.number("limit", LIMIT_DEFAULT)
+    if limit > LIMIT_MAX:
+        raise TooManyResults(f"limit is over {LIMIT_MAX}: ask for the results in pages")
+    if limit == 0 and not count:
+        raise BadRequestData("limit=0 is only for counting: give count=true beside it")
+    offset = asked.number("offset", 0)
+    if offset > OFFSET_MAX:
+        raise BadRequestData(f"offset is over {OFFSET_MAX}")
+    return Page(limit=limit, offset=offset, count=count)
+
+
+def view(asked: Asked) -> View:
+    """Return how entities are to be represented; errors as ``entity_query``."""
+    form, sys_attrs = _form(asked)
+    attrs = asked.attributes("attrs")
+    pick, omit = _projection(asked, "pick"), _projection(asked, "omit")
+    projected = [each for each in (pick, omit) if each is not None]
+    if attrs is not None and projected:
+        raise BadRequestData("attrs cannot be given beside pick or omit: use pick for both")
+    if pick is not None and omit is not None:
+        projections.refuse_both(pick, omit)
+    join, level = _join(asked)
+    reach = level if join is not None else 0
+    if any(each.depth > reach for each in projected):
+        raise BadRequestData(
+            "pick or omit goes on to linked entities further away than they are retrieved: say "
+            "join, and a joinLevel as large as they are deep"
+        )
+    lang = asked.text("lang")
+    datasets = asked.uris("datasetId", NONE)
+    return View(
+        form=form,
+        sys_attrs=sys_attrs,
+        languages=None if lang is None else languages.parse(lang),
+        attrs=attrs if attrs is None else _no_system(attrs, asked),
+        pick=pick,
+        omit=omit,
+        datasets=datasets and frozenset("" if each == NONE else each for each in datasets),
+        geometry=_geometry(asked),
+        join=join,
+        join_level=level,
+        contained_by=asked.uris("containedBy") or frozenset(),
+    )
+
+
+def _no_system(attrs: frozenset[str], asked: Asked) -> frozenset[str]:
+    """Return attributes without createdAt and its kin, which every entity has."""
+    return attrs - {asked.names.expand(name) for name in CORE - {"id", "type"}}
+
+
+def _projection(asked: Asked, what: str) -> Projection | None:
+    given = asked.values.get(what)
+    if given is None:
+        return None
+    return projections.parse(
+        given if isinstance(given, str) else asked.listed(what) or (), asked.names, what
+    )
+
+
+def _form(asked: Asked) -> tuple[Form, bool]:
+    """Return the representation, and whether it has times of the system (clause 6.3.7, 6.3.11).
+
+    Raises:
+        InvalidRequest: there is no such representation.
+    """
+    form, sys_attrs = Form.NORMALIZED, False
+    for option in asked.values.get("options", ()):
+        if option == "sysAttrs":
+            sys_attrs = True
+        elif option in _FORMS:
+            form = _FORMS[option]
+        else:
+            raise InvalidRequest(f"options: {option!r} is none of sysAttrs, {', '.join(_FORMS)}")
+    wanted = asked.text("format")
+    if wanted is not None:
+        if wanted not in _FORMS:
+            raise InvalidRequest(f"format {wanted!r} is none of {', '.join(_FORMS)}")
+        form = _FORMS[wanted]
+    return form, sys_attrs
+
+
+def _join(asked: Asked) -> tuple[Join | None, int]:
+    """Return where linked entities go, and how many links are followed (clause 4.5.23)."""
+    text = asked.text("join")
+    if text not in (None, NONE, *_JOINS):
+        raise BadRequestData(f"join {text!r} is none of inline, flat, {NONE}")
+    level = asked.number("joinLevel", 1)
+    if not 1 <= level <= JOIN_LEVEL_MAX:
+        raise BadRequestData(f"joinLevel is {level}: it can be 1 to {JOIN_LEVEL_MAX}")
+    return _JOINS.get(text or NONE), level
+
+
+def _geometry(asked: Asked) -> str | None:
+    """Return the attribute that is the geometry of GeoJSON; None: no GeoJSON is wanted."""
+    given = asked.text("geometryProperty")
+    if asked.media == GEO_JSON:
+        return asked.names.expand(given or "location")
+    if given is not None:
+        raise BadRequestData(f"geometryProperty is only for {GEO_JSON}: send Accept: {GEO_JSON}")
+    return None
