@@ -322,6 +322,8 @@ def _patched(before: Attribute, patch: Patch, now_ns: int) -> Attribute:
         changed["value"] = patch.value
     if patch.unit_code is not UNSET:
         changed["unit_code"] = patch.unit_code or ""
+    if patch.value_type is not UNSET:
+        changed["value_type"] = patch.value_type or ""
     if patch.observed_ns is not UNSET:
         changed["observed_ns"] = patch.observed_ns
     if patch.expires_ns is not UNSET:

@@ -23,7 +23,8 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
         value: as ``Attribute.value``; ``model.NULL`` deletes the instance. Members of an object
             that are ``model.NULL`` delete those members.
         dataset: which instance.
-        unit_code, observed_ns, expires_ns, object_type: as in ``Attribute``; None deletes.
+        unit_code, observed_ns, expires_ns, object_type, value_type: as in ``Attribute``; None
+            deletes.
         parts: attributes of the attribute.
     """
 
@@ -34,6 +35,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True):
     observed_ns: int | UnsetType | None = UNSET
     expires_ns: int | UnsetType | None = UNSET
     object_type: tuple[str, ...] | UnsetType | None = UNSET
+    value_type: str | UnsetType | None = UNSET
     parts: dict[str, tuple[Patch, ...]] = msgspec.field(default_factory=dict)
 
 

@@ -72,6 +72,9 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         deleted_ns: when it was deleted; only in the temporal evolution.
         expires_ns: after it the instance is no more; None: never.
         object_type: types of a relationship's target, IRIs.
+        value_type: ``valueType``, the IRI of the value's datatype; empty where there is none.
+        sealed_id: ``entityIdSealed``, a URI; only in an ``ngsildproof`` (clause 4.5.2.2).
+        sealed_type: ``entityTypeSealed``, IRIs; only in an ``ngsildproof``.
         instance: ``instanceId``, a URI; only in the temporal evolution.
         parts: attributes of this attribute, by IRI.
     """
@@ -86,6 +89,9 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deleted_ns: int | None = msgspec.field(default=None, name="x")
     expires_ns: int | None = msgspec.field(default=None, name="e")
     object_type: tuple[str, ...] = msgspec.field(default=(), name="t")
+    value_type: str = msgspec.field(default="", name="y")
+    sealed_id: str = msgspec.field(default="", name="si")
+    sealed_type: tuple[str, ...] = msgspec.field(default=(), name="st")
     instance: str = msgspec.field(default="", name="i")
     parts: dict[str, tuple[Attribute, ...]] = msgspec.field(default_factory=dict, name="p")
 

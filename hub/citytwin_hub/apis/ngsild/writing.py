@@ -288,6 +288,13 @@ class Writer:
         if attribute.object_type:
             names = [self._compact(each) for each in attribute.object_type]
             document["objectType"] = names[0] if len(names) == 1 else names
+        if attribute.value_type:
+            document["valueType"] = self._compact(attribute.value_type)
+        if attribute.sealed_id:
+            document["entityIdSealed"] = attribute.sealed_id
+        if attribute.sealed_type:
+            names = [self._compact(each) for each in attribute.sealed_type]
+            document["entityTypeSealed"] = names[0] if len(names) == 1 else names
         if attribute.instance:
             document["instanceId"] = attribute.instance
         if self._view.sys_attrs:
