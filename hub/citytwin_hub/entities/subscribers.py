@@ -209,7 +209,9 @@ def watch_of(subscription: Subscription, find: Find) -> Watch:
     """
     selection = Selection(
         selectors=tuple(_selector(one) for one in subscription.selectors),
-        q=q_parser.parse(subscription.q, Meanings(subscription.terms)) if subscription.q else None,
+        q=q_parser.parse(subscription.q, Meanings(subscription.terms), encoded=True)
+        if subscription.q
+        else None,
         geo=_geo(subscription),
         scope=scopes.parse(subscription.scope_q) if subscription.scope_q else None,
     )

@@ -145,6 +145,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         terms: what the names in ``q`` mean.
         context: the @context of notifications: a URL, a list or an object; None: the core.
         given_context: ``jsonldContext`` as it was given; empty where it was not.
+        link: where the @context of notifications can be had, for a Link header.
         notify: what a notification says and where it goes.
         created_ns, modified_ns: when it was made and last changed.
     """
@@ -169,6 +170,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     terms: dict[str, str] = msgspec.field(default_factory=dict)
     context: Any = None
     given_context: str = ""
+    link: str = ""
     created_ns: int = 0
     modified_ns: int = 0
 
