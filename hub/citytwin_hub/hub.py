@@ -123,7 +123,7 @@ class Hub:
         anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
         admit = admission(self.access, clock.now_ns, anonymous)
         self.broker = opened.enter_context(
-            closing(Broker(state / "entities", clock, contexts, admit))
+            closing(Broker(state / "entities", clock, contexts, admit, config.ngsild.notify_hosts))
         )
         self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)
@@ -169,6 +169,7 @@ class Hub:
                     tasks.create_task(self.committer.run(), name="committer"),
                     tasks.create_task(self._check(), name="checks"),
                     tasks.create_task(self._flush(), name="history"),
+                    tasks.create_task(self.broker.run(), name="notifications"),
                 ]
                 web = tasks.create_task(server.serve([listening]), name="web")
                 _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from citytwin_hub.access import Access, AccessError, Role
-from citytwin_hub.apis.ngsild import batch, contexts, discovery, provision
+from citytwin_hub.apis.ngsild import batch, contexts, discovery, provision, subscriptions
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
 from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
@@ -21,6 +21,7 @@ from citytwin_hub.entities.errors import EntityError, OperationNotSupported, Res
 PREFIX: Final = "/ngsi-ld/v1"
 ROUTES: Final[list[Route]] = [
     *batch.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES,
+    *subscriptions.ROUTES,
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,16 @@ from citytwin.clock import Clock
 from citytwin.errors import StoreError
 from citytwin.files import replace
 from citytwin_hub.access import Role
+from citytwin_hub.apis.ngsild.delivery import Delivery, Post
+from citytwin_hub.apis.ngsild.receivers import Receivers
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
+from citytwin_hub.entities.notifier import Notice, Notifier
 from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.sqlite_replay import SqliteReplay
+from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
+from citytwin_hub.entities.subscribers import Subscribers
+from citytwin_hub.entities.subscriptions import Subscription
 from citytwin_hub.jsonld.contexts import Contexts
 
 TENANTS_MAX: Final = 100
@@ -29,6 +36,7 @@ TENANTS_MAX: Final = 100
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._-]{0,61}[A-Za-z0-9])?\Z")
 _DEFAULT: Final = "@default"
 """The default tenant's folder: no tenant can be called that."""
+_SUBSCRIPTIONS: Final = "subscriptions.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +47,15 @@ class Tenant:
         name: empty for the default tenant.
         store: where its entities and their evolution lie.
         entities: what may be done with them.
+        subscriptions: who wants to be told of their changes.
+        notifier: what tells them.
     """
 
     name: str
     store: SqliteEntities
     entities: Entities
+    subscriptions: Subscribers
+    notifier: Notifier
 
 
 class Broker:
@@ -55,6 +67,7 @@ class Broker:
         clock: Clock,
         contexts: Contexts,
         admit: Callable[[str, Role], None],
+        notify_hosts: Collection[str] = (),
     ) -> None:
         """Open the default tenant; the others when they are asked for.
 
@@ -63,6 +76,7 @@ class Broker:
             clock: what gives the time.
             contexts: what names mean.
             admit: takes an Authorization header and the least role; raises AccessError.
+            notify_hosts: where notifications may be sent to beside this machine (``Receivers``).
 
         Raises:
             StoreError: a file cannot be used.
@@ -71,11 +85,20 @@ class Broker:
         self.began_ns = clock.now_ns()
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
+        self.receivers = Receivers(notify_hosts)
+        self._post = Post(Delivery(contexts, self.receivers))
         self._open("")
+        for known in sorted(folder.glob(f"*/{_SUBSCRIPTIONS}")):
+            if known.parent.name != _DEFAULT:
+                self._open(known.parent.name)  # its subscribers wait
         self.alias = _alias(folder / "alias")
 
+    async def run(self) -> None:
+        """Notify the subscribers of every tenant, until cancelled."""
+        await self._post.run()
+
     def close(self) -> None:
-        """Release every file."""
+        """Release every file; ``run`` has ended."""
         self._opened.close()
 
     def tenant(self, name: str = "", *, create: bool = False) -> Tenant:
@@ -106,9 +129,20 @@ class Broker:
             return self._open(name)
 
     def _open(self, name: str) -> Tenant:
-        store = SqliteEntities(self._folder / (name or _DEFAULT) / "entities.db")
+        folder = self._folder / (name or _DEFAULT)
+        store = SqliteEntities(folder / "entities.db")
         self._opened.enter_context(closing(store))
-        tenant = self._tenants[name] = Tenant(name, store, Entities(store, self.clock))
+        entities = Entities(store, self.clock)
+        kept = self._opened.enter_context(closing(SqliteSubscriptions(folder / _SUBSCRIPTIONS)))
+        subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock)
+
+        async def deliver(subscription: Subscription, notice: Notice) -> None:
+            await self._post.delivery.deliver(subscription, notice, entities.find, name)
+
+        notifier = Notifier(entities, subscribers, self.clock, deliver)
+        self._opened.enter_context(closing(notifier))
+        self._post.add(notifier)
+        tenant = self._tenants[name] = Tenant(name, store, entities, subscribers, notifier)
         return tenant
 
 
