@@ -35,6 +35,11 @@ from tests.servers import free_port
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = ("TP", "data", "libraries", "resources")
 CONTEXTS: Final = "/resources/jsonld-contexts/"
+ELSEWHERE: Final = (
+    "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/"
+    "ngsildTestSuiteV1.8-compound.jsonld"
+)
+"""What a few cases of the suite name in the place of its own @context."""
 START_S_MAX: Final = 30
 RUN_S_MAX: Final = 3600
 LOOPBACK: Final = "127.0.0.1"
@@ -99,6 +104,7 @@ def _change_addresses(suite: Path, contexts: str, hub_port: int, broker_port: in
             ]  # fmt: skip
             for word in set(words):
                 text = text.replace(word, contexts + word.rpartition("/")[2])
+            text = text.replace(ELSEWHERE, contexts + "ngsi-ld-test-suite-compound.jsonld")
             path.write_text(text, encoding="utf-8")
     variables = suite / "resources/variables.py"
     settings = {

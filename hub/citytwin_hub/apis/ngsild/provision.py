@@ -174,11 +174,11 @@ def _routes() -> Iterator[list[Route]]:
     def changes(*parameters: str, takes: Collection[str] = ()) -> Operation:
         return Operation(Role.OPERATOR, takes, parameters=("local", "type", *parameters))
 
+    yield route(attributes, "POST", append, changes("options", takes=BODIES))
+    yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
     yield route(attribute, "PATCH", patch_attribute, changes(takes=PATCHES))
     yield route(attribute, "PUT", replace_attribute, changes(takes=BODIES))
     yield route(attribute, "DELETE", delete_attribute, changes("datasetId", "deleteAll"))
-    yield route(attributes, "POST", append, changes("options", takes=BODIES))
-    yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
     yield route(entity, "DELETE", delete, changes())
     yield route(entity, "PUT", replace, changes(takes=BODIES))
     merging = changes("options", "format", "observedAt", "lang", takes=PATCHES)
