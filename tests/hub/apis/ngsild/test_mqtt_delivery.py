@@ -46,7 +46,7 @@ async def test_every_version_and_quality(tmp_path, version, qos):
         "metadata": {"Content-Type": "application/json", "Link": "<x>", "key": "value"},
         "body": {"type": "Notification"},
     }
-    protocol = "p4" if version == "mqtt3.1.1" else "p5"
+    protocol = "p2" if version == "mqtt3.1.1" else "p5"
     assert any(f"({protocol}," in line for line in words.splitlines() if "connected" in line), words
 
 
@@ -64,7 +64,8 @@ async def test_a_user_is_known_by_his_password(tmp_path):
         "mosquitto_passwd", "-b", "-c", str(passwords), "hub", "secret"
     )
     assert await process.wait() == 0
-    async with mosquitto(tmp_path, f"password_file {passwords}") as port:
+    demands = ("allow_anonymous false", f"password_file {passwords}", "user root")
+    async with mosquitto(tmp_path, *demands) as port:
         sending = MqttDelivery()
         await sending.send(receiver(port, "hub:secret@"), (("MQTT-QoS", "1"),), MESSAGE)
         with pytest.raises(Undelivered, match="does not take it"):
