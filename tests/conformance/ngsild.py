@@ -35,17 +35,22 @@ from tests.servers import free_port
 ROOT: Final = Path(__file__).resolve().parents[2]
 PARTS: Final = ("TP", "data", "libraries", "resources")
 CONTEXTS: Final = "/resources/jsonld-contexts/"
-ELSEWHERE: Final = (
-    "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/"
-    "ngsildTestSuiteV1.8-compound.jsonld"
-)
-"""What a few cases of the suite name in the place of its own @context."""
 START_S_MAX: Final = 30
 RUN_S_MAX: Final = 3600
 LOOPBACK: Final = "127.0.0.1"
 DEFAULT_MQTT_PORT: Final = 1883
 """Some cases give an MQTT address without a port."""
-TEXTS: Final = {".robot", ".resource", ".py", ".json", ".jsonld"}
+COMPOUND: Final = "ngsi-ld-test-suite-compound.jsonld"
+ELSEWHERE: Final = {
+    "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/"
+    "ngsildTestSuiteV1.8-compound.jsonld": COMPOUND,
+    "https://fiware.github.io/NGSI-LD_TestSuite/ldContext/testContext.jsonld": "test.jsonld",
+    "https://fiware.github.io/data-models/context.jsonld": "fiware.jsonld",
+    "http://smartdatamodels.org/context.jsonld": "models.jsonld",
+}
+"""@contexts that the suite has from the internet, and what is served instead; no case uses a term
+of those that the suite has no copy of, only that they can be had."""
+TEXTS: Final = {".robot", ".resource", ".py", ".json", ".jsonld", ".geojson"}
 
 
 class Case(NamedTuple):
@@ -72,7 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="ngsild-") as name, contextlib.ExitStack() as running:
         folder = Path(name)
         suite = _copied(options.suite, options.httpctrl or options.suite, folder / "suite")
-        contexts = running.enter_context(_serving(suite / "resources/jsonld-contexts"))
+        served = suite / "resources/jsonld-contexts"
+        for name in set(ELSEWHERE.values()) - {COMPOUND}:
+            (served / name).write_text('{"@context": {}}', encoding="utf-8")
+        contexts = running.enter_context(_serving(served))
         broker_port = running.enter_context(_mosquitto(folder))
         hub_port = running.enter_context(_hub(folder))
         _change_addresses(suite, contexts, hub_port, broker_port)
@@ -104,13 +112,14 @@ def _change_addresses(suite: Path, contexts: str, hub_port: int, broker_port: in
             ]  # fmt: skip
             for word in set(words):
                 text = text.replace(word, contexts + word.rpartition("/")[2])
-            text = text.replace(ELSEWHERE, contexts + "ngsi-ld-test-suite-compound.jsonld")
+            for word, name in ELSEWHERE.items():
+                text = text.replace(word, contexts + name)
             path.write_text(text, encoding="utf-8")
     variables = suite / "resources/variables.py"
     settings = {
         "url": f"http://{LOOPBACK}:{hub_port}/ngsi-ld/v1",
         "temporal_api_url": f"http://{LOOPBACK}:{hub_port}/ngsi-ld/v1",
-        "ngsild_test_suite_context": contexts + "ngsi-ld-test-suite-compound.jsonld",
+        "ngsild_test_suite_context": contexts + COMPOUND,
         "mqtt_broker_host": LOOPBACK,
         "mqtt_broker_non_default_port": broker_port,
         # The hub keeps the evolution of what is no more.
@@ -132,9 +141,7 @@ def _serving(folder: Path) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = http.server.ThreadingHTTPServer(
-        (LOOPBACK, 0), partial(Handler, directory=str(folder))
-    )
+    server = http.server.ThreadingHTTPServer((LOOPBACK, 0), partial(Handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -171,9 +178,7 @@ def _hub(folder: Path) -> Iterator[int]:
     command = [str(program), "--config", str(config), "run"]
     with _process(command, folder / "hub.log", ready="hub.ready"):
         yield port
-    errors = [
-        line for line in (folder / "hub.log").read_text().splitlines() if "Traceback" in line
-    ]
+    errors = [line for line in (folder / "hub.log").read_text().splitlines() if "Traceback" in line]
     if errors:
         print(f"The hub logged {len(errors)} tracebacks.", file=sys.stderr)
 

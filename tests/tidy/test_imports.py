@@ -30,7 +30,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "starlette": (HUB + "apis/",),
     "uvicorn": (HUB + "hub", HUB + "apis/"),
     "prometheus_client": (HUB + "metrics",),
-    "httpx": (HUB + "cli", HUB + "client", CITY),
+    "httpx": (HUB + "cli", HUB + "client", HUB + "jsonld/fetch", CITY),
 }
 
 # SQL is spoken only by the memories.
@@ -46,6 +46,9 @@ SPEAKS_SQL = (
     HUB + "access",
     HUB + "alarms",
     HUB + "journal/",
+    HUB + "entities/database",
+    HUB + "entities/sqlite",
+    HUB + "jsonld/store",
 )
 
 # Bytes to numbers and numbers to numbers: no I/O, no clock, the same answer every time.

@@ -214,12 +214,14 @@ def replace_attribute(
 def delete_attribute(
     entity: Entity, name: str, now_ns: int, *, dataset: str = "", every: bool = False
 ) -> Outcome:
-    """Delete one instance of an attribute, or all of them (5.6.5).
+    """Delete one instance of an attribute, or all of them; or, named ``scope``, the scopes (5.6.5).
 
     Raises:
         ResourceNotFound: it is not there.
     """
     draft = _Draft(entity, now_ns)
+    if name == "scope" and entity.scopes:
+        draft.head(Fragment(), scopes=())
     for instance in entity.attributes.get(name, ()):
         if every or instance.dataset == dataset:
             draft.drop(name, instance.dataset)

@@ -23,7 +23,7 @@ import shapely
 import shapely.errors
 import shapely.geometry
 
-from citytwin_hub.entities.distances import SPHERE_ERROR, distance, great_circle
+from citytwin_hub.entities.distances import SPHERE_ERROR, between, distance, great_circle
 from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.model import AttributeKind, Entity
 
@@ -86,6 +86,10 @@ class GeoQuery:
 
     def relates(self, value: Any) -> bool:
         """Tell whether a GeoJSON geometry is so; what is no geometry is not."""
+        if self.relation is Relation.NEAR and self.reference.geom_type == "Point":
+            position = _position(value)
+            if position is not None:
+                return self._is_near_point(*position)
         geometry = shape(value)
         if geometry is None:
             return False
@@ -130,29 +134,43 @@ class GeoQuery:
         return west - lon, south, east + lon, north
 
     def _is_near(self, geometry: Any) -> bool:
-        reference = self.reference
-        if geometry.geom_type == "Point" and reference.geom_type == "Point":
-            # The sphere is enough where the limit is not just there.
-            rough = great_circle(reference.x, reference.y, geometry.x, geometry.y)
-            limit = self.max_m if self.max_m is not None else self.min_m or 0.0
-            if abs(rough - limit) > limit * SPHERE_ERROR:
-                return (rough < limit) is (self.max_m is not None)
-        metres = distance(reference, geometry)
+        return self._allows(distance(self.reference, geometry))
+
+    def _is_near_point(self, lon: float, lat: float) -> bool:
+        """Tell whether a point is near: by the sphere, unless the limit is just there."""
+        here_lon, here_lat = self.reference.x, self.reference.y
+        rough = great_circle(here_lon, here_lat, lon, lat)
+        limit = self.max_m if self.max_m is not None else self.min_m or 0.0
+        # Whichever of both the error is a share of, it is less than this.
+        if abs(rough - limit) > (rough + limit) * SPHERE_ERROR:
+            return self._allows(rough)
+        return self._allows(between(here_lon, here_lat, lon, lat))
+
+    def _allows(self, metres: float) -> bool:
         if self.max_m is not None and metres > self.max_m:
             return False
         return self.min_m is None or metres >= self.min_m
+
+
+def _position(value: Any) -> tuple[float, float] | None:
+    """Return longitude and latitude of a GeoJSON Point; None when it is none."""
+    if not isinstance(value, dict) or value.get("type") != "Point":
+        return None
+    coordinates = value.get("coordinates")
+    if not isinstance(coordinates, list) or len(coordinates) < 2:
+        return None
+    lon, lat = coordinates[0], coordinates[1]
+    return (lon, lat) if type(lon) in (int, float) and type(lat) in (int, float) else None
 
 
 def shape(value: Any) -> Any:
     """Return a GeoJSON geometry as shapely's; None when it is none."""
     if not isinstance(value, dict):
         return None
-    kind, coordinates = value.get("type"), value.get("coordinates")
-    if kind == "Point" and isinstance(coordinates, list) and len(coordinates) >= 2:
-        lon, lat = coordinates[0], coordinates[1]
-        if type(lon) in (int, float) and type(lat) in (int, float):
-            return shapely.Point(lon, lat)
-        return None
+    kind = value.get("type")
+    if kind == "Point":
+        position = _position(value)
+        return None if position is None else shapely.Point(*position)
     if kind not in _DEPTHS and kind != "GeometryCollection":
         return None
     try:

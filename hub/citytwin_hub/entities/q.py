@@ -26,7 +26,7 @@ from typing import Any, Final, TypeAlias
 from citytwin_hub.entities.links import Find
 from citytwin_hub.entities.model import RELATIONSHIPS, AttributeKind, Entity
 from citytwin_hub.entities.patterns import Pattern
-from citytwin_hub.entities.q_paths import Path, Target
+from citytwin_hub.entities.q_paths import Path
 from citytwin_hub.entities.q_values import Comparable, Literal, OneOf, Range
 
 
@@ -86,10 +86,12 @@ class Compare:
 
     def matches(self, entity: Entity, find: Find | None) -> bool:
         """Tell whether one of the values where the path leads compares so."""
-        return any(self._holds(target) for target in self.path.targets(entity, find))
+        for target in self.path.targets(entity, find):
+            if self._holds(target.kind, target.value):
+                return True
+        return False
 
-    def _holds(self, target: Target) -> bool:
-        kind, value = target
+    def _holds(self, kind: AttributeKind | None, value: Any) -> bool:
         operator = self.operator
         if kind is AttributeKind.LANGUAGE:
             # Which language is not said; the clause knows name[kk] and name[*] only.

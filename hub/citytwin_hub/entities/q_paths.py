@@ -7,7 +7,7 @@ ETSI GS CIM 009, clause 4.9: ``speed``, ``speed.reliability``, ``speed.observedA
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -64,8 +64,16 @@ class Path:
         """How many links it follows."""
         return 0 if self.linked is None else 1 + self.linked.depth
 
-    def targets(self, entity: Entity, find: Find | None) -> Iterator[Target]:
-        """Yield the values that it leads to from an entity; ``find`` looks up linked ones."""
+    def targets(self, entity: Entity, find: Find | None) -> Iterable[Target | Attribute]:
+        """Return the values that it leads to from an entity; ``find`` looks up linked ones.
+
+        An instance of an attribute stands for its own kind and value.
+        """
+        if len(self.steps) == 1 and not self.member and self.inside is None and not self.linked:
+            return entity.attributes.get(self.steps[0], ())
+        return self._targets(entity, find)
+
+    def _targets(self, entity: Entity, find: Find | None) -> Iterator[Target | Attribute]:
         if not self.steps:
             yield from _member(entity, self.member)
             return
@@ -77,7 +85,7 @@ class Path:
             elif self.inside is not None:
                 yield from _inside(instance, self.inside)
             else:
-                yield Target(instance.kind, instance.value)
+                yield instance
 
     def _instances(self, entity: Entity) -> Sequence[Attribute]:
         instances: Sequence[Attribute] = entity.attributes.get(self.steps[0], ())
@@ -85,7 +93,7 @@ class Path:
             instances = [part for each in instances for part in each.parts.get(step, ())]
         return instances
 
-    def _beyond(self, instance: Attribute, find: Find | None) -> Iterator[Target]:
+    def _beyond(self, instance: Attribute, find: Find | None) -> Iterator[Target | Attribute]:
         if find is None or self.linked is None:
             return
         ids = targets(instance)

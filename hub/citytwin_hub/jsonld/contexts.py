@@ -121,8 +121,8 @@ class Contexts:
         """Return an @context; blocks while it is fetched (``FETCH_S_MAX``).
 
         Raises:
-            BadRequestData: it is not an @context.
-            LdContextNotAvailable: one that it names may not be fetched, cannot be, or is not one.
+            BadRequestData: it is not an @context, or one that it names is none (clause 5.5.6).
+            LdContextNotAvailable: one that it names may not be fetched, or cannot be.
         """
         known = self.find(given, tenant)
         if known is not None:
@@ -225,7 +225,10 @@ class Contexts:
             raise BadRequestData(
                 f"{name!r} is not an @context that was fetched: only such can be reloaded"
             )
-        self._fetch(entry.url, tenant)
+        try:
+            self._fetch(entry.url, tenant)
+        except BadRequestData as error:
+            raise LdContextNotAvailable(str(error)) from error
         self._forget()
 
     def _core_entry(self) -> Entry:
@@ -233,9 +236,10 @@ class Contexts:
 
     def _document(self, url: str, tenant: str, loading: _Loading) -> Any:
         """Return the @context at a URL, from the store where it is there."""
-        path = urlsplit(url).path
-        if path.startswith(PATH):
-            own = self._store.get(tenant, unquote(path.removeprefix(PATH)))
+        # What stands before the path is what the hub is called outside, perhaps behind a proxy.
+        _, below, name = urlsplit(url).path.rpartition(PATH)
+        if below:
+            own = self._store.get(tenant, unquote(name))
             if own is not None and own.kind is not Kind.CACHED:
                 loading.found(own.id, None)
                 return own.body
@@ -262,7 +266,7 @@ class Contexts:
             return known
         try:
             return self._fetch(url, tenant)
-        except LdContextNotAvailable:
+        except (BadRequestData, LdContextNotAvailable):
             if known is None:
                 raise
             # The city does not stop because the host of an @context does.
@@ -273,7 +277,7 @@ class Contexts:
         try:
             _check(fetched.body)
         except BadRequestData as error:
-            raise LdContextNotAvailable(f"the @context at {url} is not valid: {error}") from error
+            raise BadRequestData(f"the @context at {url} is not valid: {error}") from error
         now_ns = self._clock.now_ns()
         self._store.cache(tenant, url, fetched.body, now_ns, now_ns + fetched.life_ns)
         return self.entry(url, tenant)

@@ -12,7 +12,7 @@ import msgspec
 
 from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
-from citytwin_hub.entities.errors import LdContextNotAvailable
+from citytwin_hub.entities.errors import BadRequestData, LdContextNotAvailable
 
 WAIT_S_MAX: Final = 3.0
 """For each step of a request: to connect, to send, and between two pieces of the answer."""
@@ -82,8 +82,8 @@ class Fetcher:
 
         Raises:
             LdContextNotAvailable: its host is not allowed, does not answer in time, answers with
-                another status than 200, with too much, or with no JSON-LD document that has an
-                @context.
+                another status than 200, or with too much.
+            BadRequestData: what stands there is no JSON document that has an @context.
         """
         until_ns = self._clock.monotonic_ns() + int(FETCH_S_MAX * SECOND_NS)
         at = url
@@ -133,9 +133,9 @@ def _body(url: str, content: bytes) -> Any:
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise LdContextNotAvailable(f"what stands at {url} is not JSON: {error}") from error
+        raise BadRequestData(f"what stands at {url} is not JSON: {error}") from error
     if not isinstance(document, dict) or "@context" not in document:
-        raise LdContextNotAvailable(f"what stands at {url} has no @context")
+        raise BadRequestData(f"what stands at {url} has no @context")
     return document["@context"]
 
 

@@ -51,6 +51,7 @@ _KEYWORDS: Final = (
         "@value",
     }
 )
+_AT: Final = "the @context at"
 _PREFIX_ENDS: Final = tuple(":/?#[]@")
 
 
@@ -77,8 +78,7 @@ class _Work:
         elif isinstance(given, str):
             self._add_reference(given, base, depth)
         elif isinstance(given, list):
-            if depth > DEPTH_MAX:
-                raise BadRequestData(f"the @context has lists in lists over {DEPTH_MAX} deep")
+            self._check_depth(depth)
             for one in given:
                 self.add(one, base, depth + 1)
         elif isinstance(given, dict):
@@ -89,16 +89,19 @@ class _Work:
                 "or a list of these"
             )
 
+    def _check_depth(self, depth: int) -> None:
+        if depth > DEPTH_MAX or self.references > REFERENCES_MAX:
+            raise BadRequestData(
+                f"the @context has others or lists in it over {DEPTH_MAX} deep, or names over "
+                f"{REFERENCES_MAX}: perhaps two name each other"
+            )
+
     def _loaded(self, reference: str, base: str, depth: int) -> tuple[str, Any]:
         url = urljoin(base, reference)
         if not is_absolute(url) and not url.startswith("/"):
             raise BadRequestData(f"the @context names {reference!r}, which is not an absolute URL")
         self.references += 1
-        if depth > DEPTH_MAX or self.references > REFERENCES_MAX:
-            raise LdContextNotAvailable(
-                f"the @context names others over {DEPTH_MAX} deep or over {REFERENCES_MAX} in all "
-                f"(at {url}): perhaps two name each other"
-            )
+        self._check_depth(depth)
         return url, self.load(url)
 
     def _add_reference(self, reference: str, base: str, depth: int) -> None:
@@ -108,7 +111,9 @@ class _Work:
         try:
             self.add(document, url, depth + 1)
         except BadRequestData as error:
-            raise LdContextNotAvailable(f"the @context at {url} is not valid: {error}") from error
+            if str(error).startswith(_AT):
+                raise  # the innermost one is the one to be mended
+            raise BadRequestData(f"{_AT} {url} is not valid: {error}") from error
 
     def _add_object(self, given: dict[str, Any], base: str, depth: int) -> None:
         if "@import" in given:
@@ -129,7 +134,7 @@ class _Work:
             raise BadRequestData("the @context's @import must be a URL")
         url, document = self._loaded(reference, base, depth)
         if not isinstance(document, dict) or "@import" in document:
-            raise LdContextNotAvailable(f"the @context at {url} cannot be imported")
+            raise BadRequestData(f"the @context at {url} cannot be imported")
         return {**document, **{key: value for key, value in given.items() if key != "@import"}}
 
     def _vocab_of(self, value: Any) -> str:
@@ -306,8 +311,8 @@ def compiled(given: Any, load: Load, core: Context | None) -> Context:
         core: has the last word; None only to compile the core itself.
 
     Raises:
-        BadRequestData: it is not an @context.
-        LdContextNotAvailable: one that it names cannot be had, or is not one.
+        BadRequestData: it is not an @context, or one that it names is none.
+        LdContextNotAvailable: one that it names cannot be had.
     """
     work = _Work(load, core)
     work.add(given, "", 0)

@@ -194,3 +194,11 @@ def test_a_merge_may_change_the_kind_with_a_value():
     assert after == Attribute(
         kind=AttributeKind.RELATIONSHIP, value="urn:a", created_ns=10, modified_ns=20
     )
+
+
+def test_scopes_are_deleted_as_if_they_were_an_attribute():
+    before = changes.created(entity(1, scopes=("/a",)), 10)
+    outcome = changes.delete_attribute(before, "scope", 20)
+    assert (outcome.entity.scopes, outcome.updated) == ((), ("scope",))
+    with pytest.raises(ResourceNotFound):
+        changes.delete_attribute(outcome.entity, "scope", 30)

@@ -23,7 +23,8 @@ from citytwin_hub.entities.errors import BadRequestData
     ],
 )
 def test_texts_are_in_the_order_of_a_dictionary(tag: str, texts: list[str]) -> None:
-    assert sorted(texts[::-1], key=Collation(tag).key) == texts
+    turned = texts[::-1]
+    assert sorted(turned, key=Collation(tag).key) == texts
 
 
 @given(st.lists(st.text(max_size=5)))

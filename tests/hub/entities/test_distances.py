@@ -17,7 +17,7 @@ BUNINYONG = (143.92649552778, -37.652821138889)
 
 
 def dense(geometry: shapely.LineString, step: float = 0.01) -> list[tuple[float, float]]:
-    return [tuple(each) for each in shapely.segmentize(geometry, step).coords]
+    return [(x, y) for x, y in shapely.segmentize(geometry, step).coords]
 
 
 lons = st.floats(-179, 179, allow_nan=False)

@@ -108,10 +108,11 @@ def test_hosted_contexts_are_read_from_the_store(contexts: Contexts, served: Hos
     for given in (
         f"{PATH}{local_id}",
         f"http://hub.example:9090{PATH}{local_id}",
+        f"https://city.example/hub{PATH}{local_id}",
         [f"https://other.name{PATH}{local_id.replace(':', '%3A')}"],
     ):
         assert contexts.resolve(given).expand("level") == "urn:x:level"
-    assert contexts.entry(local_id).hits == 3
+    assert contexts.entry(local_id).hits == 4
     assert served.asked == []
     with pytest.raises(LdContextNotAvailable, match="this hub's"):
         contexts.resolve(f"{PATH}urn:uuid:0")

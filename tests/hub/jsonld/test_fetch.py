@@ -6,7 +6,7 @@ import pytest
 
 from citytwin.clock import SystemClock
 from citytwin.testing import VirtualClock
-from citytwin_hub.entities.errors import LdContextNotAvailable
+from citytwin_hub.entities.errors import BadRequestData, EntityError, LdContextNotAvailable
 from citytwin_hub.jsonld import fetch
 from citytwin_hub.jsonld.fetch import Fetcher
 from tests.hub.jsonld.hosts import Host
@@ -75,22 +75,22 @@ def test_a_redirect_is_followed_to_allowed_hosts_only(served: Host, fetcher: Fet
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    ("status", "body", "error", "words"),
     [
-        (404, b"", "answers with 404"),
-        (500, b"{}", "answers with 500"),
-        (200, b"<html>", "not JSON"),
-        (200, b"\xff\xfe", "not JSON"),
-        (200, b"[" * 100_000, "not JSON"),
-        (200, b"{}", "no @context"),
-        (200, b"[]", "no @context"),
+        (404, b"", LdContextNotAvailable, "answers with 404"),
+        (500, b"{}", LdContextNotAvailable, "answers with 500"),
+        (200, b"<html>", BadRequestData, "not JSON"),
+        (200, b"\xff\xfe", BadRequestData, "not JSON"),
+        (200, b"[" * 100_000, BadRequestData, "not JSON"),
+        (200, b"{}", BadRequestData, "no @context"),
+        (200, b"[]", BadRequestData, "no @context"),
     ],
 )
 def test_what_is_no_context(
-    served: Host, fetcher: Fetcher, status: int, body: bytes, words: str
+    served: Host, fetcher: Fetcher, status: int, body: bytes, error: type[EntityError], words: str
 ) -> None:
     served.answers["/a"] = status, {}, body
-    with pytest.raises(LdContextNotAvailable, match=words):
+    with pytest.raises(error, match=words):
         fetcher.fetch(served.url("/a"))
 
 

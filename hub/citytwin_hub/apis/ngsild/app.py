@@ -13,15 +13,24 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from citytwin_hub.access import Access, AccessError, Role
-from citytwin_hub.apis.ngsild import batch, contexts, discovery, provision, subscriptions
+from citytwin_hub.apis.ngsild import (
+    batch,
+    consumption,
+    contexts,
+    discovery,
+    provision,
+    purging,
+    subscriptions,
+)
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
 from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
 
 PREFIX: Final = "/ngsi-ld/v1"
+# /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
 ROUTES: Final[list[Route]] = [
-    *batch.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *provision.ROUTES,
-    *subscriptions.ROUTES,
+    *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *purging.ROUTES,
+    *provision.ROUTES, *subscriptions.ROUTES,
 ]  # fmt: skip
 
 

@@ -18,8 +18,11 @@ LIST_MAX: Final = 1_000
 """Identifiers, names or datasets in one list."""
 
 LISTS: Final = frozenset(
-    {"id", "attrs", "datasetId", "containedBy", "expandValues", "jsonKeys", "orderBy", "options"}
-)
+    {
+        "id", "attrs", "datasetId", "containedBy", "expandValues", "jsonKeys", "orderBy",
+        "options", "keep", "drop",
+    }
+)  # fmt: skip
 """Parameters whose value is a list, with commas."""
 
 # What no name of an attribute may have (clause 4.6.2), and what stands between names.

@@ -78,8 +78,10 @@ class AttributeReader:
 
     def attributes(self, iri: str, where: str, given: Any, depth: int = 0) -> tuple[Attribute, ...]:
         """Return the complete instances of an attribute."""
+        if isinstance(given, dict) and "dataset" not in given:
+            return (self._attribute(iri, where, given, "", depth),)
         found = tuple(
-            self._attribute(iri, where, one, dataset, depth) for one, dataset in _split(given)
+            [self._attribute(iri, where, one, dataset, depth) for one, dataset in _split(given)]
         )
         if self._temporal and depth == 0:
             if len(found) > TEMPORAL_INSTANCES_MAX:
@@ -118,7 +120,7 @@ class AttributeReader:
             else:
                 self._check_place(iri, kind, where)
                 fields["value"] = self._value(kind or AttributeKind.PROPERTY, raw, where)
-        parts = self._about(iri, given, kind, fields, where)
+        parts = self._about(iri, given, kind, member, fields, where)
         fields = {
             name: None if value == NULL and name != "value" else value
             for name, value in fields.items()
@@ -149,7 +151,7 @@ class AttributeReader:
             self._check_place(iri, kind, where, given[member])
         fields: dict[str, Any] = {"kind": kind, "dataset": dataset}
         fields["value"] = self._value(kind, given[member], where)
-        parts = self._about(iri, given, kind, fields, where)
+        parts = self._about(iri, given, kind, member, fields, where)
         if parts:
             self._check_depth(depth, where)
             # What is inside an attribute that is replaced cannot be deleted: it goes anyhow.
@@ -169,13 +171,14 @@ class AttributeReader:
         iri: str,
         given: dict[str, Any],
         kind: AttributeKind | None,
+        member: str,
         fields: dict[str, Any],
         where: str,
     ) -> list[tuple[str, str, Any]]:
         """Add to an instance what is said of its value; return the attributes of the attribute."""
         parts: list[tuple[str, str, Any]] = []
         for key, value in given.items():
-            if key in _SYSTEM or key in _HOLDERS:
+            if key == member or key in _SYSTEM:
                 continue  # read before
             if key not in MEMBERS:
                 part = read_name(key, self._names, f"an attribute of {where}")
@@ -186,6 +189,8 @@ class AttributeReader:
                 self._add_sealed(key, value, fields, where)
             elif key == "@context":
                 raise BadRequestData(f"{where} has an @context; only the whole document may")
+            elif key in _HOLDERS and kind is not None:
+                raise BadRequestData(f"{where} has {key!r}, but a {kind} has {MEMBER[kind]!r}")
             else:
                 raise BadRequestData(f"{where} has {key!r}, which cannot be given there")
         if iri == _PROOF and not isinstance(fields.get("value", {}), dict):
@@ -269,6 +274,9 @@ class AttributeReader:
 
 def _is_reified(given: dict[str, Any]) -> bool:
     """Return whether an object is an attribute with members, not a bare value."""
+    kind = given.get("type")
+    if isinstance(kind, str) and kind in _KINDS:
+        return True
     if is_geometry_like(given) or "@value" in given:
         return False
     return (
@@ -281,6 +289,10 @@ def _is_reified(given: dict[str, Any]) -> bool:
 def _kind_of(given: dict[str, Any], where: str) -> tuple[AttributeKind | None, str]:
     """Return an attribute's kind, None where nothing says it, and its member; '' without one."""
     said = given.get("type", given.get("@type"))
+    known = _KINDS.get(said) if isinstance(said, str) else None
+    if known is not None:
+        member = MEMBER[known]
+        return known, member if member in given else ""
     held = [member for member in _HOLDERS if member in given]
     if said is None:
         if len(held) > 1:
@@ -291,16 +303,10 @@ def _kind_of(given: dict[str, Any], where: str) -> tuple[AttributeKind | None, s
         if kind is AttributeKind.PROPERTY and is_geometry_like(given[held[0]]):
             kind = AttributeKind.GEO
         return kind, held[0]
-    known = _KINDS.get(said) if isinstance(said, str) else None
-    if known is None:
-        raise BadRequestData(
-            f"{where} has the type {shown(said)}; an attribute is a {', a '.join(AttributeKind)}; "
-            "an object with a type of its own goes into 'value'"
-        )
-    for member in held:
-        if member != MEMBER[known]:
-            raise BadRequestData(f"{where} has {member!r}, but a {known} has {MEMBER[known]!r}")
-    return known, held[0] if held else ""
+    raise BadRequestData(
+        f"{where} has the type {shown(said)}; an attribute is a {', a '.join(AttributeKind)}; "
+        "an object with a type of its own goes into 'value'"
+    )
 
 
 def _split(given: Any) -> Iterator[tuple[Any, str]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -41,6 +42,15 @@ BODY_BYTES_MAX: Final = 32 * 1024 * 1024
 
 _LINK: Final = re.compile(r"<([^>]*)>([^<]*)")
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class _Some(PathConvertor):
+    """A part of a path as ``path``, but never empty: ``attrs/`` names no attribute."""
+
+    regex = ".+"
+
+
+register_url_convertor("some", _Some())
 
 
 class Refused(CityTwinError):
@@ -188,7 +198,8 @@ class Call:
         if self.media == JSON_LD:
             content = _with_context(content, context.reference)
         else:
-            out["Link"] = context_link(context.url or "")
+            tenant = self.request.headers.get("ngsild-tenant", "")
+            out["Link"] = context_link(self.broker.contexts.link(context, tenant))
         return Response(_encode(content), status, out, self.media)
 
 

@@ -97,7 +97,7 @@ def _about(call: Call, entry: Entry) -> dict[str, Any]:
     if entry.expires_ns is not None:
         content["expiresAt"] = format_ns(entry.expires_ns)
     if entry.kind is Kind.CACHED:
-        content["extraInfo"] = {"uses": entry.hits}
+        content["extraInfo"] = f"used {entry.hits} times"
     else:
         content["numberOfHits"] = entry.hits
     return content

@@ -23,6 +23,7 @@ NAME_CHARACTERS_MAX: Final = 2048
 TEXT_CHARACTERS_MAX: Final = 200
 """Of a unitCode or a valueType."""
 
+# ``\w`` is letters, numbers and '_'; a number that is no digit, such as '²', is no letter either.
 _NAME: Final = re.compile(r"[^\W\d_]\w*(?::[^\W\d_]\w*)?")
 _SCOPE: Final = re.compile(r"/?[^\W\d_]\w*(?:/[^\W\d_]\w*)*")
 
@@ -32,7 +33,9 @@ def is_name(name: str) -> bool:
     """Return whether a term, a term with a prefix or an IRI may name a type or an attribute."""
     if len(name) > NAME_CHARACTERS_MAX:
         return False
-    return _NAME.fullmatch(name) is not None or (":" in name and is_uri(name))
+    if _NAME.fullmatch(name) is not None:
+        return all(part[0].isalpha() for part in name.split(":"))
+    return ":" in name and is_uri(name)
 
 
 def read_name(name: Any, names: Names, where: str) -> str:
@@ -56,13 +59,19 @@ def read_types(value: Any, names: Names, where: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(read_name(one, names, where) for one in several))
 
 
+def _is_scope(value: Any) -> bool:
+    if not isinstance(value, str) or not _SCOPE.fullmatch(value):
+        return False
+    return all(level[0].isalpha() for level in value.removeprefix("/").split("/"))
+
+
 def read_scopes(value: Any) -> tuple[str, ...]:
     """Return one or several scopes, each once."""
     several = value if isinstance(value, list) else [value]
     if len(several) > SCOPES_MAX:
         raise BadRequestData(f"scope has over {SCOPES_MAX} paths")
     for one in several:
-        if not isinstance(one, str) or not _SCOPE.fullmatch(one):
+        if not _is_scope(one):
             raise BadRequestData(
                 f"scope is {shown(one)}; it is a path such as '/Almaty/Medeu', whose levels have "
                 "letters, digits and '_' and begin with a letter"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -11,11 +11,20 @@ from starlette.routing import Route
 
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import reading
-from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, MERGE_PATCH, Call, Operation, route
+from citytwin_hub.apis.ngsild.calls import (
+    JSON,
+    JSON_LD,
+    MERGE_PATCH,
+    Call,
+    Operation,
+    Refused,
+    route,
+)
+from citytwin_hub.apis.ngsild.members import read_moment
 from citytwin_hub.entities.changes import Outcome
 from citytwin_hub.entities.errors import BadRequestData
-from citytwin_hub.entities.moments import parse_ns
-from citytwin_hub.jsonld.context import is_absolute
+from citytwin_hub.entities.model import AttributeKind
+from citytwin_hub.entities.uris import is_uri
 
 BODIES: Final = (JSON, JSON_LD)
 PATCHES: Final = (JSON, JSON_LD, MERGE_PATCH)
@@ -47,12 +56,18 @@ def replace(call: Call) -> Response:
 def merge(call: Call) -> Response:
     """Merge what is given into an entity (6.5.3.4)."""
     wanted = entity_id(call)
-    observed = call.query.get("observedAt")
-    fragment = reading.read_patches(
-        _with_id(call.document, wanted), call.context, lang=call.query.get("lang", "")
-    )
+    observed, lang = call.query.get("observedAt"), call.query.get("lang", "")
+    kinds: Mapping[str, AttributeKind] = {}
+    if lang or {"simplified", "keyValues"} & {*options(call), call.query.get("format", "")}:
+        # Bare values are what the attributes are already.
+        before = call.tenant.entities.get(wanted)
+        kinds = {name: many[0].kind for name, many in before.attributes.items()}
+    document = _with_id(call.document, wanted)
+    fragment = reading.read_patches(document, call.context, lang=lang, kinds=kinds)
     outcome = call.tenant.entities.merge(
-        wanted, fragment, observed_ns=None if observed is None else parse_ns(observed)
+        wanted,
+        fragment,
+        observed_ns=None if observed is None else read_moment(observed, "observedAt"),
     )
     return _told(outcome)
 
@@ -75,7 +90,7 @@ def update(call: Call) -> Response:
 def patch_attribute(call: Call) -> Response:
     """Change parts of an attribute (6.7.3.1)."""
     wanted, name = entity_id(call), attribute_name(call)
-    patch = reading.read_patch(call.document, call.context)
+    patch = reading.read_patch(call.document, call.context, call.path["attribute"])
     call.tenant.entities.patch_attribute(wanted, name, patch)
     return Response(status_code=204)
 
@@ -90,13 +105,20 @@ def replace_attribute(call: Call) -> Response:
 
 def delete_attribute(call: Call) -> Response:
     """Delete an attribute (6.7.3.2)."""
-    wanted, name = entity_id(call), attribute_name(call)
+    wanted = entity_id(call)
+    # A scope is no attribute, but is deleted as if it were one (clause 5.6.5).
+    name = "scope" if call.path["attribute"] == "scope" else attribute_name(call)
     every = flag(call, "deleteAll")
     dataset = call.query.get("datasetId", "")
-    if dataset and not is_absolute(dataset):
+    if dataset and not is_uri(dataset):
         raise BadRequestData(f"datasetId {dataset[:80]!r} is not a URI")
     call.tenant.entities.delete_attribute(wanted, name, dataset=dataset, every=every)
     return Response(status_code=204)
+
+
+def _not_at_once(_call: Call) -> Response:
+    """Refuse to delete all attributes by a path that names none."""
+    raise Refused(405)
 
 
 def entity_id(call: Call) -> str:
@@ -106,7 +128,7 @@ def entity_id(call: Call) -> str:
         BadRequestData: it is not a URI.
     """
     found: str = call.path["entity"]
-    if not is_absolute(found):
+    if not is_uri(found):
         raise BadRequestData(f"{found[:80]!r} is not a URI, so it names no entity")
     return found
 
@@ -117,10 +139,7 @@ def attribute_name(call: Call) -> str:
     Raises:
         BadRequestData: it cannot name one.
     """
-    name: str = call.path["attribute"]
-    if not name:
-        raise BadRequestData("the path names no attribute")
-    return call.context.expand(name)
+    return reading.attribute_iri(call.path["attribute"], call.context)
 
 
 def options(call: Call) -> set[str]:
@@ -169,11 +188,12 @@ def update_result(outcome: Outcome) -> Response:
 
 def _routes() -> Iterator[list[Route]]:
     entity, attributes = "/entities/{entity:path}", "/entities/{entity:path}/attrs"
-    attribute = attributes + "/{attribute:path}"
+    attribute = attributes + "/{attribute:some}"
 
     def changes(*parameters: str, takes: Collection[str] = ()) -> Operation:
         return Operation(Role.OPERATOR, takes, parameters=("local", "type", *parameters))
 
+    yield route(attributes, "DELETE", _not_at_once, changes("datasetId", "deleteAll"))
     yield route(attributes, "POST", append, changes("options", takes=BODIES))
     yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
     yield route(attribute, "PATCH", patch_attribute, changes(takes=PATCHES))

@@ -19,7 +19,7 @@ from typing import Any, Final
 from citytwin_hub.apis.ngsild.attributes import ATTRIBUTES_MAX, MEMBERS, AttributeReader
 from citytwin_hub.apis.ngsild.members import read_moment, read_name, read_scopes, read_types
 from citytwin_hub.apis.ngsild.values import Nulls, read_uri, shown
-from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.errors import BadRequestData, InvalidRequest
 from citytwin_hub.entities.fragment import Fragment, Patch
 from citytwin_hub.entities.model import NULL, Attribute, AttributeKind, Entity
 from citytwin_hub.jsonld.names import Names
@@ -41,6 +41,7 @@ def read_entity(document: Any, names: Names, now_ns: int, *, temporal: bool = Fa
         temporal: its attributes are arrays of what they were, one moment each (clause 4.5.6).
 
     Raises:
+        InvalidRequest: it is not an object.
         BadRequestData: it is not an entity.
     """
     document = _object(document, "an entity")
@@ -158,7 +159,7 @@ def attribute_iri(name: str, names: Names) -> str:
 
 def _object(document: Any, what: str) -> dict[str, Any]:
     if not isinstance(document, dict):
-        raise BadRequestData(f"{what} is an object, not {shown(document)}")
+        raise InvalidRequest(f"{what} is an object, not {shown(document)}")
     return document
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from msgspec.structs import replace
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -123,15 +122,13 @@ def _neighbours(offset: int, limit: int, count: int) -> Iterator[tuple[str, int]
 
 def _id(call: Call) -> str:
     found: str = call.path["subscription"]
-    if not found:
-        raise HTTPException(405)  # the list of subscriptions, with a slash behind
     if not is_uri(found):
         raise BadRequestData(f"{found[:80]!r} is not a URI, so it names no subscription")
     return found
 
 
 def _routes() -> Iterator[list[Route]]:
-    every, one = "/subscriptions", "/subscriptions/{subscription:path}"
+    every, one = "/subscriptions", "/subscriptions/{subscription:some}"
     bodies, patches = (JSON, JSON_LD), (JSON, JSON_LD, MERGE_PATCH)
     yield route(every, "POST", create, Operation(Role.OPERATOR, bodies, creates=True))
     paging = ("limit", "offset", "count", "options")

@@ -26,13 +26,12 @@ def test_values_are_read() -> None:
     assert given.number("limit", 20) == 5
     assert given.number("joinLevel", 1) == 2
     assert given.number("offset", 7) == 7
-    assert given.uris("id") == {"urn:x:1"}
+    assert given.uris("id") == frozenset({"urn:x:1"})
     assert given.uris("datasetId") is None
-    assert asked(datasetId=["@none", "urn:x:1"]).uris("datasetId", "@none") == {"@none", "urn:x:1"}
-    assert asked(attrs=["level", "https://e.org/a"]).attributes("attrs") == {
-        BASE + "level",
-        "https://e.org/a",
-    }
+    datasets = asked(datasetId=["@none", "urn:x:1"]).uris("datasetId", "@none")
+    assert datasets == frozenset({"@none", "urn:x:1"})
+    attributes = asked(attrs=["level", "https://e.org/a"]).attributes("attrs")
+    assert attributes == frozenset({BASE + "level", "https://e.org/a"})
     assert given.attributes("attrs") is None
 
 

@@ -132,7 +132,7 @@ async def test_a_list_by_kind_with_and_without_details(
         assert {one["kind"] for one in answer.json()} == {kind}
     cached = (await http.get(PATH, params={"kind": "Cached", "details": "true"})).json()
     assert cached[0]["URL"] == url
-    assert cached[0]["extraInfo"] == {"uses": 3}
+    assert cached[0]["extraInfo"] == "used 3 times"
     assert cached[0]["expiresAt"] == "2026-01-02T00:00:00Z"
     assert "numberOfHits" not in cached[0]
     for wrong in ({"kind": "other"}, {"details": "other"}, {"details": "other", "kind": "Hosted"}):

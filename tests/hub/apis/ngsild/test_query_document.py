@@ -61,7 +61,7 @@ def test_a_document_says_how_entities_are_represented() -> None:
     assert view.pick.members.keys() == {"id", BASE + "city"}
     assert view.omit is not None
     assert view.omit.members.keys() == {BASE + "level"}
-    assert view.datasets == {""}
+    assert view.datasets == frozenset({""})
     assert (wanted.page.limit, wanted.page.count) == (2, True)
 
 

@@ -1,0 +1,166 @@
+"""Consumption: one entity, or those that a query selects (ETSI GS CIM 009, 5.7.1 and 5.7.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from citytwin_hub.access import Role
+from citytwin_hub.apis.ngsild import parameters, query_document
+from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, Call, Operation, route
+from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
+from citytwin_hub.apis.ngsild.negotiation import preferences
+from citytwin_hub.apis.ngsild.older import understood
+from citytwin_hub.apis.ngsild.parameters import EntityQuery, Page
+from citytwin_hub.apis.ngsild.view import View
+from citytwin_hub.apis.ngsild.writing import Writer
+from citytwin_hub.entities.entities import Entities
+from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
+from citytwin_hub.entities.model import Entity
+from citytwin_hub.jsonld.context import is_absolute
+
+_SAFE: Final = ":*.,;/-_~()[]{}=!@|"
+"""What stands in a query string and in a Link header as it is."""
+
+
+class Looked:
+    """Looks up entities for one request, each of them once."""
+
+    def __init__(self, entities: Entities) -> None:
+        """Stand on the entities of a tenant."""
+        self._entities = entities
+        self._known: dict[str, Entity | None] = {}
+
+    def __call__(self, ids: Collection[str]) -> Mapping[str, Entity]:
+        """Return those of some entities that there are."""
+        missing = [each for each in ids if each not in self._known]
+        if missing:
+            found = self._entities.find(missing)
+            self._known |= {each: found.get(each) for each in missing}
+        return {each: entity for each in ids if (entity := self._known[each]) is not None}
+
+
+def retrieve(call: Call) -> Response:
+    """Return an entity (6.5.3.1)."""
+    wanted = parameters.retrieval(_given(call), call.context, call.media)
+    entity_id = call.path["entity"]
+    if not is_absolute(entity_id):
+        raise BadRequestData(f"{entity_id!r} is not a URI")
+    entity = call.tenant.entities.get(entity_id)
+    if wanted.types is not None and not wanted.types.matches(entity.types):
+        raise ResourceNotFound(f"{entity_id} is not of the type that is asked for")
+    attrs = wanted.view.attrs
+    if attrs is not None and attrs.isdisjoint(entity.attributes):
+        raise ResourceNotFound(f"{entity_id} has none of the attributes that are asked for")
+    [shown], changed = _understood(call, [entity])
+    writer = Writer(call.context, wanted.view, Looked(call.tenant.entities))
+    content = writer.one(shown)
+    if not content:
+        raise ResourceNotFound(f"{entity_id} has none of the members that are asked for")
+    return _answer(call, content, changed=changed)
+
+
+def query(call: Call) -> Response:
+    """Return entities that the parameters select (6.4.3.2)."""
+    return _results(call, parameters.query(_given(call), call.context, call.media))
+
+
+def query_by_post(call: Call) -> Response:
+    """Return entities that the body selects (6.23.3.1)."""
+    asked = query_document.query(call.document, _given(call), call.context, call.media)
+    return _results(call, asked)
+
+
+def _given(call: Call) -> dict[str, str]:
+    return parameters.once(call.request.query_params.multi_items())
+
+
+def _results(call: Call, asked: EntityQuery) -> Response:
+    entities = call.tenant.entities
+    find = Looked(entities)
+    matching = _matching(entities, asked, find)
+    page = asked.page
+    if asked.ordering is not None:
+        matching = iter(asked.ordering.sorted(matching, find))
+    passed = sum(1 for _ in islice(matching, page.offset))
+    found = list(islice(matching, page.limit))
+    # Counting goes through to the end; otherwise one more tells whether there is another page.
+    rest = sum(1 for _ in (matching if page.count else islice(matching, 1)))
+    shown, changed = _understood(call, found)
+    content = _written(call, asked.view, shown, find)
+    response = _answer(call, content, changed=changed)
+    if page.count:
+        response.headers[COUNT_HEADER] = str(passed + len(found) + rest)
+    for link in page_links(call, page, more=bool(rest)):
+        response.headers.append("Link", link)
+    return response
+
+
+def _matching(entities: Entities, asked: EntityQuery, find: Looked) -> Iterator[Entity]:
+    selection = asked.selection
+    for entity in entities.select(selection.hints()):
+        if selection.matches(entity, find):
+            yield entity
+
+
+def _written(call: Call, view: View, entities: Sequence[Entity], find: Looked) -> Any:
+    return Writer(call.context, view, find).many(entities)
+
+
+def _understood(call: Call, entities: Sequence[Entity]) -> tuple[list[Entity], bool]:
+    """Return entities as the version knows them that is asked for, and whether they changed."""
+    version = preferences(call.request.headers.get("prefer", "")).version
+    if version is None:
+        return list(entities), False
+    known = [understood(entity, version, call.context.compact) for entity in entities]
+    return known, any(one is not other for one, other in zip(known, entities, strict=True))
+
+
+def _answer(call: Call, content: Any, *, changed: bool) -> Response:
+    """Return an answer; what was changed for an older version has status 203 (4.3.6.8)."""
+    prefers = preferences(call.request.headers.get("prefer", ""))
+    headers: dict[str, str] = {}
+    if prefers.version is not None:
+        headers["Preference-Applied"] = f"ngsi-ld={prefers.version[0]}.{prefers.version[1]}"
+    if call.media == GEO_JSON and prefers.body != "json":
+        content = content | {"@context": call.context.reference}
+    return call.answer(content, 203 if changed else 200, headers=headers)
+
+
+def page_links(call: Call, page: Page, *, more: bool) -> list[str]:
+    """Return Link headers to the pages before and after one (5.5.9, 6.3.10)."""
+    links = []
+    if page.limit and page.offset:
+        links.append(_link(call, page, max(0, page.offset - page.limit), "prev"))
+    if page.limit and more:
+        links.append(_link(call, page, page.offset + page.limit, "next"))
+    return links
+
+
+def _link(call: Call, page: Page, offset: int, rel: str) -> str:
+    given = _given(call) | {"limit": str(page.limit), "offset": str(offset)}
+    query_string = "&".join(
+        f"{quote(name, safe=_SAFE)}={quote(given[name], safe=_SAFE)}" for name in sorted(given)
+    )
+    path = quote(call.request.url.path.rstrip("/"), safe=_SAFE)
+    return f'<{path}?{query_string}>; rel="{rel}"; type="{call.media}"'
+
+
+def _routes() -> Iterator[list[Route]]:
+    gives = (JSON, JSON_LD, GEO_JSON)
+    retrieving = Operation(Role.VIEWER, gives=gives, parameters=parameters.RETRIEVE)
+    querying = Operation(Role.VIEWER, gives=gives, parameters=parameters.QUERY)
+    by_post = Operation(
+        Role.VIEWER, (JSON, JSON_LD), gives=gives, parameters=parameters.QUERY_BY_POST
+    )
+    yield route("/entityOperations/query", "POST", query_by_post, by_post)
+    yield route("/entities", "GET", query, querying)
+    yield route("/entities/{entity:path}", "GET", retrieve, retrieving)
+
+
+ROUTES: Final = [one for some in _routes() for one in some]
