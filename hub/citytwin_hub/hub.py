@@ -30,6 +30,7 @@ from citytwin_hub.committer import Committer
 from citytwin_hub.config import HubConfig, split_address
 from citytwin_hub.configs import Configs
 from citytwin_hub.enrolment import EnrolmentService
+from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.files import locked
 from citytwin_hub.history.parquet import ParquetHistory
 from citytwin_hub.ingest import Ingest
@@ -119,18 +120,7 @@ class Hub:
         self.app = build_app(
             city, metrics_of(city, self.committer, lambda: self.journal.end, recent)
         )
-        hosts = config.ngsild.context_hosts
-        contexts = opened.enter_context(closing(Contexts(state / "contexts.db", clock, hosts)))
-        anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
-        admit = admission(self.access, clock.now_ns, anonymous)
-        self.broker = opened.enter_context(
-            closing(
-                Broker(
-                    state / "entities", clock, contexts, admit,
-                    instances_max=config.ngsild.evolution_instances_max,
-                )
-            )
-        )  # fmt: skip
+        self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
         self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)
         self.readers.listen(self.commands.entry)
@@ -138,6 +128,22 @@ class Hub:
         self.alarms.reconcile()
         _log.info(
             "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
+        )
+
+    def _ngsild(self, opened: contextlib.ExitStack, state: Path) -> Broker:
+        """Return what the NGSI-LD routes stand on."""
+        config, clock, settings = self.config, self.clock, self.config.ngsild
+        contexts = Contexts(state / "contexts.db", clock, settings.context_hosts)
+        opened.enter_context(closing(contexts))
+        anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
+        return Broker(
+            state / "entities",
+            clock,
+            contexts,
+            admission(self.access, clock.now_ns, anonymous),
+            bindings=Bindings(self.registry, self.twin, contexts.core.expand),
+            instances_max=settings.evolution_instances_max,
+            notify_hosts=settings.notify_hosts,
         )
 
     def _group_of(self, row: int) -> str:
@@ -176,6 +182,7 @@ class Hub:
                     tasks.create_task(self._check(), name="checks"),
                     tasks.create_task(self._flush(), name="history"),
                     tasks.create_task(self._trim(), name="evolution"),
+                    tasks.create_task(self.broker.run(), name="notifications"),
                 ]
                 web = tasks.create_task(server.serve([listening]), name="web")
                 _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")

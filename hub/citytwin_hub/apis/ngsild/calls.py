@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -23,10 +23,13 @@ from starlette.routing import Route
 
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError, Role
-from citytwin_hub.apis.ngsild.broker import Broker, Tenant
 from citytwin_hub.apis.ngsild.negotiation import choose
 from citytwin_hub.entities.errors import BadRequestData, EntityError, InvalidRequest
 from citytwin_hub.jsonld.context import Context
+
+if TYPE_CHECKING:
+    # A broker sends notifications, which are made of what is here.
+    from citytwin_hub.apis.ngsild.broker import Broker, Tenant
 
 JSON: Final = "application/json"
 JSON_LD: Final = "application/ld+json"
