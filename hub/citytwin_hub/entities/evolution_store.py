@@ -79,12 +79,15 @@ class EvolutionStore(Protocol):
         self, ids: Collection[str] | None, types: Collection[str] | None
     ) -> Iterator[str]:
         """Yield identifiers in the order of their first creation; ``types``: ever had one."""
+        ...
 
     def heads(self, entity_id: str) -> Sequence[Head]:
         """Return what is known of an entity itself, oldest first; none: it has no evolution."""
+        ...
 
     def attributes(self, entity_id: str) -> Sequence[str]:
         """Return the IRIs of the attributes that an entity has had."""
+        ...
 
     def instances(
         self,
@@ -97,6 +100,7 @@ class EvolutionStore(Protocol):
         newest: bool = False,
     ) -> list[Dated]:
         """Return instances with ``instance`` set, oldest first, or newest first."""
+        ...
 
     def series(
         self,
@@ -108,6 +112,7 @@ class EvolutionStore(Protocol):
         limit: int,
     ) -> Mapping[str, Series]:
         """Return the values of an attribute by dataset; what was deleted is left out."""
+        ...
 
     def give(self, entity: Entity, scopes: Sequence[Attribute], now_ns: int) -> bool:
         """Add to an entity's evolution; return whether it had none.
@@ -118,15 +123,19 @@ class EvolutionStore(Protocol):
             scopes: instances whose values are tuples of scopes.
             now_ns: the moment.
         """
+        ...
 
     def forget(self, entity_id: str, now_ns: int) -> bool:
         """Delete an entity's evolution but for what it is now; return whether there was one."""
+        ...
 
     def forget_attribute(self, entity_id: str, attribute: str, dataset: str | None) -> bool:
         """Delete the instances of an attribute, of one dataset or of all (None)."""
+        ...
 
     def forget_instance(self, entity_id: str, attribute: str, instance: str) -> bool:
         """Delete one instance."""
+        ...
 
     def change_instance(
         self, entity_id: str, attribute: str, instance: str, patch: Patch, now_ns: int
@@ -136,11 +145,13 @@ class EvolutionStore(Protocol):
         Raises:
             BadRequestData: it is of another kind.
         """
+        ...
 
     def end_attribute(
         self, entity_id: str, attribute: str, dataset: str | None, now_ns: int
     ) -> bool:
         """Note the deletion of an attribute that only evolution has; '' is the scope."""
+        ...
 
     def past(self, entity_id: str, moment_ns: int) -> Entity | None:
         """Return what an entity was; expired parts are still there.
@@ -148,11 +159,14 @@ class EvolutionStore(Protocol):
         Raises:
             ResourceNotFound: that is so long ago that it is not kept.
         """
+        ...
 
     def past_all(
         self, moment_ns: int, ids: Collection[str] | None, types: Collection[str] | None
     ) -> Iterator[Entity]:
         """Yield what entities were, in the order of their first creation; see ``past``."""
+        ...
 
     def trim(self, before_ns: int) -> int:
         """Delete what is older, apart from what states since then need; return how many records."""
+        ...

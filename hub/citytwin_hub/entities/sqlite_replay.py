@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from citytwin_hub.entities.evolution import Role
 from citytwin_hub.entities.model import Attribute, Entity
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.store import Change
@@ -24,17 +25,19 @@ RECORDS_MAX: Final = 1000
 EARLIER_MAX: Final = 100
 """Earlier records of an attribute that are looked through for the instance of a dataset."""
 
-_NEXT: Final = """
+# What was provided as evolution is no change of an entity, so nobody is told.
+_CHANGES: Final = f"role <> {Role.GIVEN:d}"
+_NEXT: Final = f"""
 SELECT evolution.number, identifier.number, identifier.id, attribute, iri, modified, body
 FROM evolution JOIN identifier ON identifier.number = entity
 LEFT JOIN name ON name.number = attribute
-WHERE evolution.number > ? AND evolution.number <= ?
+WHERE evolution.number > ? AND evolution.number <= ? AND {_CHANGES}
 ORDER BY evolution.number
-"""
-_EARLIER: Final = """
-SELECT body FROM evolution WHERE entity = ? AND attribute = ? AND number <= ?
+"""  # noqa: S608  # our words
+_EARLIER: Final = f"""
+SELECT body FROM evolution WHERE entity = ? AND attribute = ? AND number <= ? AND {_CHANGES}
 ORDER BY number DESC LIMIT ?
-"""
+"""  # noqa: S608  # our words
 _attribute: Final = msgspec.json.Decoder(Attribute).decode
 _head: Final = msgspec.json.Decoder(Entity).decode
 
@@ -72,10 +75,10 @@ class SqliteReplay:
 
     def after(self, number: int, records_max: int = RECORDS_MAX) -> Missed:
         """Return the changes that come after a number; ``number`` itself when there are none."""
-        found = self._reader.execute(_NEXT, (number, self._until(number, records_max)))
-        rows = [_Row(*row) for row in found]
+        until = self._until(number, records_max)
+        rows = [_Row(*row) for row in self._reader.execute(_NEXT, (number, until))]
         if not rows:
-            return Missed([], number)
+            return Missed([], max(number, until))
         by_entity = sorted(rows, key=lambda row: (row.entity, row.number))
         now = self._store.find({row.id for row in rows})
         changes: list[Change] = []
@@ -83,7 +86,7 @@ class SqliteReplay:
             change = self._change(list(group), now.get(entity_id), number)
             if change is not None:
                 changes.append(change)
-        return Missed(changes, rows[-1].number)
+        return Missed(changes, until)
 
     def _until(self, number: int, records_max: int) -> int:
         """Return where to stop: what was written together has one moment and stays together."""

@@ -9,6 +9,7 @@ from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.fragment import Fragment
 from citytwin_hub.entities.matching import touched
 from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
 from tests.hub.entities.samples import entity, name, prop
 
@@ -53,6 +54,22 @@ def test_a_new_entity_comes_as_one_with_all_its_attributes(city):
     assert change.before is None
     assert change.after == city.entities.get(tank.id)
     assert city.replay.after(missed.number) == ([], missed.number)
+
+
+def test_what_is_provided_as_evolution_is_no_change(city):
+    tank = entity(1, level=prop(3))
+    evolution = SqliteEvolution(city.store)
+    evolution.give(tank, [], city.clock.now_ns())
+    assert city.replay.after(0) == ([], 2)
+    city.entities.create(tank)
+    evolution.give(entity(1, level=prop(9)), [], city.clock.now_ns())
+    start = city.replay.head()
+    city.update(tank.id, level=(prop(4),))
+    evolution.give(entity(1, level=prop(8)), [], city.clock.now_ns())
+    (change,) = city.replay.after(start).changes
+    assert change.before.attribute(LEVEL).value == 3
+    assert change.after.attribute(LEVEL).value == 4
+    assert city.replay.after(start).number == city.replay.head()
 
 
 def test_an_attribute_is_what_it_was_and_what_it_is(city):
