@@ -71,7 +71,7 @@ class SqliteEntities:
             StoreError: the file cannot be used.
         """
         self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA)
-        self._names = {
+        self._names: dict[str, int] = {
             iri: number
             for number, iri in self.database.reader.execute("SELECT number, iri FROM name")
         }

@@ -17,13 +17,14 @@ def records(before, after, now_ns=20):
     found = []
     for attribute, (dataset, observed_ns, moment_ns, body) in steps(Change(before, after), now_ns):
         assert moment_ns == now_ns
-        one = msgspec.json.decode(body, type=Attribute if attribute else Entity)
         if attribute:
+            one = msgspec.json.decode(body, type=Attribute)
             assert (dataset, observed_ns) == (one.dataset, one.observed_ns)
             found.append((attribute, one.dataset, one.value, one.deleted_ns is not None))
         else:
-            assert (dataset, observed_ns, one.attributes) == ("", None, {})
-            found.append(("", one.types, one.scopes, one.deleted_ns is not None))
+            head = msgspec.json.decode(body, type=Entity)
+            assert (dataset, observed_ns, head.attributes) == ("", None, {})
+            found.append(("", head.types, head.scopes, head.deleted_ns is not None))
     return found
 
 

@@ -45,7 +45,7 @@ def apply(hub, operation):
         term: tuple(prop(value, dataset=dataset) for dataset in datasets)
         for term, datasets in parts.items()
     }
-    whole = entity(number, **given)
+    whole = entity(number, "Tank", **given)
     expires_ns = hub.clock.now_ns() + value * SECOND if value > 3 else None
     match what:
         case "create":
