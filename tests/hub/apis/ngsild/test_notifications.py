@@ -16,7 +16,20 @@ from tests.hub.entities.samples import BASE, entity, link, point, prop
 
 SECOND = 1_000_000_000
 NULL = "urn:ngsi-ld:null"
-TERMS = ("Tank Pump level flow power street quality pump pipes more rows raw").split()
+TERMS = [
+    "Tank",
+    "Pump",
+    "level",
+    "flow",
+    "power",
+    "street",
+    "quality",
+    "pump",
+    "pipes",
+    "more",
+    "rows",
+    "raw",
+]
 CONTEXT = compiled({term: BASE + term for term in TERMS}, lambda url: {}, CORE)
 TANK = changes.created(
     entity(1, level=prop(3), flow=prop(1), location=point(76.9, 43.2), scopes=("/Almaty",)), SECOND
