@@ -24,6 +24,7 @@ from citytwin_hub.apis.app import build_app
 from citytwin_hub.apis.city import City, read_map
 from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
+from citytwin_hub.apis.ngsild.figures import Figures
 from citytwin_hub.authority import Authority
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
@@ -116,7 +117,14 @@ class Hub:
         )  # fmt: skip
         recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
         self.app = build_app(
-            city, metrics_of(city, self.committer, lambda: self.journal.end, recent)
+            city,
+            metrics_of(
+                city,
+                self.committer,
+                lambda: self.journal.end,
+                recent,
+                [Figures(lambda: self.broker)],
+            ),
         )
         hosts = config.ngsild.context_hosts
         contexts = opened.enter_context(closing(Contexts(state / "contexts.db", clock, hosts)))

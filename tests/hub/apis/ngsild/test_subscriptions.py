@@ -170,3 +170,39 @@ async def test_each_tenant_has_its_own_and_is_told_after_a_restart(tmp_path):
             await http.post("/ngsi-ld/v1/entities", json=tank(3, 5), headers=header)
             await until(lambda: len(told) > 1, "a notification after the restart")
     assert [one["data"][0]["id"] for one in told] == [tank(2, 0)["id"], tank(3, 0)["id"]]
+
+
+async def test_how_far_it_is_and_once_more_from_a_record(http):
+    async with receiver() as (uri, told):
+        await http.post(PATH, json=document(uri=uri))
+        for number in (1, 2):
+            await http.post("/ngsi-ld/v1/entities", json=tank(number, number))
+        await until(lambda: len(told) == 2, "two notifications")
+        told.clear()
+
+        async def lag():
+            return (await http.get(f"{PATH}/{ONE}/progress")).json()
+
+        async with asyncio.timeout(30):
+            while (found := await lag())["lag"]:
+                await asyncio.sleep(0)
+        assert found == {"status": "active", "head": 4, "lag": 0, "pending": 0}
+        assert (await http.post(f"{PATH}/{ONE}/progress?after=2")).status_code == 202
+        await until(lambda: told, "the second one again")
+        assert [one["data"][0]["id"] for one in told] == [tank(2, 0)["id"]]
+        assert (await http.post(f"{PATH}/{ONE}/progress?after=9")).status_code == 400
+
+
+async def test_a_failing_one_says_why(http):
+    await http.post(PATH, json=document(uri="http://127.0.0.1:9/notify"))
+    await http.post("/ngsi-ld/v1/entities", json=tank(1, 3))
+
+    async def found():
+        return (await http.get(f"{PATH}/{ONE}/progress")).json()
+
+    async with asyncio.timeout(30):
+        while "failure" not in (shown := await found()):
+            await asyncio.sleep(0)
+    assert "127.0.0.1:9/notify cannot be reached" in shown["failure"]
+    assert (shown["lag"], shown["pending"]) == (2, 1)
+    assert "waitsSince" in shown
