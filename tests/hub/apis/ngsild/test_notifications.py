@@ -20,19 +20,6 @@ TERMS = [
     *("Tank", "Pump", "level", "flow", "power", "street"),
     *("quality", "pump", "pipes", "more", "rows", "raw"),
 ]
-    "Tank",
-    "Pump",
-    "level",
-    "flow",
-    "power",
-    "street",
-    "quality",
-    "pump",
-    "pipes",
-    "more",
-    "rows",
-    "raw",
-]
 CONTEXT = compiled({term: BASE + term for term in TERMS}, lambda url: {}, CORE)
 TANK = changes.created(
     entity(1, level=prop(3), flow=prop(1), location=point(76.9, 43.2), scopes=("/Almaty",)), SECOND
