@@ -173,6 +173,8 @@ def _hub(folder: Path) -> Iterator[int]:
         f'[link]\nbind = "{LOOPBACK}:0"\nenrol_bind = "{LOOPBACK}:0"\n'
         f'[http]\nbind = "{LOOPBACK}:{port}"\nanonymous = "operator"\n'
         f'[ngsild]\ncontext_hosts = ["{LOOPBACK}"]\nnotify_hosts = ["my.second.endpoint.org"]\n'
+        # The suite has evolutions of at most 59 instances, and wants some in parts.
+        "evolution_instances_max = 15\n"
     )
     program = Path(sys.executable).parent / "citytwin-hub"
     command = [str(program), "--config", str(config), "run"]

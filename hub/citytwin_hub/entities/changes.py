@@ -188,7 +188,7 @@ def patch_attribute(entity: Entity, name: str, patch: Patch, now_ns: int) -> Out
         return draft.outcome()
     if patch.kind is not None and patch.kind is not before.kind:
         raise BadRequestData(f"{name} is a {before.kind}; a partial update cannot change that")
-    draft.put(name, _patched(before, patch, now_ns))
+    draft.put(name, patched(before, patch, now_ns))
     return draft.outcome()
 
 
@@ -298,11 +298,11 @@ def merged(before: Attribute | None, patch: Patch, now_ns: int, name: str) -> At
             dataset=patch.dataset,
             created_ns=now_ns if before is None else before.created_ns,
         )
-        return _patched(start, patch, now_ns)
+        return patched(start, patch, now_ns)
     value = patch.value
     if value is not UNSET and before.kind not in {*RELATIONSHIPS, AttributeKind.GEO}:
         value = _merged_value(before.value, value)
-    return _patched(before, replace(patch, value=value), now_ns)
+    return patched(before, replace(patch, value=value), now_ns)
 
 
 def _merged_value(before: Any, given: Any) -> Any:
@@ -318,7 +318,8 @@ def _merged_value(before: Any, given: Any) -> Any:
     return kept
 
 
-def _patched(before: Attribute, patch: Patch, now_ns: int) -> Attribute:
+def patched(before: Attribute, patch: Patch, now_ns: int) -> Attribute:
+    """Return an attribute with what a patch gives of it in the place of what it was."""
     changed: dict[str, Any] = {"modified_ns": now_ns}
     if patch.value is not UNSET:
         changed["value"] = patch.value

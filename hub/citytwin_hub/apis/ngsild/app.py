@@ -21,6 +21,7 @@ from citytwin_hub.apis.ngsild import (
     provision,
     purging,
     subscriptions,
+    temporal,
 )
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
@@ -30,7 +31,7 @@ PREFIX: Final = "/ngsi-ld/v1"
 # /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
 ROUTES: Final[list[Route]] = [
     *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *purging.ROUTES,
-    *provision.ROUTES, *subscriptions.ROUTES,
+    *provision.ROUTES, *subscriptions.ROUTES, *temporal.ROUTES,
 ]  # fmt: skip
 
 

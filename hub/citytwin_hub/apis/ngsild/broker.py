@@ -21,14 +21,17 @@ from citytwin.files import replace
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild.delivery import Delivery, Post
 from citytwin_hub.apis.ngsild.receivers import Receivers
+from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.notifier import Notice, Notifier
 from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
 from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
 from citytwin_hub.entities.subscribers import Subscribers
 from citytwin_hub.entities.subscriptions import Subscription
+from citytwin_hub.entities.temporal import INSTANCES_MAX, Temporal
 from citytwin_hub.jsonld.contexts import Contexts
 
 TENANTS_MAX: Final = 100
@@ -47,6 +50,7 @@ class Tenant:
         name: empty for the default tenant.
         store: where its entities and their evolution lie.
         entities: what may be done with them.
+        temporal: how they evolved.
         subscriptions: who wants to be told of their changes.
         notifier: what tells them.
     """
@@ -54,6 +58,7 @@ class Tenant:
     name: str
     store: SqliteEntities
     entities: Entities
+    temporal: Temporal
     subscriptions: Subscribers
     notifier: Notifier
 
@@ -67,6 +72,9 @@ class Broker:
         clock: Clock,
         contexts: Contexts,
         admit: Callable[[str, Role], None],
+        *,
+        bindings: Bindings | None = None,
+        instances_max: int = INSTANCES_MAX,
         notify_hosts: Collection[str] = (),
     ) -> None:
         """Open the default tenant; the others when they are asked for.
@@ -76,13 +84,16 @@ class Broker:
             clock: what gives the time.
             contexts: what names mean.
             admit: takes an Authorization header and the least role; raises AccessError.
+            bindings: attributes of the default tenant's entities that points give.
+            instances_max: of one attribute of one entity in one answer of the temporal API.
             notify_hosts: where notifications may be sent to beside this machine (``Receivers``).
 
         Raises:
             StoreError: a file cannot be used.
         """
         self.clock, self.contexts, self.admit = clock, contexts, admit
-        self.began_ns = clock.now_ns()
+        self.began_ns, self._instances_max = clock.now_ns(), instances_max
+        self._bindings = bindings
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
         self.receivers = Receivers(notify_hosts)
@@ -105,6 +116,19 @@ class Broker:
     def close(self) -> None:
         """Release every file; ``run`` has ended."""
         self._opened.close()
+
+    def trim(self, evolution_days: int) -> int:
+        """Delete how entities evolved before some days, of each tenant that was asked for.
+
+        Returns:
+            How many records were deleted.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        with self._lock:
+            tenants = list(self._tenants.values())
+        return sum(tenant.temporal.trim(evolution_days) for tenant in tenants)
 
     def tenant(self, name: str = "", *, create: bool = False) -> Tenant:
         """Return a tenant.
@@ -137,7 +161,9 @@ class Broker:
         folder = self._folder / (name or _DEFAULT)
         store = SqliteEntities(folder / "entities.db")
         self._opened.enter_context(closing(store))
-        entities = Entities(store, self.clock)
+        # Points belong to the city itself, not to whoever else has entities here.
+        entities = Entities(store, self.clock, None if name else self._bindings)
+        temporal = Temporal(SqliteEvolution(store), self.clock, instances_max=self._instances_max)
         kept = self._opened.enter_context(closing(SqliteSubscriptions(folder / _SUBSCRIPTIONS)))
         subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock)
 
@@ -147,7 +173,8 @@ class Broker:
         notifier = Notifier(entities, subscribers, self.clock, deliver)
         self._opened.enter_context(closing(notifier))
         self._post.add(notifier)
-        tenant = self._tenants[name] = Tenant(name, store, entities, subscribers, notifier)
+        tenant = Tenant(name, store, entities, temporal, subscribers, notifier)
+        self._tenants[name] = tenant
         return tenant
 
 
