@@ -24,7 +24,6 @@ from citytwin_hub.apis.app import build_app
 from citytwin_hub.apis.city import City, read_map
 from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
-from citytwin_hub.apis.ngsild.figures import Figures
 from citytwin_hub.authority import Authority
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
@@ -38,6 +37,7 @@ from citytwin_hub.ingest import Ingest
 from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.metrics import metrics_of
+from citytwin_hub.metrics_subscriptions import Figures
 from citytwin_hub.readers import Readers
 from citytwin_hub.registry import Registry
 from citytwin_hub.server import LinkServer
@@ -118,16 +118,8 @@ class Hub:
             self.alarms, self.commands, self.configs, self.access, read_map(config.city.map),
         )  # fmt: skip
         recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
-        self.app = build_app(
-            city,
-            metrics_of(
-                city,
-                self.committer,
-                lambda: self.journal.end,
-                recent,
-                [Figures(lambda: self.broker)],
-            ),
-        )
+        figures, end = Figures(lambda: self.broker), lambda: self.journal.end
+        self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
         self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)

@@ -5,9 +5,9 @@ from prometheus_client import CollectorRegistry
 from citytwin.batch import SECOND_NS
 from citytwin.testing import VirtualClock
 from citytwin_hub.apis.ngsild.broker import Broker
-from citytwin_hub.apis.ngsild.figures import Figures
 from citytwin_hub.entities.subscriptions import Progress
 from citytwin_hub.jsonld.contexts import Contexts
+from citytwin_hub.metrics_subscriptions import Figures
 from tests.hub.entities.subscribing import subscription
 
 
