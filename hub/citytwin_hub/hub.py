@@ -37,6 +37,7 @@ from citytwin_hub.ingest import Ingest
 from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.metrics import metrics_of
+from citytwin_hub.metrics_subscriptions import Figures
 from citytwin_hub.readers import Readers
 from citytwin_hub.registry import Registry
 from citytwin_hub.server import LinkServer
@@ -117,9 +118,8 @@ class Hub:
             self.alarms, self.commands, self.configs, self.access, read_map(config.city.map),
         )  # fmt: skip
         recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
-        self.app = build_app(
-            city, metrics_of(city, self.committer, lambda: self.journal.end, recent)
-        )
+        figures, end = Figures(lambda: self.broker), lambda: self.journal.end
+        self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
         self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)

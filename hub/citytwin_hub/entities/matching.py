@@ -1,7 +1,8 @@
 """Matching: which subscriptions a change concerns, without looking at the others.
 
-Subscriptions lie in dictionaries by the identifiers, types and attributes that they name, so that
-the work for a change grows with those that it may concern and not with all there are.
+Subscriptions lie in dictionaries by the identifiers, types and attributes that they name, and by
+the places that they ask about, so that the work for a change grows with those that it may concern
+and not with all there are.
 
 >>> from citytwin_hub.entities.model import Attribute, AttributeKind, Entity
 >>> level = Attribute(kind=AttributeKind.PROPERTY, value=3)
@@ -16,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import floor
 from typing import Final, NamedTuple
 
+from citytwin_hub.entities.boxes import box_of
 from citytwin_hub.entities.links import Find
-from citytwin_hub.entities.model import Attribute
+from citytwin_hub.entities.model import Attribute, AttributeKind
 from citytwin_hub.entities.selection import EVERYTHING, Selection, Selector
 from citytwin_hub.entities.store import Change
 from citytwin_hub.entities.subscriptions import ATTRIBUTES, Touch
@@ -27,6 +30,12 @@ from citytwin_hub.entities.subscriptions import ATTRIBUTES, Touch
 _Key = tuple[str, str, str]
 """An identifier, a type and an attribute; empty for any."""
 _ANY: Final[_Key] = ("", "", "")
+CELL_DEGREES: Final = 0.01
+"""The sides of the cells that places are found by: about a kilometre."""
+CELLS_MAX: Final = 64
+"""Cells of one area; a larger one is compared with every entity of its type."""
+_Cell = tuple[str, str, int, int]
+"""A type (empty for any), a GeoProperty, and the number of a cell to the east and to the north."""
 
 
 class Touched(NamedTuple):
@@ -123,7 +132,9 @@ class Matcher:
     """Finds the subscriptions that a change concerns. Not for two threads at once."""
 
     _watches: dict[str, Watch] = field(default_factory=dict)
-    _index: dict[_Key, dict[str, Watch]] = field(default_factory=dict)
+    _index: dict[_Key | _Cell, dict[str, Watch]] = field(default_factory=dict)
+    _areas: int = 0
+    """How many lie by their places."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -133,6 +144,7 @@ class Matcher:
         """Add a subscription, or put it in the place of what had its identifier."""
         self.remove(watch.id)
         self._watches[watch.id] = watch
+        self._areas += _cells_of(watch) is not None
         for key in _keys(watch):
             self._index.setdefault(key, {})[watch.id] = watch
 
@@ -141,6 +153,7 @@ class Matcher:
         watch = self._watches.pop(subscription_id, None)
         if watch is None:
             return
+        self._areas -= _cells_of(watch) is not None
         for key in _keys(watch):
             found = self._index[key]
             del found[subscription_id]
@@ -153,21 +166,65 @@ class Matcher:
         candidates: dict[str, Watch] = {}
         for key in _looked_up(change, touches):
             candidates.update(self._index.get(key, {}))
+        for cell in _cells_looked_up(change) if self._areas else ():
+            candidates.update(self._index.get(cell, {}))
         return [one for one in candidates.values() if one.concerns(change, touches, now_ns)]
 
 
-def _keys(watch: Watch) -> set[_Key]:
+def _keys(watch: Watch) -> set[_Key | _Cell]:
     """Return under which keys a subscription lies; an entity it concerns has one of them."""
     by_attribute = bool(watch.watched) and not watch.mask & ~ATTRIBUTES
     names = watch.watched if by_attribute else ("",)
-    keys: set[_Key] = set()
+    cells = _cells_of(watch)
+    keys: set[_Key | _Cell] = set()
     for selector in watch.selection.selectors or (Selector(),):
         if selector.ids is not None:
             keys.update((one, "", "") for one in selector.ids)
-        else:
-            types = selector.types.needed() if selector.types is not None else ("",)
+            continue
+        types = selector.types.needed() if selector.types is not None else ("",)
+        if cells is None:
             keys.update(("", one, name) for one in types for name in names)
+        else:
+            # Under the last one too: for entities that are in more cells than are looked up.
+            attribute, numbers = cells
+            keys.update((one, attribute, *cell) for one in types for cell in numbers)
+            keys.update(("@areas", one, attribute) for one in types)
     return keys
+
+
+def _cells_of(watch: Watch) -> tuple[str, list[tuple[int, int]]] | None:
+    """Return a GeoProperty and the few cells of which every entity that it concerns has one."""
+    box = watch.selection.box()
+    if box is None:
+        return None
+    numbers = _cells(*box[1:])
+    return None if numbers is None else (box[0], numbers)
+
+
+def _cells(west: float, south: float, east: float, north: float) -> list[tuple[int, int]] | None:
+    """Return the cells that a box touches; None if they are too many."""
+    left, right = floor(west / CELL_DEGREES), floor(east / CELL_DEGREES)
+    low, high = floor(south / CELL_DEGREES), floor(north / CELL_DEGREES)
+    if (right - left + 1) * (high - low + 1) > CELLS_MAX:
+        return None
+    return [(x, y) for x in range(left, right + 1) for y in range(low, high + 1)]
+
+
+def _cells_looked_up(change: Change) -> Iterator[_Key | _Cell]:
+    """Yield the cells of an entity's places."""
+    entity = change.after or change.before
+    for attribute, instances in entity.attributes.items() if entity else ():
+        shapes = [one.value for one in instances if one.kind is AttributeKind.GEO]
+        box = box_of(shapes) if shapes else None
+        if box is None:
+            continue
+        west, east, south, north = box
+        numbers = _cells(west, south, east, north)
+        for one in ("", *(entity.types if entity else ())):
+            if numbers is None:
+                yield "@areas", one, attribute
+            else:
+                yield from ((one, attribute, *cell) for cell in numbers)
 
 
 def _looked_up(change: Change, touches: Sequence[Touched]) -> Iterator[_Key]:

@@ -5,6 +5,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from citytwin.testing import VirtualClock
 from citytwin_hub.entities import changes
@@ -203,6 +204,46 @@ def test_a_geo_subscription_and_a_geo_query_agree(tmp_path_factory, places, geor
     finally:
         store.close()
     assert told == asked
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_places_find_what_looking_at_each_finds(seed):
+    chance = random.Random(seed)
+
+    def place():
+        return 76.9 + chance.uniform(-0.1, 0.1), 43.2 + chance.uniform(-0.1, 0.1)
+
+    watches = []
+    for number in range(60):
+        georel = chance.choice(
+            ["near;maxDistance==700", "near;maxDistance==90000", "near;minDistance==5", "disjoint"]
+        )
+        geo = {
+            "georel": georel,
+            "geometry": "Point",
+            "coordinates": list(place()),
+            "geoproperty": LOCATION,
+        }
+        kind = chance.choice(["Tank", "Pump", ""])
+        watched = () if kind else (LOCATION,)
+        watches.append(watch_of(subscription(number, kind, geo=geo, watched=watched), nobody))
+    matcher = Matcher()
+    for one in watches:
+        matcher.add(one)
+    for number in range(80):
+        here = point(*place())
+        if number % 5 == 0:
+            here = prop(3)
+        elif number % 7 == 0:
+            ends = [list(place()), list(place())]
+            here = replace(here, value={"type": "LineString", "coordinates": ends})
+        change = Change(None, entity(number, chance.choice(["Tank", "Pump"]), location=here))
+        expected = {one.id for one in watches if one.concerns(change, touched(change), 0)}
+        assert {one.id for one in matcher.match(change, 0)} == expected
+    for one in watches:
+        matcher.remove(one.id)
+    assert not matcher._index
+    assert matcher._areas == 0
 
 
 def test_a_watch_without_a_selection_takes_any_entity():

@@ -104,6 +104,11 @@ class Broker:
                 self._open(known.parent.name)  # its subscribers wait
         self.alias = _alias(folder / "alias")
 
+    def tenants(self) -> list[Tenant]:
+        """Return every tenant that is open."""
+        with self._lock:
+            return list(self._tenants.values())
+
     async def run(self) -> None:
         """Notify the subscribers of every tenant, until cancelled."""
         await self._post.run()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
+import msgspec
 from msgspec.structs import replace
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from citytwin_hub.apis.ngsild.parameters import page
 from citytwin_hub.apis.ngsild.provision import options
 from citytwin_hub.apis.ngsild.subscription_writing import write
 from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.subscribers import Entry
 from citytwin_hub.entities.subscriptions import Subscription
 from citytwin_hub.entities.uris import is_uri
@@ -93,6 +95,30 @@ def delete(call: Call) -> Response:
     return Response(status_code=204)
 
 
+def progress(call: Call) -> Response:
+    """Say how far a subscriber was told; not of NGSI-LD, but for the operator."""
+    entry = call.tenant.subscriptions.get(_id(call))
+    lag = call.tenant.notifier.lag(entry.subscription.id)
+    content: dict[str, Any] = {
+        "status": entry.subscription.status(call.broker.clock.now_ns()).value,
+        "head": call.tenant.subscriptions.replay.head(),
+        "lag": lag.records,
+        "pending": lag.pending,
+    }
+    if lag.since_ns is not None:
+        content["waitsSince"] = format_ns(lag.since_ns)
+    if entry.progress.failure:
+        content["failure"] = entry.progress.failure
+    return Response(msgspec.json.encode(content), media_type=JSON)
+
+
+def replay(call: Call) -> Response:
+    """Tell a subscriber again what came after a record; not of NGSI-LD."""
+    after = Asked(values=dict(call.query), names=call.context, media=call.media).number("after", 0)
+    call.tenant.subscriptions.rewind(_id(call), after)
+    return Response(status_code=202)
+
+
 def _linked(call: Call, one: Subscription) -> Subscription:
     """Return a subscription with the @context of its notifications, which must be to be had."""
     given: Any = one.given_context or one.context
@@ -130,6 +156,10 @@ def _id(call: Call) -> str:
 def _routes() -> Iterator[list[Route]]:
     every, one = "/subscriptions", "/subscriptions/{subscription:some}"
     bodies, patches = (JSON, JSON_LD), (JSON, JSON_LD, MERGE_PATCH)
+    # What lies below a subscription comes before it: an identifier may have slashes.
+    below = one + "/progress"
+    yield route(below, "GET", progress, Operation(Role.VIEWER, gives=(JSON,)))
+    yield route(below, "POST", replay, Operation(Role.OPERATOR, parameters=("after",)))
     yield route(every, "POST", create, Operation(Role.OPERATOR, bodies, creates=True))
     paging = ("limit", "offset", "count", "options")
     yield route(every, "GET", listed, Operation(Role.VIEWER, parameters=paging))

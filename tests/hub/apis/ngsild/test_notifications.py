@@ -17,18 +17,8 @@ from tests.hub.entities.samples import BASE, entity, link, point, prop
 SECOND = 1_000_000_000
 NULL = "urn:ngsi-ld:null"
 TERMS = [
-    "Tank",
-    "Pump",
-    "level",
-    "flow",
-    "power",
-    "street",
-    "quality",
-    "pump",
-    "pipes",
-    "more",
-    "rows",
-    "raw",
+    *("Tank", "Pump", "level", "flow", "power", "street"),
+    *("quality", "pump", "pipes", "more", "rows", "raw"),
 ]
 CONTEXT = compiled({term: BASE + term for term in TERMS}, lambda url: {}, CORE)
 TANK = changes.created(
