@@ -14,6 +14,7 @@ and 5.6).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,8 +139,15 @@ def append(entity: Entity, fragment: Fragment, now_ns: int, *, overwrite: bool =
 
 
 def update(entity: Entity, fragment: Fragment, now_ns: int) -> Outcome:
-    """Replace attributes that are there, append others; NGSI-LD Null deletes (5.6.2)."""
-    return append(entity, fragment, now_ns)
+    """Replace attributes that are there, append others; NGSI-LD Null deletes (5.6.2).
+
+    A scope is replaced, never added: an entity without one stays without.
+    """
+    if not fragment.scopes or entity.scopes:
+        return append(entity, fragment, now_ns)
+    outcome = append(entity, replace(fragment, scopes=None), now_ns)
+    refused = ("scope", "the entity has no scope that could be updated")
+    return dataclasses.replace(outcome, not_updated=(*outcome.not_updated, refused))
 
 
 def merge(

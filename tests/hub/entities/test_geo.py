@@ -181,7 +181,10 @@ def test_a_query_is_a_plain_loop_over_shapely(
         assert made.relates(value) is bool(expected)
         if expected and box is not None:
             west, south, east, north = geometry.bounds
-            assert box[0] <= east and box[2] >= west and box[1] <= north and box[3] >= south
+            assert box[0] <= east
+            assert box[2] >= west
+            assert box[1] <= north
+            assert box[3] >= south
 
 
 @settings(deadline=None)

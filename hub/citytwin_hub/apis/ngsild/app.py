@@ -53,9 +53,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
         if status == 404
         else OperationNotSupported(f"{request.method} is not possible at {request.url.path}")
     )
-    response = problem(told)
-    response.status_code = status
-    return response
+    return problem(told, status)
 
 
 class ByPath:
