@@ -9,7 +9,7 @@ from citytwin_hub.entities.store import Change
 from tests.hub.entities.samples import entity, prop
 
 
-def item(number, tank=1, before=0, after=1):
+def item(number: int, tank: int = 1, before: int | None = 0, after: int | None = 1) -> Item:
     """Return the change of a tank's level, written with the record of a number."""
     made = [None if level is None else entity(tank, level=prop(level)) for level in (before, after)]
     return Item(number, number - 1, Change(*made), number * 1000)

@@ -1,5 +1,7 @@
 """The subscriptions of a tenant."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -40,7 +42,8 @@ def test_made_read_changed_and_deleted(city):
 
 def test_only_what_is_active_and_waits_for_changes_is_matched(city):
     change = Change(None, entity(1, level=prop(1)))
-    for number, more in enumerate([{}, {"is_active": False}, {"interval_s": 5.0}]):
+    given: list[dict[str, Any]] = [{}, {"is_active": False}, {"interval_s": 5.0}]
+    for number, more in enumerate(given):
         city.subscribers.create(subscription(number, **more))
     assert city.subscribers.match([change]) == [(subscription(0).id, change)]
     city.subscribers.update(subscription(0).id, lambda one: replace(one, is_active=False))

@@ -19,6 +19,7 @@ from citytwin_hub.entities.subscriptions import (
     Progress,
     Subscription,
 )
+from citytwin_hub.jsonld.contexts import PATH
 from citytwin_hub.jsonld.names import Names
 
 _TERM: Final = re.compile(r"[^,;|()\s]+")
@@ -44,7 +45,7 @@ def write(
         "scopeQ": one.scope_q,
         "csf": one.csf,
         "lang": one.languages,
-        "jsonldContext": one.link,
+        "jsonldContext": one.given_context or (one.link if PATH in one.link else ""),
     }
     document |= {member: text for member, text in texts.items() if text}
     if one.selectors:

@@ -29,7 +29,7 @@ STREET = Attribute(kind=AttributeKind.LANGUAGE, value={"kk": "Абай", "ru": "
 KIND = Attribute(kind=AttributeKind.VOCAB, value=BASE + "raw")
 
 
-def told(*given, find=lambda ids: {}, tenant="", notification=(), **more):
+def composed(*given, find=lambda ids: {}, tenant="", notification=(), **more):
     """Return the message of some changes."""
     endpoint = {"uri": "http://localhost:9000/"} | more.pop("endpoint", {})
     document = {
@@ -43,6 +43,13 @@ def told(*given, find=lambda ids: {}, tenant="", notification=(), **more):
     if message is not None:
         assert json.loads(message.body()) == message.content
         assert message.content["subscriptionId"] == one.id
+    return message
+
+
+def told(*given, **more):
+    """Return the message of some changes, which must be told."""
+    message = composed(*given, **more)
+    assert message is not None
     return message
 
 
@@ -108,7 +115,7 @@ def test_it_has_the_wanted_form_and_members(notification, expected):
 
 
 def test_where_nothing_is_picked_nothing_is_sent():
-    assert told((None, TANK), notification={"pick": ["power"]}) is None
+    assert composed((None, TANK), notification={"pick": ["power"]}) is None
 
 
 def test_a_deleted_entity_is_told_by_its_identity_alone():

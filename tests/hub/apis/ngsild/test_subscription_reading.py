@@ -43,6 +43,7 @@ def test_names_become_iris():
     )
     assert one.watched == (f"{BASE}level", f"{BASE}flow")
     assert one.terms == {"level": f"{BASE}level", "kind": f"{BASE}kind"}
+    assert one.geo is not None
     assert one.geo["geoproperty"] == f"{BASE}location"
     assert one.triggers == (Trigger.ENTITY_CREATED, Trigger.ATTRIBUTE_DELETED)
     assert one.datasets == ("", "urn:d:1")
