@@ -28,7 +28,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tests.servers import free_port
 
@@ -138,7 +138,7 @@ def _serving(folder: Path) -> Iterator[str]:
     class Handler(http.server.SimpleHTTPRequestHandler):
         extensions_map = {".jsonld": "application/ld+json"}  # noqa: RUF012  # the library's own
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # its names
             """Say nothing."""
 
     server = http.server.ThreadingHTTPServer((LOOPBACK, 0), partial(Handler, directory=str(folder)))
@@ -198,7 +198,7 @@ def _process(command: list[str], log: Path, ready: str = "") -> Iterator[None]:
         process.wait(START_S_MAX)
 
 
-def _wait_for(log: Path, words: str, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(log: Path, words: str, process: subprocess.Popen[Any]) -> None:
     event = threading.Event()
     for _ in range(START_S_MAX * 10):
         if words in log.read_text():
@@ -206,7 +206,7 @@ def _wait_for(log: Path, words: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             break
         event.wait(0.1)
-    raise SystemExit(f"{process.args} did not become ready:\n{log.read_text()}")
+    raise SystemExit(f"{process.args!r} did not become ready:\n{log.read_text()}")
 
 
 def _robot(python: Path, suite: Path, parts: Sequence[str], output: Path) -> None:

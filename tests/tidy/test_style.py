@@ -23,7 +23,14 @@ MAY_CATCH_ALL = (
 )
 READS_THE_CLOCK = ("common/citytwin/clock.py",)
 SPEAKS_TO_THE_TERMINAL = ("cli.py", "__main__.py")
-TOOLS = ("deploy/", "docs/", "protos/generate.py", "tests/bench/", "tests/tidy/")
+TOOLS = (
+    "deploy/",
+    "docs/",
+    "protos/generate.py",
+    "tests/bench/",
+    "tests/tidy/",
+    "tests/conformance/ngsild.py",
+)
 
 
 def in_tests(module: Module) -> bool:

@@ -94,7 +94,7 @@ class Bindings:
         value, quality = float(latest.value[index]), Quality(int(latest.quality[index]))
         received_ns = int(latest.received_ns[index])
         finite = bool(np.isfinite(value))
-        parts = {}
+        parts: dict[str, tuple[Attribute, ...]] = {}
         if quality is not Quality.GOOD:
             words = Attribute(
                 kind=AttributeKind.PROPERTY,

@@ -62,27 +62,34 @@ class EntityStore(Protocol):
 
     def get(self, entity_id: str) -> Entity | None:
         """Return an entity."""
+        ...
 
     def find(self, ids: Collection[str]) -> Mapping[str, Entity]:
         """Return those of some entities that there are."""
+        ...
 
     def candidates(self, hints: Hints) -> Iterator[Entity]:
         """Yield the entities that hints do not rule out, in their order.
 
         The caller takes them on one thread and closes the iterator if he does not end it.
         """
+        ...
 
     def count(self, hints: Hints) -> int:
         """Return how many ``candidates`` would yield."""
+        ...
 
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
+        ...
 
     def attributes(self) -> Mapping[str, int]:
         """Return how many entities have each attribute."""
+        ...
 
     def attributes_of_types(self) -> Mapping[str, Collection[str]]:
         """Return the attributes that entities of each type have."""
+        ...
 
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log.
@@ -90,6 +97,8 @@ class EntityStore(Protocol):
         Raises:
             StoreError: the file cannot be written; nothing of it was kept.
         """
+        ...
 
     def close(self) -> None:
         """Release the file."""
+        ...

@@ -1,5 +1,8 @@
 """What entities become."""
 
+# pyright: reportOptionalMemberAccess=false, reportArgumentType=false
+# An attribute that is missing fails a test as well.
+
 import pytest
 
 from citytwin_hub.entities import changes

@@ -17,7 +17,7 @@ def test_an_entity_comes_back_whole():
 
 def test_an_instance_is_found_by_its_dataset():
     tank = entity(1, level=(prop(1), prop(2, dataset="urn:d:1")))
-    assert tank.attribute(name("level"), "urn:d:1").value == 2
+    assert tank.attribute(name("level"), "urn:d:1") == tank.attributes[name("level")][1]
     assert tank.attribute(name("level"), "urn:d:2") is None
     assert tank.attribute(name("flow")) is None
 

@@ -26,8 +26,9 @@ async def http(tmp_path):
 
 
 async def shown(http):
+    """Return the tank; nothing if there is none."""
     answer = await http.get(f"entities/{TANK}", params=PLAIN)
-    return answer.json() if answer.status_code == 200 else None
+    return answer.json() if answer.status_code == 200 else {}
 
 
 async def test_an_entity_is_created_once(http):
@@ -70,7 +71,7 @@ async def test_an_entity_is_replaced_and_deleted(http):
     assert replaced.status_code == 204
     assert await shown(http) == {"id": TANK, "type": "Tank", "flow": 1}
     assert (await http.delete(f"entities/{TANK}")).status_code == 204
-    assert await shown(http) is None
+    assert await shown(http) == {}
 
 
 @pytest.mark.parametrize(
