@@ -39,6 +39,7 @@ export const TEXTS = {
   "state.limit": ["нормадан тыс", "вне нормы", "outside normal"],
   "state.stale": ["ескірген", "устарело", "out of date"],
   "state.uncertain": ["сенімсіз", "недостоверно", "uncertain"],
+  "state.unusual": ["әдеттегіден өзгеше", "не как обычно", "out of the ordinary"],
   "state.bad": ["дерек жоқ (ақау)", "нет данных (отказ)", "no good data"],
   "state.none": ["әлі дерек келмеді", "данных ещё не было", "no data yet"],
   "quality.good": ["сенімді", "достоверно", "good"],

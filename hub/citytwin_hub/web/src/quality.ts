@@ -1,10 +1,10 @@
 // Quality codes as the hub writes them (citytwin.quality), and what the map makes of a point.
 import type { PointInfo } from "./types";
 
-export type State = "good" | "low" | "high" | "stale" | "uncertain" | "bad" | "none";
+export type State = "good" | "low" | "high" | "stale" | "uncertain" | "unusual" | "bad" | "none";
 
 /** From harmless to worst; a device shows its worst point. */
-export const STATES: readonly State[] = ["none", "good", "stale", "uncertain", "low", "high", "bad"];
+export const STATES: readonly State[] = ["none", "good", "stale", "uncertain", "unusual", "low", "high", "bad"];
 
 /** A gateway sends every value at least each 10 minutes; one that is older has not been renewed. */
 export const STALE_MS = 15 * 60_000;
@@ -52,7 +52,7 @@ export function stateOf(
   const severity = severityOf(quality);
   if (severity === 2) return "bad";
   // An alarm point speaks only when something changes.
-  if (point.kind === "alarm") return value > 0 ? "high" : "good";
+  if (point.kind === "alarm") return value > 0 ? raised(point.id) : "good";
   if (stale) return "stale";
   if (severity === 1) return "uncertain";
   if (point.normal) {
@@ -61,6 +61,11 @@ export function stateOf(
     if (high !== null && value > high) return "high";
   }
   return "good";
+}
+
+/** What a raised alarm point says: a limit was broken, or a kernel found something out of the ordinary. */
+function raised(id: string): State {
+  return id.endsWith(".alarm") ? "high" : "unusual";
 }
 
 export function worst(states: Iterable<State>): State {
