@@ -31,6 +31,6 @@ compile() {
 }
 
 compile dev "$@"
-for name in build edge hub demo; do
+for name in build edge compiled hub demo; do
     compile "$name" --constraint dev.txt "$@"
 done
