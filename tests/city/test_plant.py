@@ -152,6 +152,7 @@ async def test_a_fitted_model_is_pushed_and_finds_a_fault(town):
             return await latest(web, "g-1/house/flow.plant-score")
 
         told = await answered(score, "the plant's score at the hub")
+        assert told is not None
         assert told["value"] < 1
         assert (await asked(web, "alarms"))["alarms"] == []
 

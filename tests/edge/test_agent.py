@@ -12,6 +12,7 @@ from citytwin.errors import StoreError
 from citytwin.testing import VirtualClock
 from citytwin_edge.assembly import Assembly
 from citytwin_edge.kernels.anomaly import chain
+from citytwin_edge.kernels.anomaly.kernel import Anomaly
 from citytwin_edge.outbox import Outbox
 from tests.edge.agent_scenes import DEVICES, SECOND, Gateway, config_of
 
@@ -134,6 +135,7 @@ def test_a_kernel_is_commanded_like_a_device(tmp_path, monkeypatch):
         again = Assembly(gateway.agent.config, gateway.agent._shop)
         again.pipeline.restore(states)
         (stage,) = (one for one in again.pipeline._stages if one.name == "anomaly")
+        assert isinstance(stage.kernel, Anomaly)
         row = stage.kernel._path.state[0]
         assert row[chain.STEPS] < 60, "of the 5,400 that it had seen before"
 

@@ -45,7 +45,7 @@ def kept_code(gateway: Gateway) -> set[str]:
 
 async def until_watched(gateway: Gateway) -> None:
     """Wait until samples have gone through the kernels, which makes them what they are."""
-    await until(lambda: (gateway.state / "outbox.db").exists(), "an outbox")
+    await until((gateway.state / "outbox.db").exists, "an outbox")
     await gateway.until_more_waits()
 
 

@@ -58,7 +58,7 @@ def path_of(channels: int, every_s: Float64, wanted: Float64) -> paths.Path:
         return paths.NumpyPath(channels, every_s, wanted)
     try:
         from citytwin_edge.kernels.anomaly.compiled import CompiledPath
-    except ImportError:
+    except (ImportError, OSError):  # it is not there, or a system with other rules forbids it
         return paths.NumpyPath(channels, every_s, wanted)
     return CompiledPath(channels, every_s, wanted)
 

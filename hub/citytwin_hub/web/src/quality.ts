@@ -35,9 +35,12 @@ export function severityOf(quality: number): 0 | 1 | 2 {
   return Math.min(2, quality >> 6) as 0 | 1 | 2;
 }
 
-/** Tells whether a value is too old to speak of now. */
-export function isStale(ageMs: number, gatewayIsConnected: boolean): boolean {
-  return ageMs > (gatewayIsConnected ? STALE_MS : AWAY_MS);
+/**
+ * Tells whether a value is too old to speak of now. What a kernel derives is told when there is
+ * something to tell, each hour or with each alarm; one that fails says so itself.
+ */
+export function isStale(ageMs: number, gatewayIsConnected: boolean, isDerived = false): boolean {
+  return ageMs > (gatewayIsConnected ? (isDerived ? Number.POSITIVE_INFINITY : STALE_MS) : AWAY_MS);
 }
 
 /** What a point's latest sample means to an operator; NaN time: there has been none. */

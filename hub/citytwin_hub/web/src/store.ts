@@ -114,7 +114,8 @@ export class Store {
   /** Tells whether a point's value is too old to speak of now. */
   stale(point: PointInfo, nowMs: number): boolean {
     const age = nowMs - this.latest(point.row).timeMs;
-    return isStale(age, this.connected && this.connectedGateways.has(point.gateway));
+    const isConnected = this.connected && this.connectedGateways.has(point.gateway);
+    return isStale(age, isConnected, point.source === "derived");
   }
 
   deviceState(device: Device, nowMs: number): State {

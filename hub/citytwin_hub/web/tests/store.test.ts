@@ -92,6 +92,23 @@ test("a value is out of date when its gateway is away, or when it was not renewe
   expect(stateOf(point(0), 1, Number.NaN, 0x81, true)).toBe("bad");
 });
 
+test("what a kernel derives is as old as the last time that there was something to tell", () => {
+  const store = new Store();
+  store.setPoints([point(0, { source: "derived", normal: null })]);
+  store.apply({
+    rows: Int32Array.of(0),
+    timeMs: Float64Array.of(1000),
+    value: Float64Array.of(2),
+    quality: Uint8Array.of(0),
+  });
+  const device = store.devices.get("g/d") as Device;
+  store.connected = true;
+  store.setGateways([gateway("g", true)]);
+  expect(store.deviceState(device, 1000 + 24 * STALE_MS)).toBe("good");
+  store.setGateways([gateway("g", false)]);
+  expect(store.deviceState(device, 1001 + AWAY_MS)).toBe("stale");
+});
+
 test("an alarm shows how its point is now", () => {
   const store = new Store();
   store.setPoints([point(0), point(1, { id: "g/d/p0.alarm", kind: "alarm", normal: null })]);
