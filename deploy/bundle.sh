@@ -5,6 +5,7 @@
 #   deploy/bundle.sh VENV edge|hub FOLDER
 #   deploy/bundle.sh VENV edge FOLDER --for arm64 --python 3.13     smaller, for these only
 #   deploy/bundle.sh VENV edge FOLDER --for here                    for machines like this one
+#   deploy/bundle.sh VENV edge FOLDER --compiled                    with numba: fast, and large
 set -eu
 python="$1/bin/python"
 shift

@@ -40,12 +40,12 @@ def newer_outbox(*, readable: bool) -> list[Change]:
     return [NEWER, (old, new.replace("{more}", SAYS_WHO_MAY_READ if readable else ""))]
 
 
-def make(folder: Path, part: str = "edge") -> Path:
+def make(folder: Path, part: str = "edge", *more: str) -> Path:
     """Make a bundle of this checkout for this machine's own Python; return where it lies."""
     asked = "import sys; print('%d.%d' % sys.version_info[:2])"
     version = call("/usr/bin/python3", "-c", asked).strip()
     call(ROOT / "deploy/bundle.sh", Path(sys.prefix), part, folder,
-         "--for", this_machine().architecture, "--python", version)  # fmt: skip
+         "--for", this_machine().architecture, "--python", version, *more)  # fmt: skip
     return folder
 
 

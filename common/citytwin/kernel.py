@@ -14,6 +14,9 @@ SNAPSHOT_BYTES_MAX: Final = 1 << 20
 SNAPSHOT_BYTES_MAX_PER_POINT: Final = 2_048
 """A snapshot is not larger than the first, or the second times the number of inputs and outputs."""
 
+MATURITY: Final = ".anomaly-maturity"
+"""Behind the id of a point that a gateway watches: how far it has learnt; 0 lets it begin anew."""
+
 
 @runtime_checkable
 class Kernel(Protocol):
@@ -82,6 +85,28 @@ class Holds(Protocol):
         ...
 
 
+@runtime_checkable
+class Obeys(Protocol):
+    """What a kernel may be besides: one of whose outputs some may be commanded (``writable``).
+
+    Such a command goes through everything that one to a device does: rights, limits, expiry,
+    journal, outcome, read-back. It changes what the kernel knows, and nothing in the field.
+    """
+
+    def obey(self, output: int, value: float, time_ns: int) -> Batch:
+        """Do what a command asks for, and return what is to be said of it.
+
+        Comes between two calls of ``step``; its effect is in the next ``snapshot``. What is
+        returned must hold a sample of ``output``: that is the read-back.
+
+        Args:
+            output: which point, as in batches: ``len(inputs)`` is ``outputs[0]``.
+            value: within the point's ``writable`` and on its ``step``.
+            time_ns: the stamp of what is returned, UTC nanoseconds.
+        """
+        ...
+
+
 class KernelType(Protocol):
     """What stands behind an entry point of group ``citytwin.kernels``.
 
@@ -93,6 +118,11 @@ class KernelType(Protocol):
     ``name``, ``unit``, ``kind``, ``label``, ``attribute``) and a ``summary`` in one line:
     ``citytwin-edge kernels show`` and its page are made from these, from the docstring of the
     module and from the Attributes section of the settings.
+
+    Where each input has a row of its own in every column of the snapshot (``citytwin_edge``'s
+    ``kernels.state``), a type may have ``learns_by(settings)``, which returns what such a row
+    stands on, compared with ``==``: when a configuration is replaced, the rows of inputs for which
+    it is the same are taken over, whatever else has changed. Without it, any change begins anew.
     """
 
     @property
@@ -104,7 +134,8 @@ class KernelType(Protocol):
         """Return a kernel of these inputs, in this order; does no I/O.
 
         Each output is of ``Source.DERIVED`` and its id is an input's with a dot and a name behind
-        it, such as ``gateway/station/temperature.dew-point``.
+        it, such as ``gateway/station/temperature.dew-point``. Only a kernel that :class:`Obeys`
+        has outputs that are ``writable``.
 
         Raises:
             ConfigError: settings and inputs do not fit together; the text is one sentence. An

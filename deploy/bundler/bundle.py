@@ -11,12 +11,14 @@ from typing import Final, NamedTuple
 
 from bundler.fetching import BundleError, build, fetch, pip
 from bundler.kinds import Kind
-from bundler.locks import entries, wanted
+from bundler.locks import Entry, entries, wanted
 
 __all__ = ["BundleError", "Made", "make"]
 
 OURS: Final = {"edge": ("common", "protos", "edge"), "hub": ("common", "protos", "hub")}
 SUMS: Final = "SHA256SUMS"
+COMPILED: Final = "compiled"
+"""The lock of what a gateway's kernels are compiled with."""
 INSTALLS: Final = "pip"
 """The installer runs pip from its wheel, so the machine needs none."""
 
@@ -29,7 +31,15 @@ class Made(NamedTuple):
     words: str
 
 
-def make(root: Path, part: str, folder: Path, kinds: Sequence[Kind], *, here: bool) -> Made:
+def make(
+    root: Path,
+    part: str,
+    folder: Path,
+    kinds: Sequence[Kind],
+    *,
+    here: bool,
+    compiled: bool = False,
+) -> Made:
     """Make the bundle of a part of the checkout ``root``; what was in ``folder`` goes.
 
     Args:
@@ -38,6 +48,7 @@ def make(root: Path, part: str, folder: Path, kinds: Sequence[Kind], *, here: bo
         folder: where it is made.
         kinds: whom it is for.
         here: build what has no ready-made file, on and for this machine.
+        compiled: put in what compiles the kernels, too.
 
     Raises:
         BundleError: something cannot be had; ``folder`` is then not there.
@@ -46,7 +57,8 @@ def make(root: Path, part: str, folder: Path, kinds: Sequence[Kind], *, here: bo
     wheels = folder / "wheels"
     wheels.mkdir(parents=True)
     try:
-        names = _third_party(root, part, kinds, wheels, here=here)
+        locks = (part, COMPILED) if compiled else (part,)
+        names = _third_party(root, locks, kinds, wheels, here=here)
         _own(root, part, wheels)
         _check_wheels(wheels)
         (folder / "requirements.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
@@ -65,11 +77,14 @@ def make(root: Path, part: str, folder: Path, kinds: Sequence[Kind], *, here: bo
 
 
 def _third_party(
-    root: Path, part: str, kinds: Sequence[Kind], wheels: Path, *, here: bool
+    root: Path, locks: Sequence[str], kinds: Sequence[Kind], wheels: Path, *, here: bool
 ) -> list[str]:
     """Fetch what we did not write; return the lines by which it is installed."""
     requirements = root / "deploy/requirements"
-    lock = entries((requirements / f"{part}.txt").read_text(encoding="utf-8"))
+    lock: list[Entry] = []
+    for name in locks:
+        found = entries((requirements / f"{name}.txt").read_text(encoding="utf-8"))
+        lock += [one for one in found if one not in lock]
     tools = entries((requirements / "edge.txt").read_text(encoding="utf-8"))
     tools = [one for one in tools if one.requirement.name == INSTALLS and one not in lock]
     for kind in kinds:
@@ -101,7 +116,7 @@ def _rest(root: Path, part: str, folder: Path, kinds: Sequence[Kind]) -> None:
     contents = {"part": part, "version": own.name.split("-")[1], "kinds": [list(k) for k in kinds]}
     (folder / "contents.json").write_text(json.dumps(contents, indent=1) + "\n", encoding="utf-8")
     for name in ("install.sh", "python.sh", f"systemd/citytwin-{part}.service",
-                 f"examples/{part}.toml"):  # fmt: skip
+                 f"examples/{part}.toml", "systemd/compiled.conf"):  # fmt: skip
         shutil.copy2(deploy / name, folder)
     _copy(deploy / "installer", folder / "installer", "*.py")
     _copy(root / "docs/guides", folder / "guides", "*.md")

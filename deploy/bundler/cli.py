@@ -19,8 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         made = make(
-            ROOT, options.part, options.folder, kinds_of(options), here=HERE in options.kind
-        )
+            ROOT, options.part, options.folder, kinds_of(options), here=HERE in options.kind,
+            compiled=options.compiled,
+        )  # fmt: skip
     except BundleError as error:
         print(f"bundle: {error}", file=sys.stderr)
         return 1
@@ -39,6 +40,10 @@ def _parser() -> argparse.ArgumentParser:
         "here: this machine's, with this Python, built where there is no ready-made file",
     )  # fmt: skip
     parser.add_argument("--python", action="append", metavar="3.N", help=f"({', '.join(PYTHONS)})")
+    parser.add_argument(
+        "--compiled", action="store_true",
+        help="a gateway's with numba: kernels seven times as fast, 160 MiB more in memory",
+    )  # fmt: skip
     parser.set_defaults(kind=[])
     return parser
 
@@ -49,6 +54,8 @@ def kinds_of(options: argparse.Namespace) -> list[Kind]:
     Raises:
         BundleError: a Python version is none.
     """
+    if options.compiled and options.part != "edge":
+        raise BundleError("--compiled is for a gateway: a hub has no kernels")
     if HERE in options.kind:
         if len(options.kind) > 1 or options.python:
             raise BundleError("--for here goes with no other --for and no --python")

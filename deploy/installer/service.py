@@ -55,8 +55,20 @@ class Service:
         return Shown(said.get("ActiveState", "inactive"), said.get("InvocationID", ""),
                      said.get("UnitFileState", ""))  # fmt: skip
 
-    def put(self, unit: Path) -> None:
-        """Let a unit file take the place of the one that is there."""
+    def put(self, unit: Path, drop_in: Path) -> None:
+        """Let a unit file take the place of the one that is there, and a version's drop-in too.
+
+        Where ``drop_in`` is no file, the one that an older version had goes.
+        """
+        beside = self.layout.drop_ins / drop_in.name
+        if drop_in.exists():
+            beside.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(drop_in, beside)
+            beside.chmod(0o644)
+        elif beside.exists():
+            beside.unlink()
+            with contextlib.suppress(OSError):
+                beside.parent.rmdir()  # unless people have put something there, too
         there = self.layout.unit
         there.parent.mkdir(parents=True, exist_ok=True)
         new = there.with_name(f".{there.name}.new")

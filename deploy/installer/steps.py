@@ -15,7 +15,7 @@ from installer.errors import SAMPLES_WAIT, WENT_BACK, InstallError
 from installer.layout import ACCOUNT, Layout
 from installer.running import NOT_STARTED, call
 from installer.service import Service
-from installer.versions import SETUP, Versions
+from installer.versions import DROP_IN, SETUP, Versions
 from installer.waiting import waiting
 
 DELIVER_S_MAX: Final = 10.0
@@ -132,7 +132,7 @@ class Steps:
         new.unlink(missing_ok=True)
         new.symlink_to(self.layout.home / "current/bin" / self.layout.name)
         new.replace(self.layout.command)
-        self.service.put(self._unit_of(version))
+        self.service.put(self._unit_of(version), version / SETUP / DROP_IN)
 
     def _go_back(self, before: Path | None, after: Path, reason: str) -> None:
         assert before is not None

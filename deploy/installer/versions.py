@@ -24,6 +24,8 @@ SETUP: Final = "setup"
 SCRIPT: Final = "install.sh"
 COMPILED: Final = "citytwin_edge.kernels.anomaly.compiled"
 """The module of an agent that compiles itself for this machine when it is run."""
+DROP_IN: Final = "compiled.conf"
+"""What the service needs besides where a version has machine code of its own."""
 CARRIED: Final = (SCRIPT, "python.sh", "contents.json")
 
 
@@ -118,7 +120,7 @@ class Versions:
             # For its service, which may write nothing here and runs without docstrings.
             must(folder / "bin/python", "-m", "compileall", "-q", "-o", "2", folder / "lib",
                  wait_s_max=WORK_S_MAX)  # fmt: skip
-            self._compile(folder)
+        is_compiled = self.layout.part == "edge" and self._compile(folder)
         must(folder / "bin" / self.layout.name, "--help")
         setup = folder / SETUP
         setup.mkdir()
@@ -127,18 +129,21 @@ class Versions:
         shutil.copytree(bundle.folder / "installer", setup / "installer",
                         ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
         shutil.copytree(bundle.folder / "guides", folder / "guides")
+        if is_compiled:
+            shutil.copy(bundle.folder / DROP_IN, setup / DROP_IN)
         (setup / SCRIPT).chmod(0o755)
         (folder / COMPLETE).touch()
 
     @staticmethod
-    def _compile(folder: Path) -> None:
+    def _compile(folder: Path) -> bool:
         """Make the machine code of kernels and keep it in the version, if its bundle has numba.
 
-        So no start of the agent compiles. What cannot be compiled runs with numpy.
+        So no start of the agent compiles. What cannot be compiled runs with numpy; tell which.
         """
         python = folder / "bin/python"
-        if call(python, "-c", "import numba", wait_s_max=WORK_S_MAX).returncode == 0:
-            call(python, "-OO", "-m", COMPILED, wait_s_max=WORK_S_MAX)
+        if call(python, "-c", "import numba", wait_s_max=WORK_S_MAX).returncode:
+            return False
+        return call(python, "-OO", "-m", COMPILED, wait_s_max=WORK_S_MAX).returncode == 0
 
     def use(self, folder: Path) -> None:
         """Let ``current`` point at a version, in one step that is whole or not at all."""

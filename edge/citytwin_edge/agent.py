@@ -20,7 +20,7 @@ from citytwin.adapter import Site
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.clock import Clock
 from citytwin.command import Outcome
-from citytwin.errors import StoreError
+from citytwin.errors import DeviceError, StoreError
 from citytwin.point import Kind, Point
 from citytwin.quality import Quality
 from citytwin_edge.admission import Admission
@@ -90,7 +90,7 @@ class Agent:
         self.keeper = Keeper(self.outbox, self._disk)
         self.commander = Commander(
             state / "commands.db",
-            {one.point.id: one.point for one in config.points},
+            self.now.commandable,
             write=self._write,
             tell=self._tell,
             now_ns=self.trust.hub_now_ns,
@@ -121,6 +121,7 @@ class Agent:
             now_ns=self.trust.hub_now_ns,
         )
         self._snapshot_ns = self._large_ns = 0
+        self._read_back = Batch.empty()
         self._changed, self._stopping = asyncio.Event(), asyncio.Event()
 
     @property
@@ -229,8 +230,7 @@ class Agent:
         self.latest.make_room(self.numbering.size)
         self.numbering.use(now.own)
         entries += self._farewell()
-        points = {one.point.id: one.point for one in config.points}
-        self.commander.change(points, config.interlocks, config.intervals_ns)
+        self.commander.change(now.commandable, config.interlocks, config.intervals_ns)
         self.failsafe.points = config.failsafe
         self.outbox.size_bytes_max = config.outbox_bytes_max
         self._crew.engage(now.fresh.values())
@@ -326,14 +326,28 @@ class Agent:
             await asyncio.sleep(HEALTH_S)
 
     async def _write(self, point_id: str, value: float) -> None:
-        # The commander knows the devices' points only.
-        await self.pollers[point_id.split("/")[1]].write(self.now.numbers[point_id], value)
+        # The commander knows the points that the assembly calls commandable, and no others.
+        number = self.now.numbers[point_id]
+        if point_id not in self.pipeline.commandable:
+            await self.pollers[point_id.split("/")[1]].write(number, value)
+            return
+        said, states = self.pipeline.obey(number, value, self.trust.now_ns())
+        self._read_back = said.select(said.point == number)
+        if states and not await self.keeper.keep([], states):
+            raise DeviceError("the disk refuses, so a restart would forget it")
 
     async def _tell(self, outcome: Outcome) -> None:
-        """Keep an outcome behind the samples that came before it, then let it be sent."""
+        """Keep an outcome behind the samples that came before it, then let it be sent.
+
+        What a kernel was read back to be is said again behind it: before it nobody waits for that.
+        """
         await self.flush()
         if await self.keeper.keep([NewEntry(EntryKind.OUTCOME, outcome_to_bytes(outcome), 0)]):
             self.uplink.wake()
+        last, self._read_back = self._read_back.select(slice(-1, None)), Batch.empty()
+        if len(last):
+            at_ns = max(self.trust.now_ns(), outcome.at_ns)
+            self.pipeline.say(Batch.of(last.point, at_ns, last.value, last.quality))
 
     async def _last_number(self) -> int:
         return (await self._disk(self.outbox.stats)).last_number

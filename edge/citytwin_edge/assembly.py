@@ -9,26 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from citytwin.adapter import Adapter, Parts, Site, Tapped
 from citytwin.batch import Batch, Int32
 from citytwin_edge import health
 from citytwin_edge.clocktrust import ClockTrust
-from citytwin_edge.gateway import Device, GatewayConfig, GatewayPoint
-from citytwin_edge.kernels import AddedKernel, build
+from citytwin_edge.gateway import Device, GatewayConfig
+from citytwin_edge.kernels import build
 from citytwin_edge.numbering import Numbering
 from citytwin_edge.pipeline import Parcel, Pipeline
 from citytwin_edge.poller import Poller
-
-_STATE_OF: Final[Mapping[str, Callable[[GatewayPoint], Any]]] = {
-    "rules": lambda one: one.point.normal is None,
-    "counter": lambda one: one.rules.counter,
-    "anomaly": lambda one: one.rules.anomaly and one.rules.anomaly.learns_by,
-    "deadband": lambda one: (one.rules.deadband, one.rules.silence_s_max),
-    "swinging-door": lambda one: (one.rules.swinging_door, one.rules.silence_s_max),
-}
-"""By kernel, what its state of a point stands on beside what the point measures."""
+from citytwin_edge.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +59,7 @@ class Assembly:
         numbers: of every point by id.
         own: int32, shape (n,): the number of every point, in no order.
         pipeline, health: of these points.
+        commandable: every point that may be named in a command, by id.
     """
 
     def __init__(
@@ -121,6 +114,8 @@ class Assembly:
         config, numbering = self.config, self._shop.numbering
         kernels = build([(one.point, one.rules) for one in config.points], config.kernels)
         derived = [point for kernel in kernels.values() for point in kernel.outputs]
+        givers = {point.id: key for key, kernel in kernels.items() for point in kernel.outputs}
+        self._standing = Standing(config, givers)
         names = [device.name for device in config.devices]
         own = health.points(config.name, config.label, config.place, names)
         points = [*(one.point for one in config.points), *derived, *own]
@@ -128,6 +123,8 @@ class Assembly:
         self.numbers = {point.id: int(n) for point, n in zip(points, numbers, strict=True)}
         self.health = health.Health(numbers[len(points) - len(own) :], self._shop.trust)
         self.pipeline = Pipeline(kernels, points, numbers, size=numbering.size)
+        measured = {one.point.id: one.point for one in config.points}
+        self.commandable = measured | self.pipeline.commandable
 
     def _new_pollers(self, adapters: Mapping[str, Adapter]) -> dict[str, Poller]:
         pollers = {}
@@ -146,20 +143,9 @@ class Assembly:
         Returns:
             What its kernels still had to say of points that are no more what they were.
         """
-        old = {one.point.id: one for one in before.config.points}
-        new = {one.point.id: one for one in self.config.points}
-
-        def stays(kernel: str, point: str) -> bool:
-            return (
-                kernel in _STATE_OF  # a vendor's may read what is derived, which is no key of these
-                and _meaning(old[point]) == _meaning(new[point])
-                and _STATE_OF[kernel](old[point]) == _STATE_OF[kernel](new[point])
-            )
-
-        theirs = {one.key: _standing(one, old) for one in before.config.kernels}
-        ours = {one.key: _standing(one, new) for one in self.config.kernels}
-        whole = {key for key, standing in ours.items() if theirs.get(key) == standing}
-        return self.pipeline.succeed(before.pipeline, stays, whole)
+        old, new = before._standing, self._standing
+        whole = {key for key in new.kernels if key in old.kernels and old.of(key) == new.of(key)}
+        return self.pipeline.succeed(before.pipeline, old.stays_in(new), whole)
 
     def described(self, before: Assembly) -> str:
         """Return what has changed since the assembly before, in words."""
@@ -175,22 +161,6 @@ class Assembly:
         ended = len(set(before.own.tolist()) - set(self.own.tolist()))
         devices = ", ".join(f"{count} {what}" for what, count in counts.items())
         return f"devices: {devices}; points: {points} new, {ended} gone"
-
-
-def _meaning(one: GatewayPoint) -> tuple[Any, ...]:
-    """Return what values of a point must have in common to be compared with each other."""
-    return (one.point.unit, one.point.kind, one.scale, one.offset)
-
-
-def _standing(one: AddedKernel, points: Mapping[str, GatewayPoint]) -> tuple[Any, ...]:
-    """Return what the state of a vendor's kernel stands on."""
-    inputs = []
-    for point in one.inputs:
-        origin = point.id  # of what is derived, that from which it is
-        while origin not in points:
-            origin = origin.rpartition(".")[0]
-        inputs.append((point.id, point.unit, point.kind, _meaning(points[origin])))
-    return (one.kernel, one.settings, inputs)
 
 
 def _abandon(adapters: Iterable[Adapter]) -> None:

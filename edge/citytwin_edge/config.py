@@ -30,6 +30,7 @@ from citytwin_edge.gateway import (
 )
 from citytwin_edge.kernel_tables import kernels_of
 from citytwin_edge.kernels import build
+from citytwin_edge.kernels.anomaly.exchange import named
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 
 __all__ = ["DEVICES_MAX", "POINTS_MAX", "GatewayConfig", "load"]
@@ -139,8 +140,22 @@ def _devices(document: Document, gateway: GatewaySection, shelf: Shelf) -> tuple
     if sum(len(device.points) for device in devices) > POINTS_MAX:
         raise document.error(f"a gateway has at most {POINTS_MAX} points", ("device",))
     _check_lines(document, devices)
+    _check_meters(document, devices)
     _check_derived(document, devices)
     return devices
+
+
+def _check_meters(document: Document, devices: tuple[Device, ...]) -> None:
+    """Refuse an exchange of a meter that is to be seen by what is not there."""
+    known = {named(one.point) for device in devices for one in device.points}
+    for index, device in enumerate(devices):
+        for number, one in enumerate(device.points):
+            watched = one.rules.anomaly
+            if watched is not None and watched.exchange and watched.exchange not in known:
+                raise document.error(
+                    f'"{watched.exchange}" is no point of this gateway; write device/point',
+                    ("device", index, "point", number, "anomaly", "exchange"),
+                )
 
 
 def _check_lines(document: Document, devices: tuple[Device, ...]) -> None:

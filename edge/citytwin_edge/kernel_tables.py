@@ -9,7 +9,7 @@ import msgspec
 
 from citytwin.config import At, Document
 from citytwin.errors import CityTwinError, ConfigError, InputError
-from citytwin.kernel import Kernel, KernelType
+from citytwin.kernel import Kernel, KernelType, Obeys
 from citytwin.point import Kind, Point, Source
 from citytwin_edge import plugins
 from citytwin_edge.device_tables import names, segment_at, tables
@@ -167,10 +167,11 @@ def _built(document: Document, one: AddedKernel, at: At, known: dict[str, Point]
     seen = set(known)
     for point in kernel.outputs:
         origin = point.id.rpartition(".")[0]
-        if point.source != Source.DERIVED or point.writable is not None:
+        deaf = point.writable is not None and not isinstance(kernel, Obeys)
+        if point.source != Source.DERIVED or deaf:
             raise document.error(
                 f'kernel "{one.kernel}" gives "{point.id}" without source=Source.DERIVED, or as '
-                "something to command; tell its maker",
+                "something to command without a method obey; tell its maker",
                 (*at, "kernel"),
             )
         if origin not in ids:

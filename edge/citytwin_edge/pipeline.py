@@ -11,12 +11,13 @@ import numpy.typing as npt
 import structlog
 
 from citytwin.batch import FUTURE_NS_MAX, TIME_NS_MIN, Batch, Int32
-from citytwin.errors import BatchError, MalformedError
+from citytwin.errors import BatchError, DeviceRefused, MalformedError
 from citytwin.kernel import (
     SNAPSHOT_BYTES_MAX,
     SNAPSHOT_BYTES_MAX_PER_POINT,
     Holds,
     Kernel,
+    Obeys,
 )
 from citytwin.point import Kind, Point
 from citytwin.quality import Quality
@@ -77,6 +78,7 @@ class Pipeline:
         self._large: set[str] = set()
         self._alarmed: set[str] = set()
         self._waiting: deque[Batch] = deque()
+        self._said: list[Batch] = []
         self._samples = 0
         self._samples_max = samples_max
         self.dropped = 0
@@ -97,7 +99,47 @@ class Pipeline:
         self._samples = 0
         for stage in self._stages:
             batch = self._run(stage, batch)
+        batch, self._said = Batch.concat([batch, *self._said]), []
         return self._parcel(batch)
+
+    @property
+    def commandable(self) -> dict[str, Point]:
+        """What kernels let people command, by id."""
+        return {
+            point.id: point
+            for stage in self._stages
+            if isinstance(stage.kernel, Obeys)
+            for point in stage.kernel.outputs
+            if point.writable is not None
+        }
+
+    def say(self, batch: Batch) -> None:
+        """Add samples of what kernels give, in the gateway's numbers, to the next tick's."""
+        self._said.append(batch)
+
+    def obey(self, number: int, value: float, time_ns: int) -> tuple[Batch, dict[str, bytes]]:
+        """Hand a command to the kernel whose output it is; what the kernel says comes next tick.
+
+        Returns:
+            What it said, in the gateway's numbers, and its state, which is to be kept before
+            anybody is told that it was done.
+
+        Raises:
+            DeviceRefused: it failed, or does not say what became of its output.
+        """
+        stage = next(one for one in self._stages if number in one.numbers[len(one.kernel.inputs) :])
+        assert isinstance(stage.kernel, Obeys)
+        output = int(np.flatnonzero(stage.numbers == number)[-1])
+        try:
+            said = _made("obey()", stage, stage.kernel.obey(output, value, time_ns), time_ns)
+            if number not in said.point:
+                raise BatchError("obey() gave no sample of what was commanded")
+        except Exception as error:
+            _log.error("kernel.failed", kernel=stage.name, reason=blamed(error))
+            raise DeviceRefused(f"kernel {stage.name} fails: {blamed(error)}") from None
+        self._said.append(said)
+        state = _snapshot(stage)
+        return said, {} if state is None else {stage.name: state}
 
     def _parcel(self, batch: Batch) -> Parcel:
         alarm = self._alarm[batch.point]
@@ -226,15 +268,19 @@ def _stepped(stage: _Stage, chosen: Batch) -> Batch:
     A hub refuses a whole block, everybody's samples in it, for one that is impossible; so none
     leaves here. A value that is no number becomes one without a value.
     """
-    made: object = stage.kernel.step(chosen)  # whatever a vendor's code returns
+    return _made("step()", stage, stage.kernel.step(chosen), int(chosen.time_ns.max()))
+
+
+def _made(who: str, stage: _Stage, made: object, newest_ns: int) -> Batch:
+    """Return what a kernel, a vendor's perhaps, has given, mended and in the gateway's numbers."""
     if not isinstance(made, Batch):
-        raise BatchError(f"step() gave {type(made).__name__} instead of a Batch")
+        raise BatchError(f"{who} gave {type(made).__name__} instead of a Batch")
     if not len(made):
         return made
     first = 0 if stage.kernel.replaces else len(stage.kernel.inputs)
     if made.point.min() < first or made.point.max() >= len(stage.numbers):
         raise BatchError("it gave a sample of a point that is none of its outputs")
-    last_ns = int(chosen.time_ns.max()) + FUTURE_NS_MAX // 2
+    last_ns = newest_ns + FUTURE_NS_MAX // 2
     if made.time_ns.min() < TIME_NS_MIN or made.time_ns.max() > last_ns:
         raise BatchError("it gave a time stamp before 2020, or half a day after its newest sample")
     return mended(made).renumbered(stage.numbers)

@@ -22,6 +22,7 @@ from citytwin.batch import SECOND_NS, Int32
 from citytwin.errors import StoreError
 from citytwin.point import Kind, Point, Source
 from citytwin.quality import Severity, severity
+from citytwin_hub.explained import ANOMALY, LIMIT, OF_POINTS, Explained, behind, kind_of
 from citytwin_hub.messages import alarm_text
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
@@ -33,9 +34,6 @@ KEPT_MAX: Final = 1_000_000
 """So many alarms are kept on disk, the newest."""
 REFUSED_NS: Final = 300 * SECOND_NS
 """So long after the last refused entry its alarm returns."""
-ANOMALY: Final = "anomaly"
-"""Kind of an alarm, and what its point's name ends with."""
-OF_POINTS: Final = frozenset({"limit", ANOMALY})
 BUSY_S_MAX: Final = 5.0
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS alarms (id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -63,7 +61,7 @@ class Alarm:
     Attributes:
         key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``gateway:<name>``,
             ``refused:<gateway>``.
-        kind: limit, anomaly, device, gateway or refused.
+        kind: limit, anomaly, plant, event, device, gateway or refused.
     """
 
     id: int
@@ -105,6 +103,7 @@ class Alarms:
     ) -> None:
         """Open or create the journal of alarms and take up those that are open."""
         self._registry, self._twin = registry, twin
+        self._explained = Explained(registry, twin)
         self._device_bad_ns, self._gateway_silent_ns = device_bad_ns, gateway_silent_ns
         self._bad_since: dict[str, int] = {}
         self._open: dict[str, Alarm] = {}
@@ -190,8 +189,7 @@ class Alarms:
         if (time_ns, not raised) <= self._last.get(key, (0, False)):
             return
         if raised:
-            kind = ANOMALY if point.id.endswith(f".{ANOMALY}") else "limit"
-            self._raise(key, kind, point.gateway, point.id, row, time_ns)
+            self._raise(key, kind_of(point.id), point.gateway, point.id, row, time_ns)
         else:
             self._return(key, time_ns)
 
@@ -274,7 +272,7 @@ class Alarms:
         if present is None and len(self._open) >= ALARMS_MAX:
             _log.error("alarms.full", limit=ALARMS_MAX, dropped=key)
             return
-        value = self._latest(_behind(point)) if kind in OF_POINTS else None
+        value = self._explained.value(point) if kind in OF_POINTS else None
         self._number += 1
         alarm = Alarm(self._number, key, kind, gateway, point, row, since_ns, value)
         self._open[key] = alarm
@@ -325,20 +323,11 @@ class Alarms:
     def _forget(self) -> None:
         self._db.execute("DELETE FROM alarms WHERE id <= ?", (self._number - KEPT_MAX,))
 
-    def _latest(self, point_id: str) -> float | None:
-        """Return the latest value of a point; None where there is none."""
-        row = self._registry.row(point_id)
-        if row is None:
-            return None
-        value = float(self._twin.read([row]).value[0])
-        return value if np.isfinite(value) else None
-
     def _described(self, alarm: Alarm) -> dict[str, Any]:
         origin = self._origin(alarm)
-        why = {}
-        if alarm.kind == ANOMALY:
-            # Told with the alarm, and again only with the next one of this point.
-            why = {name: self._latest(f"{alarm.point}-{name}") for name in ("kernel", "expected")}
+        why: dict[str, Any] = {}
+        if alarm.kind in OF_POINTS:
+            why = self._explained.why(alarm.point, alarm.since_ns, alarm.returned_ns)
         return {
             "id": alarm.id,
             "state": alarm.state,
@@ -356,18 +345,12 @@ class Alarms:
 
     def _origin(self, alarm: Alarm) -> Point | None:
         """Return the point an alarm is about: the measured one, or any of the device's."""
+        if alarm.kind in {LIMIT, ANOMALY}:
+            return self._explained.point(behind(alarm.point))
         if alarm.kind in OF_POINTS:
-            row = self._registry.row(_behind(alarm.point))
-            return self._registry.points.get(row or 0)
+            return self._explained.point(alarm.point)
         if alarm.kind == "device":
             prefix = alarm.point + "/"
             rows = self._registry.points.values()
             return next((point for point in rows if point.id.startswith(prefix)), None)
         return None
-
-
-def _behind(alarm_point: str) -> str:
-    """Return the id of the point that an alarm point hangs behind."""
-    for end in (".alarm", f".{ANOMALY}"):
-        alarm_point = alarm_point.removesuffix(end)
-    return alarm_point

@@ -17,6 +17,7 @@ from typing import Any, Final
 from citytwin import files
 from citytwin.clock import SystemClock
 from citytwin.errors import CityTwinError
+from citytwin.kernel import MATURITY
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
 from citytwin_hub import config_command, fit_command, tables
@@ -29,6 +30,8 @@ INTERRUPTED: Final = 130
 EXPIRES_MIN_MAX: Final = 7 * 24 * 60
 WAIT_S: Final = 0.5
 SETTLED_S_MAX: Final = 60.0
+LIFE_S: Final = 30.0
+"""So long a command holds where nothing is said."""
 """After a command has expired, its outcome and read-back may still be on their way."""
 
 
@@ -98,11 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "fit a plant's model out of a clean time, as a [[kernel]] for the gateway's configuration"
     )
     fit_command.add_to(add("fit", _fit, words))
-    command = add("command", _command, "set a writable point")
-    command.add_argument("point")
-    command.add_argument("value", type=float)
-    command.add_argument("--expires", type=float, default=30.0, help="seconds (30)")
-    command.add_argument("--wait", action="store_true", help="until it is settled or refused")
+    _add_commanding(add)
     words = "show, push and take back the configuration of a gateway"
     config_command.add_to(add("config", _gateway_config, words))
     add("commands", _commands, "list the newest commands")
@@ -112,6 +111,20 @@ def _parser() -> argparse.ArgumentParser:
     user.add_argument("name", nargs="?", default="")
     user.add_argument("--role", choices=("viewer", "operator", "admin"), default="viewer")
     return parser
+
+
+def _add_commanding(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("command", _command, "set a writable point")
+    command.add_argument("point")
+    command.add_argument("value", type=float)
+    command.add_argument("--expires", type=float, default=LIFE_S, help=f"seconds ({LIFE_S:g})")
+    command.add_argument("--wait", action="store_true", help="until it is settled or refused")
+    words = (
+        "let a gateway learn a watched point anew: its meter was exchanged, or its plant changed"
+    )
+    anew = add("learn-anew", _learn_anew, words)
+    anew.add_argument("point", help="gateway/device/point, as its anomaly is called")
+    anew.add_argument("--wait", action="store_true", help="until it has begun")
 
 
 # ---- on the hub's own files
@@ -316,6 +329,11 @@ def _command(options: Any) -> int:
             shown = asyncio.run(_until_final(client, shown["id"], FINAL, tries))
     _show(options, [_with_why(shown)], ("id", "point", "value", "state", "why"))
     return 0 if shown["state"] == "settled" or not options.wait else 1
+
+
+def _learn_anew(options: Any) -> int:
+    options.point, options.value, options.expires = f"{options.point}{MATURITY}", 0.0, LIFE_S
+    return _command(options)
 
 
 async def _until_final(client: Any, number: str, final: frozenset[str], tries: int) -> Any:

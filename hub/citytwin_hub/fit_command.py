@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from citytwin import plant_options
 from citytwin.errors import CityTwinError
-from citytwin.identity import segment
 from citytwin.point import Kind, Source
 from citytwin.quality import Quality
 from citytwin_hub import tables
@@ -27,18 +26,7 @@ def add_to(command: Any) -> None:
     command.add_argument("gateway")
     command.add_argument("--start", required=True, help="2026-11-21T00:00:00+05:00")
     command.add_argument("--end", required=True, help="likewise; not included")
-    command.add_argument("--name", default="plant", help="what the kernel is called (plant)")
-    command.add_argument(
-        "--step", type=int, metavar="S",
-        help="seconds over which samples are averaged; as the rarest point allows if left out",
-    )  # fmt: skip
-    command.add_argument(
-        "--without", action="append", default=[], metavar="POINT",
-        help="leave out a point; * stands for anything; may be given again",
-    )  # fmt: skip
-    command.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="a new file; the terminal if left out"
-    )
+    plant_options.add_to(command)
 
 
 def answer(options: Any, client: HubClient) -> tuple[dict[str, Any], str]:
@@ -49,9 +37,7 @@ def answer(options: Any, client: HubClient) -> tuple[dict[str, Any], str]:
     """
     from citytwin.plant_table import fitted, kernel_table, told
 
-    segment(options.name, "--name")
-    if options.output is not None and options.output.exists():
-        raise CityTwinError(f"{options.output} is there already: give another name")
+    plant_options.check(options)
     start_ms, end_ms = tables.moment_ms(options.start), tables.moment_ms(options.end)
     if start_ms >= end_ms:
         raise CityTwinError(f"--end {options.end} is not after --start {options.start}")

@@ -19,6 +19,16 @@ _WORDS = {
         "ru": "{device}: {point} не как обычно{value}{why}",
         "en": "{device}: {point} out of the ordinary{value}{why}",
     },
+    "plant": {
+        "kk": "{device}: қондырғы әдеттегідей емес{why}",
+        "ru": "{device}: установка ведёт себя необычно{why}",
+        "en": "{device}: the plant behaves unusually{why}",
+    },
+    "event": {
+        "kk": "{device}: {point} белгісі",
+        "ru": "{device}: сигнал «{point}»",
+        "en": "{device}: {point}",
+    },
     "device": {
         "kk": "{device}: құрылғыдан дерек жоқ",
         "ru": "{device}: нет данных от прибора",
@@ -63,6 +73,7 @@ _KERNELS: Final[tuple[dict[Language, str], ...]] = (
     {"kk": "баяу ығысу", "ru": "медленный уход", "en": "a slow drift"},
 )
 """Why, by the number of ``<point>.anomaly-kernel``; see docs/decisions/0018-anomaly-alarms.md."""
+_MOSTLY = {"kk": "ең алдымен {}", "ru": "прежде всего {}", "en": "most of all {}"}
 _EXPECTED = {"kk": "күтілгені {}", "ru": "ожидалось {}", "en": "expected {}"}
 LANGUAGES: Final[tuple[Language, ...]] = ("kk", "ru", "en")
 
@@ -76,10 +87,12 @@ def alarm_text(
     *,
     kernel: float | None = None,
     expected: float | None = None,
+    cause: tuple[Point, float | None] | None = None,
 ) -> dict[str, str]:
     """Return the sentence of an alarm in each language.
 
-    ``kernel`` and ``expected`` are what an anomaly is told with; None where it is not known.
+    ``kernel`` and ``expected`` are what an anomaly is told with, ``cause`` (a point, its value now)
+    and what was ``expected`` of it what a plant's alarm is; None where it is not known.
     """
     return {
         language: _WORDS[kind][language].format(
@@ -87,7 +100,11 @@ def alarm_text(
             device=_label(point.device_label, language, point.device) if point else about,
             point=_label(point.label, language, point.name) if point else about,
             value=_value(point, value, language),
-            why=_why(point, kernel, expected, language),
+            why=(
+                _why(point, kernel, expected, language)
+                if cause is None
+                else _blame(*cause, point, expected, language)
+            ),
         )
         for language in LANGUAGES
     }
@@ -113,6 +130,17 @@ def _why(
     if kernel is not None and 0 < kernel < len(_KERNELS):
         parts.append(_KERNELS[int(kernel)][language])
     return "".join(f", {part}" for part in parts)
+
+
+def _blame(
+    cause: Point, now: float | None, alarm: Point | None, expected: float | None, language: Language
+) -> str:
+    """Return which point does not fit to the others of its plant, after a comma."""
+    name = _label(cause.label, language, cause.name)
+    if alarm is None or alarm.device != cause.device:
+        name = f"{_label(cause.device_label, language, cause.device)}: {name}"
+    said = _MOSTLY[language].format(name + _value(cause, now, language))
+    return f", {said}{_why(cause, None, expected, language)}"
 
 
 def _value(point: Point | None, value: float | None, language: Language) -> str:

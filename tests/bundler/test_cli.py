@@ -19,6 +19,7 @@ from bundler.kinds import PYTHONS, this_machine
         (["--for", "arm64", "--python", "3.13"], [("arm64", "3.13")]),
         (["--for", "armv7", "--for", "armv7"], [("armv7", one) for one in PYTHONS]),
         (["--for", "here"], [this_machine()]),
+        (["--for", "here", "--compiled"], [this_machine()]),
     ],
 )
 def test_for_whom_it_is(
@@ -26,13 +27,14 @@ def test_for_whom_it_is(
 ) -> None:
     seen: dict[str, Any] = {}
 
-    def make(_root: Path, part: str, _folder: Path, kinds: Any, *, here: bool) -> Made:
-        seen.update(part=part, kinds=kinds, here=here)
+    def make(_root: Path, part: str, _folder: Path, kinds: Any, **more: bool) -> Made:
+        seen.update(part=part, kinds=kinds, **more)
         return Made(12_345_678, 26, "somebody")
 
     monkeypatch.setattr(cli, "make", make)
     assert cli.main(["edge", str(tmp_path), *words]) == 0
-    assert seen == {"part": "edge", "kinds": kinds, "here": "here" in words}
+    how = {"here": "here" in words, "compiled": "--compiled" in words}
+    assert seen == {"part": "edge", "kinds": kinds, **how}
     assert "is ready: 12 MB, 26 wheels, for somebody; copy it" in capsys.readouterr().out
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import numpy as np
 import pytest
 from structlog.testing import capture_logs
@@ -9,6 +10,9 @@ from structlog.testing import capture_logs
 from citytwin import Command, OutcomeState, Quality, Readback
 from citytwin.errors import StoreError
 from citytwin.testing import VirtualClock
+from citytwin_edge.assembly import Assembly
+from citytwin_edge.kernels.anomaly import chain
+from citytwin_edge.kernels.anomaly.kernel import Anomaly
 from citytwin_edge.outbox import Outbox
 from tests.edge.agent_scenes import DEVICES, SECOND, Gateway, config_of
 
@@ -98,6 +102,69 @@ def test_a_command_is_carried_out_and_told(tmp_path, monkeypatch, value, state):
         assert [one.state for one in gateway.hub.outcomes] == [state, state]
 
     played(tmp_path, monkeypatch, scene)
+
+
+WATCHED = DEVICES.replace("normal = [0, 10000]", "anomaly = { every_s = 1 }")
+
+
+def test_a_kernel_is_commanded_like_a_device(tmp_path, monkeypatch):
+    """Read-back comes behind the outcome; and what was forgotten stays so after a kill."""
+    point = "g/d1/level.anomaly-maturity"
+
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(5400)
+            assert gateway.hub.of(point).value.tolist() == [0.0, 1.0]
+            now_ns = gateway.clock.now_ns()
+            anew = Command(
+                id="b" * 32, point=point, value=0.0, issued_by="aigul", issued_ns=now_ns,
+                expires_ns=now_ns + 60 * SECOND, readback=Readback(point, 0.0, 0.1, 30 * SECOND),
+            )  # fmt: skip
+            gateway.hub.order(anew)
+            await asyncio.sleep(3)
+            (outcome,) = gateway.hub.outcomes
+            assert (outcome.state, outcome.reason) == (OutcomeState.EXECUTED, "")
+            told = gateway.hub.of(point)
+            assert (told.value[told.time_ns >= outcome.at_ns] == 0).any(), "its read-back"
+            assert not [m.written for m in gateway.kind.meters if m.written], "no device was asked"
+            gateway.hub.order(msgspec.structs.replace(anew, id="c" * 32, value=1.0))
+            await asyncio.sleep(1)
+            assert gateway.hub.outcomes[-1].state == OutcomeState.REFUSED, "outside 0 … 0"
+            assert point in gateway.agent.now.commandable
+            states = gateway.agent.outbox.snapshots()
+        again = Assembly(gateway.agent.config, gateway.agent._shop)
+        again.pipeline.restore(states)
+        (stage,) = (one for one in again.pipeline._stages if one.name == "anomaly")
+        assert isinstance(stage.kernel, Anomaly)
+        row = stage.kernel._path.state[0]
+        assert row[chain.STEPS] < 60, "of the 5,400 that it had seen before"
+
+    played(tmp_path, monkeypatch, scene, devices=WATCHED)
+
+
+def test_a_command_that_a_restart_would_forget_is_not_called_done(tmp_path, monkeypatch):
+    point = "g/d1/level.anomaly-maturity"
+
+    async def scene(gateway):
+        async with gateway.running():
+            await asyncio.sleep(5)
+            keep = gateway.agent.keeper.keep
+
+            async def refusing(entries, snapshots=None):
+                return False if snapshots else await keep(entries)
+
+            monkeypatch.setattr(gateway.agent.keeper, "keep", refusing)
+            now_ns = gateway.clock.now_ns()
+            gateway.hub.order(Command(
+                id="b" * 32, point=point, value=0.0, issued_by="aigul", issued_ns=now_ns,
+                expires_ns=now_ns + 60 * SECOND, readback=Readback(point, 0.0, 0.1, 30 * SECOND),
+            ))  # fmt: skip
+            await asyncio.sleep(3)
+            (outcome,) = gateway.hub.outcomes
+            assert outcome.state == OutcomeState.FAILED
+            assert "the disk refuses, so a restart would forget it" in outcome.reason
+
+    played(tmp_path, monkeypatch, scene, devices=WATCHED)
 
 
 def test_without_a_hub_it_reads_and_keeps_and_delivers_later(tmp_path, monkeypatch):

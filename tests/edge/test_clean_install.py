@@ -218,6 +218,26 @@ def test_the_service_has_few_rights(part: str) -> None:
          ROOT / f"deploy/systemd/citytwin-{part}.service")  # fmt: skip
 
 
+def test_the_service_of_a_gateway_with_numba_has_few_rights(tmp_path: Path) -> None:
+    analyser = shutil.which("systemd-analyze")
+    if analyser is None or "--offline" not in call(analyser, "--help"):
+        pytest.skip("there is no systemd-analyze of systemd 250 or newer here")
+    units = ROOT / "deploy/systemd"
+    unit = tmp_path / "citytwin-edge.service"
+    shutil.copy(units / unit.name, unit)
+    plain = call(analyser, "security", "--offline=true", "--no-pager", unit)
+    drop_ins = tmp_path / f"{unit.name}.d"
+    drop_ins.mkdir()
+    shutil.copy(units / "compiled.conf", drop_ins)
+    # Offline it does not look for drop-ins: the last of two assignments counts, as with them.
+    unit.write_text(
+        unit.read_text().replace("[Install]", (units / "compiled.conf").read_text() + "[Install]")
+    )
+    told = call(analyser, "security", "--offline=true", "--threshold=20", "--no-pager", unit)
+    assert "✓ MemoryDenyWriteExecute" in plain
+    assert "✗ MemoryDenyWriteExecute" in told
+
+
 @pytest.mark.parametrize("part", ["edge", "hub"])
 def test_the_service_is_understood(part: str, tmp_path: Path) -> None:
     analyser = shutil.which("systemd-analyze")

@@ -96,6 +96,29 @@ def test_an_anomaly_says_what_was_expected(tmp_path):
     assert room.shown == [("anomaly", "g/ps/level.anomaly", "raised")]
 
 
+def test_a_plant_and_what_else_kernels_find_say_it_in_their_words(tmp_path):
+    room = Room(tmp_path)
+    label = Label("Су ағып кетуі", "Утечка", "Leak")
+    points = [
+        Point(id="g/ps/flow.plant", kind=Kind.ALARM),
+        Point(id="g/ps/flow.leak", kind=Kind.ALARM, label=label),
+        Point(id="g/ps/level.plant-share"),
+        Point(id="g/ps/level.plant-expected", unit="m"),
+    ]
+    plant, leak, share, expected = room.registry.rows(points).tolist()
+    room.measure({room.level: 4.5, share: 0.9, expected: 2.5}, 1)
+    for room.alarm in (plant, leak):
+        room.transition(True, 1)
+    found = {one["kind"]: one for one in room.alarms.described()}
+    assert {one["severity"] for one in found.values()} == {"medium"}
+    assert found["event"]["text"]["ru"] == "ps: сигнал «Утечка»"
+    assert found["event"]["value"] is None
+    assert found["plant"]["text"]["en"] == (
+        "ps: the plant behaves unusually, most of all Level (4.5 m), expected 2.5 m"
+    )
+    assert room.restart().alarms.described() == room.alarms.described()
+
+
 def test_what_has_returned_stays_until_somebody_has_seen_it(tmp_path):
     room = Room(tmp_path)
     room.transition(True, 1)

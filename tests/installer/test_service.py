@@ -10,6 +10,7 @@ import pytest
 from installer.errors import InstallError
 from installer.layout import Layout
 from installer.service import Service, Shown
+from installer.versions import DROP_IN
 
 
 class Fake:
@@ -97,7 +98,7 @@ def test_without_a_log_its_state_is_the_reason(fake: Fake, service: Service) -> 
 def test_a_unit_takes_the_place_of_another(fake: Fake, service: Service, tmp_path: Path) -> None:
     unit = tmp_path / "new"
     unit.write_text("[Service]\n")
-    service.put(unit)
+    service.put(unit, tmp_path / DROP_IN)
     assert service.layout.unit.read_text() == "[Service]\n"
     assert [p.name for p in service.layout.unit.parent.iterdir()] == ["citytwin-edge.service"]
     assert "daemon-reload" in fake.asked.read_text()
@@ -105,6 +106,24 @@ def test_a_unit_takes_the_place_of_another(fake: Fake, service: Service, tmp_pat
     service.remove()
     assert list(service.layout.unit.parent.iterdir()) == []
     assert "disable --now citytwin-edge.service" in fake.asked.read_text()
+
+
+def test_a_drop_in_comes_and_goes_with_its_version(
+    fake: Fake, service: Service, tmp_path: Path
+) -> None:
+    unit, drop_in = tmp_path / "new", tmp_path / DROP_IN
+    unit.write_text("[Service]\n")
+    drop_in.write_text("[Service]\nMemoryDenyWriteExecute=no\n")
+    service.put(unit, drop_in)
+    there = service.layout.drop_ins / DROP_IN
+    assert there.read_text() == drop_in.read_text()
+    service.put(unit, tmp_path / "older" / DROP_IN)
+    assert not service.layout.drop_ins.exists()
+    service.put(unit, drop_in)
+    own = service.layout.drop_ins / "override.conf"
+    own.touch()
+    service.put(unit, tmp_path / "older" / DROP_IN)
+    assert list(service.layout.drop_ins.iterdir()) == [own], "what people have changed stays"
 
 
 def test_a_systemctl_that_fails_is_quoted(fake: Fake, service: Service) -> None:
@@ -121,7 +140,7 @@ def test_without_systemd_nothing_is_asked(fake: Fake, tmp_path: Path) -> None:
     assert service.shown().is_wanted is False
     unit = tmp_path / "new"
     unit.touch()
-    service.put(unit)
+    service.put(unit, tmp_path / DROP_IN)
     service.stop()
     service.start()
     service.remove()

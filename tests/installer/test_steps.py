@@ -18,7 +18,7 @@ from installer.layout import Layout
 from installer.running import call
 from installer.service import Service
 from installer.steps import Steps
-from installer.versions import Versions
+from installer.versions import DROP_IN, Versions
 
 
 class Machine:
@@ -99,6 +99,18 @@ def test_install_upgrade_back_and_forth(machine: Machine) -> None:
     assert machine.current() == "2"
     machine.steps.install(machine.bundle("3"), "python")
     assert [folder.name[0] for folder in machine.versions.all()] == ["2", "3"]
+
+
+def test_a_version_with_numba_may_make_memory_executable_and_no_other(machine: Machine) -> None:
+    machine.steps.install(machine.bundle("1"), "python")
+    drop_in = machine.layout.drop_ins / DROP_IN
+    assert not drop_in.exists()
+    fast = machine.build(machine.bundle("2"), "python")
+    (fast / "setup" / DROP_IN).write_text("[Service]\n")
+    machine.steps.install(Bundle(machine.folder / "2"), "python")
+    assert drop_in.read_text() == "[Service]\n"
+    machine.steps.rollback()
+    assert not drop_in.exists()
 
 
 def test_installing_the_same_again_keeps_the_one_before(machine: Machine) -> None:

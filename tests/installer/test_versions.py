@@ -112,7 +112,7 @@ def test_code_is_made_when_a_version_has_a_compiler(
     log = tmp_path / "log"
     python.write_text(f"#!/bin/sh\necho $1 $3 >> {log}\nexit {0 if has_numba else 1}\n")
     python.chmod(0o755)
-    versions._compile(folder)
+    assert versions._compile(folder) == has_numba
     lines = log.read_text().splitlines()
     assert [line.split()[0] for line in lines] == asked
     if has_numba:

@@ -10,7 +10,7 @@ import numpy as np
 from citytwin.batch import FUTURE_NS_MAX, TIME_NS_MIN, Batch
 from citytwin.errors import MalformedError, StoreError
 from citytwin.history import Block, HistoryStore
-from citytwin.kernel import SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT, Kernel
+from citytwin.kernel import SNAPSHOT_BYTES_MAX, SNAPSHOT_BYTES_MAX_PER_POINT, Kernel, Obeys
 from citytwin.model import Model
 from citytwin.point import Source
 from citytwin.quality import KNOWN, Severity, severity
@@ -25,7 +25,8 @@ def check_kernel(
     """Check a kernel on samples of its inputs; returns what it made of them.
 
     Causality, determinism, split invariance, snapshot and restore at random cuts, honest output
-    indexes, bounded snapshots, refusal of foreign snapshots, outputs as a gateway takes them.
+    indexes, bounded snapshots, refusal of foreign snapshots, outputs as a gateway takes them,
+    commands that are answered and remembered.
 
     Args:
         build: makes a fresh kernel each time.
@@ -49,6 +50,7 @@ def check_kernel(
             for low, high in zip([0, *places], [*places, len(samples)], strict=True)
         ]
         _check_pieces(build, pieces, whole)
+    _check_commands(build, samples)
     for garbage in (b"", b"\xc1", b"\x93\x01\x02\x03", pickle.dumps(whole.value[:1])):
         try:
             build().restore(garbage)
@@ -67,7 +69,8 @@ def _check_points(kernel: Kernel) -> None:
             f'the id of an output is an input\'s with a dot and a name behind it, not "{point.id}"'
         )
         assert point.source == Source.DERIVED, f"{point.id}: an output has source=Source.DERIVED"
-        assert point.writable is None, f"{point.id}: an output cannot be commanded"
+        obeys = point.writable is None or isinstance(kernel, Obeys)
+        assert obeys, f"{point.id}: an output can be commanded only where there is obey()"
     ids = [point.id for point in kernel.outputs]
     assert len(set(ids)) == len(ids), "each output has an id of its own"
 
@@ -104,6 +107,29 @@ def _check_pieces(build: Callable[[], Kernel], pieces: Sequence[Batch], whole: B
     assert _by_point(together) == _by_point(whole), (
         "samples cut in pieces, with a restart between them, give the same output"
     )
+
+
+def _check_commands(build: Callable[[], Kernel], samples: Batch) -> None:
+    """Command each output for which that can be done, amid the samples."""
+    amid = len(samples) // 2
+    before, after = samples.select(slice(0, amid)), samples.select(slice(amid, None))
+    time_ns = int(before.time_ns.max()) if amid else TIME_NS_MIN
+    for number, point in enumerate(build().outputs, len(build().inputs)):
+        if point.writable is None:
+            continue
+        kernel = build()
+        assert isinstance(kernel, Obeys)
+        kernel.step(before)
+        low, high = point.writable.low, point.writable.high
+        value = low if np.isfinite(low) else high if np.isfinite(high) else 0.0
+        said = kernel.obey(number, value, time_ns)
+        assert number in said.point, f"{point.id}: obey() gives a sample of what was commanded"
+        _check_output(kernel, Batch.of([0], time_ns, [0.0]), said)
+        again = build()
+        again.restore(kernel.snapshot())
+        assert _by_point(again.step(after)) == _by_point(kernel.step(after)), (
+            f"{point.id}: what was commanded is in the snapshot"
+        )
 
 
 def _by_point(batch: Batch) -> Batch:

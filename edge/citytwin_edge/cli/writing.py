@@ -1,4 +1,4 @@
-"""The command that acts: write."""
+"""The commands that act: write, learn-anew."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from typing import Any, Final
 
 from citytwin.errors import CityTwinError
+from citytwin.kernel import MATURITY
 from citytwin_edge.cli import asking, output
 from citytwin_edge.cli import options as common
 
 NOT_DONE: Final = 2
-"""Exit code of ``write`` when the device did not take the value, or it was not read back."""
+"""Exit code when the value was not taken, or not read back."""
 
 
 def add_to(commands: Any) -> None:
@@ -24,6 +25,12 @@ def add_to(commands: Any) -> None:
     command.add_argument("--yes", action="store_true", help="do not ask")
     command.add_argument("--json", action="store_true")
     common.common(command, write)
+    words = "let a watched point be learnt anew: its meter was exchanged, or its plant changed"
+    anew = commands.add_parser("learn-anew", help=words, description=words)
+    anew.add_argument("point", help="device/point, as its anomaly is called: meter-1/total.flow")
+    anew.add_argument("--yes", action="store_true", help="do not ask")
+    anew.add_argument("--json", action="store_true")
+    common.common(anew, learn_anew)
 
 
 def write(options: Any) -> int:
@@ -49,11 +56,7 @@ def write(options: Any) -> int:
         return answer
 
     result = asyncio.run(done())
-    names = ("point", "before", "value", "state", "read", "confirmed", "reason")
-    row = {name: result[name] for name in names}
-    if not options.json:
-        row["confirmed"] = "yes" if result["confirmed"] else "no"
-    output.show([row], as_json=options.json)
+    _show(options, result)
     if result["confirmed"]:
         return 0
     if result["reason"]:
@@ -62,3 +65,33 @@ def write(options: Any) -> int:
     print(f"citytwin-edge: {said} is not confirmed: {read} was read back; look at the device: is "
           "it in local mode, blocked, or slow?", file=sys.stderr)  # fmt: skip
     return NOT_DONE
+
+
+def learn_anew(options: Any) -> int:
+    """Let the agent forget what it has learnt of one point, as by any command, and begin again."""
+    from citytwin_edge.console import client
+
+    config = common.load(options)
+    device = options.point.split("/")[0]
+    if device not in {one.name for one in config.devices} or options.point.count("/") != 1:
+        raise CityTwinError(f"there is no device of {options.point!r}; write device/point")
+    if not options.yes and not asking.agreed(f"forget what was learnt of {options.point}"):
+        raise CityTwinError(f"{options.point} goes on as it is: say yes, or give --yes")
+    about = {"point": options.point + MATURITY, "value": 0, "by": getpass.getuser()}
+    try:
+        result = asyncio.run(client.ask(config.state, "write", **about))
+    except client.NoAgent:
+        raise CityTwinError(
+            "no agent runs here, and it is the agent that learns: sudo systemctl start "
+            "citytwin-edge"
+        ) from None
+    _show(options, result)
+    return 0 if result["confirmed"] else NOT_DONE
+
+
+def _show(options: Any, result: dict[str, Any]) -> None:
+    names = ("point", "before", "value", "state", "read", "confirmed", "reason")
+    row = {name: result[name] for name in names}
+    if not options.json:
+        row["confirmed"] = "yes" if result["confirmed"] else "no"
+    output.show([row], as_json=options.json)

@@ -16,6 +16,7 @@ import msgspec
 
 from citytwin.batch import SECOND_NS, Batch
 from citytwin.command import Command, OutcomeState, Readback
+from citytwin.kernel import MATURITY
 from citytwin.quality import Quality, Severity
 from citytwin_edge.console.backlog import Backlog
 from citytwin_edge.console.lastlines import LINES_MAX, LastLines, Line, is_about
@@ -200,6 +201,11 @@ class Operations:
             if name in {point.id, f"{point.device}/{point.name}"}
         ]
         if not found:
+            if name.endswith(MATURITY):
+                watched = name.removesuffix(MATURITY)
+                raise ConsoleError(
+                    f"{watched!r} is not watched for anomalies, so nothing is learnt"
+                )
             raise ConsoleError(f"there is no point {name!r}; write device/point")
         return found[0]
 

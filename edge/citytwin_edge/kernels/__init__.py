@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from citytwin.kernel import Kernel
 from citytwin.point import Kind, Point
+from citytwin_edge.kernels.anomaly.exchange import named
 from citytwin_edge.kernels.anomaly.kernel import Anomaly
 from citytwin_edge.kernels.counter import CounterFlow
 from citytwin_edge.kernels.deadband import Deadband
 from citytwin_edge.kernels.rules import Rules
 from citytwin_edge.kernels.settings import AddedKernel, PointRules
 from citytwin_edge.kernels.swinging_door import SwingingDoor
+
+T = TypeVar("T")
 
 __all__ = ["AddedKernel", "PointRules", "build"]
 
@@ -33,7 +37,9 @@ def build(
         kernels["counter"] = CounterFlow([p for p, _ in counted], [c for _, c in counted])
     watched = [(point, rules.anomaly) for point, rules in numeric if rules.anomaly is not None]
     if watched:
-        kernels["anomaly"] = Anomaly([p for p, _ in watched], [a for _, a in watched])
+        wanted = {rules.exchange for _, rules in watched} - {named(point) for point, _ in watched}
+        meters = [point for point, _ in points if named(point) in wanted]
+        kernels["anomaly"] = Anomaly(*_columns(watched), meters=meters)
     kernels |= {one.key: one.build() for one in added}
     banded = [one for one in numeric if one[1].deadband is not None]
     if banded:
@@ -44,7 +50,5 @@ def build(
     return kernels
 
 
-def _columns(
-    points: Sequence[tuple[Point, PointRules]],
-) -> tuple[list[Point], list[PointRules]]:
+def _columns(points: Sequence[tuple[Point, T]]) -> tuple[list[Point], list[T]]:
     return [point for point, _ in points], [rules for _, rules in points]

@@ -102,6 +102,36 @@ class Commanded(Sum):
     outputs = (Point(id="g/d/a.sum", source=Source.DERIVED, writable=Span(0, 1)),)
 
 
+class Obedient(Commanded):
+    """Its sum can be set."""
+
+    def obey(self, output, value, time_ns):
+        self.total = value
+        return Batch.of([output], time_ns, [value])
+
+
+class Silent(Obedient):
+    def obey(self, output, value, time_ns):
+        return super().obey(output, value, time_ns).select(slice(0))
+
+
+class Slow(Obedient):
+    later = 0.0
+
+    def obey(self, output, value, time_ns):
+        self.later = 5.0
+        return Batch.of([output], time_ns, [value])
+
+    def step(self, batch):
+        self.total += self.later
+        self.later = 0.0
+        return super().step(batch)
+
+
+def test_a_kernel_that_obeys():
+    assert check_kernel(Obedient, SAMPLES).value[-1] == 190
+
+
 class Double(Sum):
     outputs = Sum.outputs * 2  # type: ignore[assignment]
 
@@ -114,7 +144,9 @@ class Double(Sum):
         (Void, "has a bad quality"),
         (Measured, "g/d/a.sum: an output has source=Source.DERIVED"),
         (Stranger, 'with a dot and a name behind it, not "g/d/sum"'),
-        (Commanded, "cannot be commanded"),
+        (Commanded, "can be commanded only where there is obey"),
+        (Silent, "gives a sample of what was commanded"),
+        (Slow, "what was commanded is in the snapshot"),
         (Double, "an id of its own"),
         (Hoarder, "a snapshot has at most 1048576 bytes"),
         (Forgetful, "restart"),

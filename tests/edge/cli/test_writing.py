@@ -85,3 +85,24 @@ def test_a_value_that_is_none_is_refused(tmp_path, capsys):
     config = ["--config", str(gateway.folder / "edge.toml")]
     assert main(["write", "d/flow", "99", "--yes", *config]) == 1
     assert "99 is outside 0 … 50" in capsys.readouterr().err
+
+
+async def test_learn_anew_is_a_command_to_the_agent(tmp_path, capsys):
+    async with tcp_server(device(1, [(0, [100, 7])])) as port:
+        watched = scenes.tcp("d", port).replace('name = "flow"', 'name = "flow"\nanomaly = {}', 1)
+        config = ["--config", str(tmp_path / "edge.toml")]
+        async with scenes.running(tmp_path, watched) as gateway:
+            config = ["--config", str(gateway.folder / "edge.toml")]
+            assert await ran("learn-anew", "d/flow", *config) == 1
+            assert "goes on as it is: say yes" in capsys.readouterr().err
+            assert await ran("learn-anew", "d/flow", "--yes", "--json", *config) == 0
+            (row,) = json.loads(capsys.readouterr().out)
+            assert (row["point"], row["state"]) == ("g/d/flow.anomaly-maturity", "executed")
+            assert (row["read"], row["confirmed"]) == (0.0, True)
+            assert gateway.said("command.executed"), "the commander has it in its journal"
+            assert await ran("learn-anew", "d/other", "--yes", *config) == 1
+            assert "'d/other' is not watched for anomalies" in capsys.readouterr().err
+            assert await ran("learn-anew", "e/flow", "--yes", *config) == 1
+            assert "there is no device of 'e/flow'" in capsys.readouterr().err
+        assert await ran("learn-anew", "d/flow", "--yes", *config) == 1
+        assert "no agent runs here, and it is the agent that learns" in capsys.readouterr().err

@@ -6,7 +6,7 @@ Source: US EPA, Technical Assistance Document for the Reporting of Daily Air Qua
 (EPA-454/B-24-002, May 2024), "How the NowCast is calculated". Hours without a mean are left out of
 both sums. Two of the three newest hours must be there, else the result is ``bad: stale``. A mean
 below zero, the noise of an instrument in clean air, counts as 0 (ours: the document is silent).
-The NowCast of ozone is another one, by partial least squares, and is not here.
+The NowCast of ozone is another one (``ozone-nowcast``).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ READS: Final = (Reads("PM2.5 or PM10", "ug/m3"),)
 GIVES: Final = (Gives("nowcast", "ug/m3", Label(kk="NowCast", ru="NowCast", en="NowCast")),)
 
 
-def nowcast(mean: Float64) -> float:
+def nowcast(mean: Float64, weight_min: float = WEIGHT_MIN) -> float:
     """Return the NowCast of hourly means, newest first; NaN where too few are there.
 
     >>> round(nowcast(np.array([13, 16, 10, 21, 74, 64, 53, 82, 90, 75, 80, 50.0])), 4)
@@ -44,7 +44,9 @@ def nowcast(mean: Float64) -> float:
     most = float(value.max())
     if most == 0:
         return 0.0
-    weight = max(float(value.min()) / most, WEIGHT_MIN) ** np.flatnonzero(known)
+    age = np.flatnonzero(known)
+    # Counted from the newest one there is: the same, and of a weight of 0 that one is left.
+    weight = max(float(value.min()) / most, weight_min) ** (age - age[0])
     return float((weight * value).sum() / weight.sum())
 
 

@@ -2,7 +2,8 @@
 
 For every input ``<point>`` there are ``<point>.anomaly`` (an alarm) and, told just before it is
 raised, what explains it (docs/decisions/0018-anomaly-alarms.md). ``.anomaly-maturity`` says how far
-the chain has learnt: 0 not yet useful, 1 useful after an hour, 2 good after a day.
+the chain has learnt: 0 not yet useful, 1 useful after an hour, 2 good after a day. A command of 0
+to it lets the point be learnt anew, and so does an exchange of its meter.
 """
 
 from __future__ import annotations
@@ -18,16 +19,17 @@ import numpy.typing as npt
 from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.kernel import Kernel
-from citytwin.point import Kind, Label, Point, Source
+from citytwin.point import Kind, Label, Point, Source, Span
 from citytwin.quality import Severity, severity
 from citytwin_edge.kernels.anomaly import budget, chain, paths
 from citytwin_edge.kernels.anomaly.calendar import Calendar
+from citytwin_edge.kernels.anomaly.exchange import Exchange, named
 from citytwin_edge.kernels.anomaly.intake import VALUE_MAX
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.kernels.formula import Gives, Reads
 from citytwin_edge.kernels.state import load, save
 
-VERSION: Final = 1
+VERSION: Final = 2
 NAME: Final = "anomaly"
 SUFFIX: Final = ".anomaly"
 GIVEN: Final = ("", "-maturity", "-score", "-kernel", "-expected", "-since", "-similar")
@@ -56,7 +58,7 @@ def path_of(channels: int, every_s: Float64, wanted: Float64) -> paths.Path:
         return paths.NumpyPath(channels, every_s, wanted)
     try:
         from citytwin_edge.kernels.anomaly.compiled import CompiledPath
-    except ImportError:
+    except (ImportError, OSError):  # it is not there, or a system with other rules forbids it
         return paths.NumpyPath(channels, every_s, wanted)
     return CompiledPath(channels, every_s, wanted)
 
@@ -81,11 +83,16 @@ class Anomaly:
         points: Sequence[Point],
         settings: Sequence[AnomalySettings],
         make_path: Callable[[int, Float64, Float64], paths.Path] = path_of,
+        meters: Sequence[Point] = (),
     ) -> None:
-        """Watch ``points``, each with its own settings; ``make_path`` is called at first use."""
-        self.inputs = tuple(point.id for point in points)
+        """Watch ``points``, each with its own settings; ``make_path`` is called at first use.
+
+        ``meters`` are those of ``settings.exchange`` that are not watched themselves.
+        """
+        self.inputs = tuple(point.id for point in (*points, *meters))
         self.outputs = tuple(_output(point, name) for point in points for name in GIVEN)
-        self._settings, self._make_path = settings, make_path
+        self._settings, self._make_path, self._watched = settings, make_path, len(points)
+        self._exchange = Exchange((*points, *meters), [one.exchange for one in settings])
         self._trace = np.array([one.trace for one in settings], bool)
         calendars = [(one.time_zone, one.holidays, one.free_days) for one in settings]
         different = list(dict.fromkeys(calendars))
@@ -97,14 +104,24 @@ class Anomaly:
     def _path(self) -> paths.Path:
         """What runs the chain: made late, for it may bring a compiler into memory."""
         if self._made is None:
-            every_s = np.array([one.every_s for one in self._settings])
-            wanted = np.array([one.budget for one in self._settings])
+            # Meters have a row, too: a state has one for each input.
+            rest = len(self.inputs) - self._watched
+            every_s = np.array([one.every_s for one in self._settings] + [1.0] * rest)
+            wanted = np.array([one.budget for one in self._settings] + [1.0] * rest)
             self._made = self._make_path(len(self.inputs), every_s, wanted)
         return self._made
 
     def step(self, batch: Batch) -> Batch:
         """Return what there is to say of these samples; the alarms come last."""
-        batch, told = self.watch(batch)
+        made, first = [], 0
+        for row, points in self._exchange.seen(batch):
+            made.append(self._looked(batch.select(slice(first, row))))
+            made.append(self._begin(points, int(batch.time_ns[row])))
+            first = row
+        return Batch.concat([*made, self._looked(batch.select(slice(first, None)))])
+
+    def _looked(self, batch: Batch) -> Batch:
+        batch, told = self.watch(batch.select(batch.point < self._watched))
         event = told[:, paths.EVENT]
         raised, traced = event == budget.RAISE, self._trace[batch.point] & (told[:, 0] > 0)
         said = [self._say(batch, MATURITY, told[:, paths.NEWS] > 0, told[:, paths.RIPE])]
@@ -140,6 +157,21 @@ class Anomaly:
         number = len(self.inputs) + batch.point[rows] * len(GIVEN) + given
         return Batch(number.astype(np.int32), batch.time_ns[rows], value[rows], batch.quality[rows])
 
+    def obey(self, output: int, value: float, time_ns: int) -> Batch:
+        """Learn a point anew; see :class:`citytwin.kernel.Obeys`."""
+        assert value == 0, "nothing else is writable"
+        point = (output - len(self.inputs)) // len(GIVEN)
+        return self._begin(np.array([point], np.int32), time_ns)
+
+    def _begin(self, points: Int32, time_ns: int) -> Batch:
+        """Forget what was learnt of some points; return that it is so, and the ends of alarms."""
+        path = self._path
+        raised = points[path.state[points, chain.BUDGET + budget.RAISED] > 0]
+        path.state[points], path.counts[points] = 0, 0
+        numbers = len(self.inputs) + len(GIVEN) * np.concatenate((points, raised))
+        numbers[: len(points)] += MATURITY
+        return Batch.of(numbers, time_ns, np.zeros(len(numbers)))
+
     def held(self, inputs: Int32) -> Batch:
         """Return the ends of alarms that are raised; see :class:`citytwin.kernel.Holds`."""
         state = self._path.state
@@ -151,18 +183,21 @@ class Anomaly:
     def snapshot(self) -> bytes:
         """Return the state; see the contract."""
         path = self._path
-        return save(NAME, VERSION, {"numbers": _rows(path.state), "counts": _rows(path.counts)})
+        learnt = {"numbers": _rows(path.state), "counts": _rows(path.counts)}
+        return save(NAME, VERSION, learnt | self._exchange.columns)
 
     def restore(self, state: bytes) -> None:
         """Take up a state; see the contract."""
         path = self._path
         found = {"numbers": _rows(path.state).copy(), "counts": _rows(path.counts).copy()}
-        load(state, NAME, VERSION, found)
+        meters = {name: column.copy() for name, column in self._exchange.columns.items()}
+        load(state, NAME, VERSION, found | meters)
         numbers = found["numbers"].view(np.float64).reshape(path.state.shape)
         counts = found["counts"].view(np.uint16).reshape(path.counts.shape)
         if not chain.is_sound(numbers):
             raise MalformedError("the snapshot of anomaly holds what cannot be")
         path.state[...], path.counts[...] = numbers, counts
+        self._exchange.columns = meters
 
 
 def _rows(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -179,6 +214,7 @@ def _output(point: Point, name: str) -> Point:
         unit=_unit(name, point.unit),
         kind=kind,
         source=Source.DERIVED,
+        writable=Span(0.0, 0.0) if name == GIVEN[MATURITY] else None,
         label=own if kind == Kind.ALARM else Label(_joined(own.kk, kk), _joined(own.ru, ru),
                                                    _joined(own.en, en)),
         device_label=point.device_label,
@@ -214,12 +250,24 @@ class AnomalyType:
         """Return the kernel; see :class:`citytwin.kernel.KernelType`.
 
         Raises:
-            ConfigError: an input is an alarm.
+            ConfigError: an input is an alarm, or none of them is the meter that is named.
         """
-        for point in inputs:
+        meters = [point for point in inputs if named(point) == settings.exchange]
+        if settings.exchange and not meters:
+            raise ConfigError(
+                f'exchange "{settings.exchange}" is none of the inputs; add it to them'
+            )
+        points = [point for point in inputs if point not in meters]
+        for point in points:
             if point.kind == Kind.ALARM:
                 raise ConfigError(f"{point.id} is an alarm, which has no ordinary course")
-        return Anomaly(inputs, [settings] * len(inputs))
+        if not points:
+            raise ConfigError("there is no input to watch beside the meter")
+        return Anomaly(points, [settings] * len(points), meters=meters)
+
+    def learns_by(self, settings: AnomalySettings) -> object:
+        """Return what the row of a point stands on; see :class:`citytwin.kernel.KernelType`."""
+        return settings.learns_by
 
 
 ANOMALY: Final = AnomalyType()

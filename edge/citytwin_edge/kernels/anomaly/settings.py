@@ -10,6 +10,7 @@ import msgspec
 
 FREE_DAYS_MAX = 1000
 MARK_CHARS_MAX = 64
+EXCHANGE_CHARS_MAX = 200
 
 
 class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +20,9 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         budget: how many alarms a month this point may raise; the threshold keeps to it.
         every_s: the shortest time between two looks, in seconds; what comes between is averaged.
         learn_from: any mark, the date of a meter exchange say; when it changes, all is learnt anew.
+        exchange: device/point by which an exchange of the meter is seen, and all is learnt anew: a
+            serial number (whatever it is next), or a counter (when it falls below half of what it
+            was). Of a ``[[kernel]]`` it is one of the inputs, and is not watched itself.
         trace: send score, kernel and expected value of every look, not only of alarms.
         time_zone: IANA name of the zone in which people here live.
         holidays: whose public holidays count as Sundays; "none" for nobody's.
@@ -28,6 +32,7 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     budget: Annotated[float, msgspec.Meta(ge=0.05, le=1000)] = 1.0
     every_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 60.0
     learn_from: Annotated[str, msgspec.Meta(max_length=MARK_CHARS_MAX)] = ""
+    exchange: Annotated[str, msgspec.Meta(max_length=EXCHANGE_CHARS_MAX)] = ""
     trace: bool = False
     time_zone: str = "Asia/Almaty"
     holidays: Literal["kz", "none"] = "kz"

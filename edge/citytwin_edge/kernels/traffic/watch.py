@@ -49,7 +49,7 @@ class Watch:
         """Check the inputs (ConfigError)."""
         self._scales = Scales(inputs, reads)
         self.inputs = tuple(point.id for point in inputs)
-        self.outputs = (INCIDENT.point(inputs[0]),)
+        self.outputs: tuple[Point, ...] = (INCIDENT.point(inputs[0]),)
         self._name, self._age_ns = name, int(settings.age_s_max * SECOND_NS)
         self._columns: Columns = {
             "value": np.full(len(inputs), np.nan),

@@ -1,7 +1,7 @@
 // The card of a device: its points, their latest values, a trend, and the commands it takes.
 import { html, nothing, type TemplateResult } from "lit";
 import { unsafeHTML } from "lit/directives/unsafe-html.js";
-import { age, isSwitch, number, switchWords, time, valueText } from "./format";
+import { age, buttonText, isButton, isSwitch, number, switchWords, time, valueText } from "./format";
 import { known, label, t, type Language } from "./i18n";
 import { markSvg } from "./marks";
 import { reasonOf } from "./quality";
@@ -115,6 +115,8 @@ function commandBox(
         <button @click=${() => actions.ask(point, 1)}>${t(switchWords(point).do[1], language)}</button>
         <button @click=${() => actions.ask(point, 0)}>${t(switchWords(point).do[0], language)}</button>
       `
+    : isButton(point)
+    ? html`<button @click=${() => actions.ask(point, point.writable?.[0] ?? Number.NaN)}>${buttonText(point, language)}</button>`
     : html`
         <form
           @submit=${(event: SubmitEvent) => {
@@ -138,7 +140,7 @@ function commandBox(
               ${t("command.confirm", language)}<br /><strong>${label(point.label, language, point.name)}: ${valueText(point, asking.value, language)}</strong><br />
               <span class="fine">
                 ${t("card.reported", language)} ${t("command.now", language)}: ${valueText(point, store.latest(point.row).value, language)}
-                ${isSwitch(point) ? nothing : html` · ${t("command.range", language)} ${spanText(point.writable as Span, point.symbol[language], language)}`}
+                ${isSwitch(point) || isButton(point) ? nothing : html` · ${t("command.range", language)} ${spanText(point.writable as Span, point.symbol[language], language)}`}
               </span>
             </p>
             <button class="go" @click=${actions.confirm}>${t("command.yes", language)}</button>

@@ -54,9 +54,27 @@ export function bytes(count: number | null, language: Language): string {
   return `${number(Math.round((count / 1024 ** power) * 10) / 10, language)} ${t(units[power] as Key, language)}`;
 }
 
+const MATURITIES: readonly Key[] = ["maturity.0", "maturity.1", "maturity.2"];
+
 /** Tells whether a point takes two values only. */
 export function isSwitch(point: PointInfo): boolean {
   return point.writable?.[0] === 0 && point.writable[1] === 1 && point.kind === "state";
+}
+
+/** Tells whether a point can be told one thing only: to be learnt anew, for example. */
+export function isButton(point: PointInfo): boolean {
+  return point.writable !== null && point.writable[0] !== null && point.writable[0] === point.writable[1];
+}
+
+/** Tells whether a point says how far a gateway has learnt another one. */
+function isMaturity(point: PointInfo): boolean {
+  return point.id.endsWith(".anomaly-maturity");
+}
+
+/** Returns what stands on the button of such a point. */
+export function buttonText(point: PointInfo, language: Language): string {
+  if (isMaturity(point)) return t("command.anew", language);
+  return `${t("command.set", language)} ${valueText(point, point.writable?.[0] ?? Number.NaN, language)}`;
 }
 
 /** Returns the words of a switch, [for 0, for 1]: a valve opens and closes, the rest goes on and off. */
@@ -70,6 +88,8 @@ export function switchWords(point: PointInfo): { is: [Key, Key]; do: [Key, Key] 
 export function valueText(point: PointInfo, value: number, language: Language): string {
   if (!Number.isFinite(value)) return "—";
   if (point.kind === "alarm") return t(value > 0 ? "alarm.raised" : "state.good", language);
+  const maturity = isMaturity(point) ? MATURITIES[value] : undefined;
+  if (maturity) return t(maturity, language);
   if (isSwitch(point)) return t(switchWords(point).is[value > 0 ? 1 : 0], language);
   return `${number(value, language)} ${point.symbol[language]}`.trim();
 }

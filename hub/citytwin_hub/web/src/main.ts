@@ -234,6 +234,10 @@ class Page {
   private alarming(device: Device): PointInfo | undefined {
     const now = this.store.nowMs();
     const state = this.store.deviceState(device, now);
+    if (state === "unusual") {
+      const alarm = device.points.find((one) => one.kind === "alarm" && this.store.pointState(one, now) === state);
+      return alarm && this.store.watched(alarm.id);
+    }
     if (state !== "low" && state !== "high") return undefined;
     return device.points.find((one) => one.kind !== "alarm" && this.store.pointState(one, now) === state);
   }

@@ -8,9 +8,13 @@ export const COLOURS: Record<State, string> = {
   high: "#e69f00",
   stale: "#6b7280",
   uncertain: "#cc79a7",
+  unusual: "#f0e442",
   bad: "#d55e00",
   none: "#8a8f98",
 };
+
+/** On what is as bright as yellow, white cannot be seen. */
+const DARK = "#1f2937";
 
 const SIZE = 44;
 const MIDDLE = SIZE / 2;
@@ -38,6 +42,7 @@ const SHAPES: Record<State, (pen: Pen) => void> = {
     pen.arc(MIDDLE, MIDDLE, 12, 0, 2 * Math.PI);
   },
   uncertain: (pen) => polygon(pen, 4, 14, -Math.PI / 2),
+  unusual: (pen) => polygon(pen, 6, 14, 0),
   bad: (pen) => polygon(pen, 4, 16, Math.PI / 4),
   none: (pen) => {
     pen.beginPath();
@@ -60,7 +65,7 @@ export function deviceMark(state: State): ImageData {
   return drawn((pen) => {
     SHAPES[state](pen);
     pen.fillStyle = state === "none" ? "#ffffff" : COLOURS[state];
-    pen.strokeStyle = state === "none" ? COLOURS.none : "#ffffff";
+    pen.strokeStyle = state === "none" ? COLOURS.none : state === "unusual" ? DARK : "#ffffff";
     pen.lineWidth = 4;
     pen.fill();
     pen.stroke();
@@ -72,6 +77,11 @@ export function deviceMark(state: State): ImageData {
       pen.lineTo(MIDDLE + 5, MIDDLE);
       pen.lineWidth = 3;
       pen.stroke();
+    }
+    if (state === "unusual") {
+      pen.fillStyle = DARK;
+      pen.fillRect(MIDDLE - 1.5, MIDDLE - 8, 3, 10);
+      pen.fillRect(MIDDLE - 1.5, MIDDLE + 4, 3, 3);
     }
     if (state === "bad") {
       pen.beginPath();
@@ -108,6 +118,7 @@ export function markSvg(state: State): string {
     high: `<path d="M8 1.5 15 14H1z" fill="${colour}"/>`,
     stale: `<circle cx="8" cy="8" r="6" fill="${colour}"/><path d="M8 4v4h3" stroke="#fff" stroke-width="1.6" fill="none"/>`,
     uncertain: `<path d="M8 1 15 8 8 15 1 8z" fill="${colour}"/>`,
+    unusual: `<path d="M4.5 2h7L15 8l-3.5 6h-7L1 8z" fill="${colour}" stroke="${DARK}"/><path d="M8 4.5v4.5m0 1.5v1.5" stroke="${DARK}" stroke-width="1.6"/>`,
     bad: `<path d="M2 2h12v12H2z" fill="${colour}"/><path d="m5 5 6 6m0-6-6 6" stroke="#fff" stroke-width="2"/>`,
     none: `<circle cx="8" cy="8" r="5" fill="none" stroke="${colour}" stroke-width="2"/>`,
   };

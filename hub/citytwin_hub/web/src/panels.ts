@@ -64,9 +64,11 @@ export function inOrder(alarms: readonly Alarm[], held: ReadonlyMap<Alarm["id"],
     .slice(0, ALARMS_SHOWN);
 }
 
-/** Returns the mark of an alarm: how its point is now, if that is still outside its span. */
+/** Returns the mark of an alarm; of a limit how its point is now, if that is still outside its span. */
 export function alarmState(store: Store, alarm: Alarm, nowMs: number): State {
   if (alarm.state === "returned") return "good";
+  // The others say that there is no data; these that a kernel found something in them.
+  if (["anomaly", "plant", "event"].includes(alarm.kind)) return "unusual";
   if (alarm.kind !== "limit") return "bad";
   const origin = store.origin(alarm);
   if (!origin) return "high";

@@ -1,10 +1,10 @@
 // Quality codes as the hub writes them (citytwin.quality), and what the map makes of a point.
 import type { PointInfo } from "./types";
 
-export type State = "good" | "low" | "high" | "stale" | "uncertain" | "bad" | "none";
+export type State = "good" | "low" | "high" | "stale" | "uncertain" | "unusual" | "bad" | "none";
 
 /** From harmless to worst; a device shows its worst point. */
-export const STATES: readonly State[] = ["none", "good", "stale", "uncertain", "low", "high", "bad"];
+export const STATES: readonly State[] = ["none", "good", "stale", "uncertain", "unusual", "low", "high", "bad"];
 
 /** A gateway sends every value at least each 10 minutes; one that is older has not been renewed. */
 export const STALE_MS = 15 * 60_000;
@@ -35,9 +35,12 @@ export function severityOf(quality: number): 0 | 1 | 2 {
   return Math.min(2, quality >> 6) as 0 | 1 | 2;
 }
 
-/** Tells whether a value is too old to speak of now. */
-export function isStale(ageMs: number, gatewayIsConnected: boolean): boolean {
-  return ageMs > (gatewayIsConnected ? STALE_MS : AWAY_MS);
+/**
+ * Tells whether a value is too old to speak of now. What a kernel derives is told when there is
+ * something to tell, each hour or with each alarm; one that fails says so itself.
+ */
+export function isStale(ageMs: number, gatewayIsConnected: boolean, isDerived = false): boolean {
+  return ageMs > (gatewayIsConnected ? (isDerived ? Number.POSITIVE_INFINITY : STALE_MS) : AWAY_MS);
 }
 
 /** What a point's latest sample means to an operator; NaN time: there has been none. */
@@ -52,7 +55,7 @@ export function stateOf(
   const severity = severityOf(quality);
   if (severity === 2) return "bad";
   // An alarm point speaks only when something changes.
-  if (point.kind === "alarm") return value > 0 ? "high" : "good";
+  if (point.kind === "alarm") return value > 0 ? raised(point.id) : "good";
   if (stale) return "stale";
   if (severity === 1) return "uncertain";
   if (point.normal) {
@@ -61,6 +64,11 @@ export function stateOf(
     if (high !== null && value > high) return "high";
   }
   return "good";
+}
+
+/** What a raised alarm point says: a limit was broken, or a kernel found something out of the ordinary. */
+function raised(id: string): State {
+  return id.endsWith(".alarm") ? "high" : "unusual";
 }
 
 export function worst(states: Iterable<State>): State {

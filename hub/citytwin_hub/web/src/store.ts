@@ -21,8 +21,8 @@ export interface Latest {
   quality: number;
 }
 
-/** A kernel puts its alarm point behind the point that it watches, with this at the end. */
-const withoutAlarm = (id: string): string => id.replace(/\.alarm$/, "");
+/** A kernel puts its alarm point behind the point that it watches, with a dot and a name. */
+const withoutAlarm = (id: string): string => id.replace(/\.[^./]*$/, "");
 
 export class Store {
   me: Me = { name: "", role: "viewer" };
@@ -114,13 +114,14 @@ export class Store {
   /** Tells whether a point's value is too old to speak of now. */
   stale(point: PointInfo, nowMs: number): boolean {
     const age = nowMs - this.latest(point.row).timeMs;
-    return isStale(age, this.connected && this.connectedGateways.has(point.gateway));
+    const isConnected = this.connected && this.connectedGateways.has(point.gateway);
+    return isStale(age, isConnected, point.source === "derived");
   }
 
   deviceState(device: Device, nowMs: number): State {
     const states = device.points
-      // What an alarm point behind a value says, the value itself says more exactly.
-      .filter((point) => point.kind !== "alarm" || !this.byId.has(withoutAlarm(point.id)))
+      // What the alarm of a limit says, the value itself says more exactly.
+      .filter((point) => !(point.id.endsWith(".alarm") && this.byId.has(withoutAlarm(point.id))))
       .map((point) => this.pointState(point, nowMs));
     return worst(states);
   }
@@ -130,9 +131,14 @@ export class Store {
     this.connectedGateways = new Set(gateways.filter((one) => one.connected).map((one) => one.name));
   }
 
-  /** Returns the measured point that an alarm is about. */
+  /** Returns the point that an alarm is about. */
   origin(alarm: Alarm): PointInfo | undefined {
-    return alarm.point === null ? undefined : this.byId.get(withoutAlarm(alarm.point));
+    return alarm.point === null ? undefined : this.watched(alarm.point);
+  }
+
+  /** Returns the point behind which an alarm point is, if that is there. */
+  watched(alarmPoint: string): PointInfo | undefined {
+    return this.byId.get(withoutAlarm(alarmPoint));
   }
 
   takeCommand(command: Command): void {

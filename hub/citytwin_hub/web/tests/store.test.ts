@@ -92,6 +92,23 @@ test("a value is out of date when its gateway is away, or when it was not renewe
   expect(stateOf(point(0), 1, Number.NaN, 0x81, true)).toBe("bad");
 });
 
+test("what a kernel derives is as old as the last time that there was something to tell", () => {
+  const store = new Store();
+  store.setPoints([point(0, { source: "derived", normal: null })]);
+  store.apply({
+    rows: Int32Array.of(0),
+    timeMs: Float64Array.of(1000),
+    value: Float64Array.of(2),
+    quality: Uint8Array.of(0),
+  });
+  const device = store.devices.get("g/d") as Device;
+  store.connected = true;
+  store.setGateways([gateway("g", true)]);
+  expect(store.deviceState(device, 1000 + 24 * STALE_MS)).toBe("good");
+  store.setGateways([gateway("g", false)]);
+  expect(store.deviceState(device, 1001 + AWAY_MS)).toBe("stale");
+});
+
 test("an alarm shows how its point is now", () => {
   const store = new Store();
   store.setPoints([point(0), point(1, { id: "g/d/p0.alarm", kind: "alarm", normal: null })]);
@@ -120,6 +137,38 @@ test("an alarm shows how its point is now", () => {
   expect(alarmTitle(store, { ...alarm, state: "returned" }, "ru", 1000)).toBe("Насосная: Расход");
   expect(alarmTitle(store, { ...alarm, kind: "gateway", text: { ru: "Нет связи" } }, "ru", 1)).toBe("Нет связи");
   expect(alarmState(store, { ...alarm, kind: "device" }, 1000)).toBe("bad");
+  const anomaly = { ...alarm, kind: "anomaly", point: "g/d/p0.anomaly", text: { ru: "не как обычно" } };
+  expect(alarmState(store, anomaly, 1000)).toBe("unusual");
+  expect(alarmTitle(store, anomaly, "ru", 1000)).toBe("не как обычно");
+  expect(store.origin(anomaly)?.id).toBe("g/d/p0");
+});
+
+test("what a kernel finds marks its device, and what a limit says the value says", () => {
+  const store = new Store();
+  const kinds = ["p0.alarm", "p0.anomaly"].map((name, row) => point(row + 1, { kind: "alarm", id: `g/d/${name}`, name, normal: null }));
+  store.setPoints([point(0), ...kinds]);
+  const put = (row: number, value: number) =>
+    store.apply({
+      rows: Int32Array.of(row),
+      timeMs: Float64Array.of(1000),
+      value: Float64Array.of(value),
+      quality: Uint8Array.of(0),
+    });
+  const device = store.devices.get("g/d");
+  if (!device) throw new Error("the device is missing");
+  store.connected = true;
+  store.setGateways([gateway("g", true)]);
+  put(0, 3);
+  put(1, 1);
+  put(2, 0);
+  expect(store.deviceState(device, 1000)).toBe("good");
+  put(2, 1);
+  expect(store.deviceState(device, 1000)).toBe("unusual");
+  put(0, 7);
+  expect(store.deviceState(device, 1000)).toBe("high");
+  expect(store.watched("g/d/p0.anomaly")?.id).toBe("g/d/p0");
+  expect(store.watched("g/d/p0.leak")?.id).toBe("g/d/p0");
+  expect(store.watched("g/d/p9.leak")).toBeUndefined();
 });
 
 test("health points make no device on the map", () => {

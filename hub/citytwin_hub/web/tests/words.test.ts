@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, bytes, dateTime, number, switchWords, time, valueText } from "../src/format";
+import { age, buttonText, bytes, dateTime, isButton, isSwitch, number, switchWords, time, valueText } from "../src/format";
 import { known, label, t, TEXTS } from "../src/i18n";
 import type { PointInfo } from "../src/types";
 
@@ -45,12 +45,19 @@ test("labels and unknown words fall back", () => {
 });
 
 test("a valve is open, a pump is on, a value has its unit", () => {
-  const valve = { kind: "state", writable: [0, 1], feeds: "urn:ngsi-ld:Valve:189", symbol: { kk: "", ru: "", en: "" } } as unknown as PointInfo;
+  const valve = { id: "g/d/valve", kind: "state", writable: [0, 1], feeds: "urn:ngsi-ld:Valve:189", symbol: { kk: "", ru: "", en: "" } } as unknown as PointInfo;
   expect(valueText(valve, 0, "kk")).toBe("жабық");
   expect(t(switchWords(valve).do[1], "ru")).toBe("Открыть");
   const pump = { ...valve, feeds: "urn:ngsi-ld:Pump:10" };
   expect(valueText(pump, 1, "ru")).toBe("включено");
   expect(t(switchWords(pump).do[0], "en")).toBe("Switch off");
+  const maturity = { ...valve, id: "g/d/p.anomaly-maturity", writable: [0, 0] } as unknown as PointInfo;
+  expect([isButton(maturity), isButton(valve), isSwitch(maturity)]).toEqual([true, false, false]);
+  expect(buttonText(maturity, "kk")).toBe("Қайта үйрену");
+  expect([0, 1, 2, 3].map((value) => valueText(maturity, value, "en"))).toEqual([
+    "learning", "useful after an hour", "has learnt", "3",
+  ]);
+  expect(buttonText({ ...maturity, id: "g/d/reset" }, "en")).toBe("Set 0");
   const flow = { ...valve, kind: "analog" as const, writable: null, symbol: { kk: "м³/сағ", ru: "м³/ч", en: "m³/h" } };
   expect(valueText(flow, 12.5, "kk")).toBe("12,5 м³/сағ");
   expect(valueText(flow, Number.NaN, "kk")).toBe("—");

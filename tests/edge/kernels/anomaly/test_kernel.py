@@ -6,22 +6,23 @@ import msgspec
 import numpy as np
 import pytest
 
-from citytwin import Batch, Kind, Point
+from citytwin import Batch, Kind, Point, Span
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.testing import check_kernel
-from citytwin_edge.assembly import _STATE_OF
 from citytwin_edge.config import load
 from citytwin_edge.gateway import GatewayPoint
 from citytwin_edge.kernels import PointRules, build
 from citytwin_edge.kernels.anomaly import paths
 from citytwin_edge.kernels.anomaly.compiled import CompiledPath
-from citytwin_edge.kernels.anomaly.kernel import ANOMALY, GIVEN, Anomaly, path_of
+from citytwin_edge.kernels.anomaly.kernel import ANOMALY, GIVEN, MATURITY, Anomaly, path_of
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.pipeline import Pipeline
+from citytwin_edge.standing import STATE_OF
 from tests.edge.kernels.anomaly.days import BEGIN, STEP_S, days
 from tests.edge.kernels.anomaly.roughness import rough
 
 FLOW = Point(id="g/d/flow", unit="m3/h")
+LEVEL = Point(id="g/d/level", unit="m")
 FILE = """
 [gateway]
 name = "g"
@@ -156,6 +157,7 @@ def test_a_gateways_file_asks_for_it(tmp_path):
         ('learn_from = "2026-01-01"', "budget = 0", "anomaly"),
         ('time_zone = "UTC"', 'time_zone = "UTD"', 'time_zone "UTD" is not known here'),
         ("budget = 3.0", "bugdet = 3.0", "bugdet"),
+        ('learn_from = "2026-01-01"', 'exchange = "d/none"', '"d/none" is no point of this'),
         ('unit = "m3/h"', 'unit = "m3"\nkind = "counter"', "anomaly"),
         ('name = "plain"', 'name = "flow.anomaly"', "is the name of what is derived"),
     ],
@@ -191,12 +193,76 @@ def test_a_change_of_points_carries_what_the_others_have_learnt():
     assert kernel.snapshot() == alone.snapshot()
 
 
+SERIAL = Point(id="g/d/serial")
+BY_SERIAL = AnomalySettings(budget=50.0, every_s=5.0, exchange="d/serial", trace=True)
+
+
+@pytest.mark.parametrize("make_path", [CompiledPath, paths.NumpyPath])
+def test_it_keeps_every_promise_with_meters_that_are_exchanged(make_path):
+    samples = rough(2, 700, 2, 120.0)
+    serial = np.where(np.arange(len(samples)) < 500, 1.0, 2.0)
+    value = np.where(samples.point == 1, serial, samples.value)
+    samples = Batch(samples.point, samples.time_ns, value, samples.quality)
+    made = check_kernel(lambda: Anomaly([FLOW], [BY_SERIAL], make_path, [SERIAL]), samples, cuts=6)
+    maturity = made.select(made.point == 2 + MATURITY)
+    assert maturity.value.tolist().count(0) >= 2, "it began twice"
+
+
+def learnt(**more):
+    """Return a kernel that has learnt for days, and is in the midst of an alarm."""
+    settings = AnomalySettings(budget=2.0, time_zone="UTC", holidays="none", **more)
+    kernel = Anomaly([FLOW, LEVEL], [settings] * 2, meters=[SERIAL])
+    batch = broken_days().select(slice(0, 2625))
+    kernel.step(batch)
+    kernel.step(Batch.of(np.ones(len(batch)), batch.time_ns, batch.value))
+    return kernel, int(batch.time_ns[-1])
+
+
+@pytest.mark.parametrize("by", ["command", "serial number"])
+def test_one_point_is_learnt_anew_and_the_other_goes_on(by):
+    kernel, now_ns = learnt(exchange="" if by == "command" else "d/serial")
+    other = kernel.snapshot()
+    maturity = kernel.outputs[MATURITY]
+    assert (maturity.id, maturity.writable) == ("g/d/flow.anomaly-maturity", Span(0, 0))
+    if by == "command":
+        said = kernel.obey(3 + MATURITY, 0.0, now_ns)
+        ended, begun = [3], [3 + MATURITY]
+    else:
+        said = kernel.step(Batch.of([2, 2], [now_ns, now_ns + 1], [1.0, 2.0]))
+        ended, begun = [3, 3 + len(GIVEN)], [3 + MATURITY, 3 + len(GIVEN) + MATURITY]
+    assert said.point.tolist() == begun + ended
+    assert not said.value.any()
+    assert not len(kernel.held(np.array([0], np.int32))), "the alarm has ended"
+    fresh = Anomaly([FLOW, LEVEL], [kernel._settings[0]] * 2, meters=[SERIAL])
+    assert (kernel._path.state[0] == fresh._path.state[0]).all()
+    assert not kernel._path.counts[0].any()
+    fresh.restore(other)
+    goes_on = bool((kernel._path.state[1] == fresh._path.state[1]).all())
+    assert goes_on == (by == "command")
+
+
+def test_a_kernel_of_its_own_names_its_meter_among_its_inputs():
+    kernel = ANOMALY.build(BY_SERIAL, [FLOW, SERIAL])
+    assert kernel.inputs == ("g/d/flow", "g/d/serial")
+    assert {point.id.split(".")[0] for point in kernel.outputs} == {"g/d/flow"}
+    with pytest.raises(ConfigError, match='"d/serial" is none of the inputs'):
+        ANOMALY.build(BY_SERIAL, [FLOW])
+    with pytest.raises(ConfigError, match="no input to watch"):
+        ANOMALY.build(BY_SERIAL, [SERIAL])
+
+
+def test_a_meter_that_is_a_text_is_looked_at():
+    text = Point(id="g/d/serial", kind=Kind.TEXT)
+    kernel = build([(FLOW, PointRules(anomaly=BY_SERIAL)), (text, PointRules())])["anomaly"]
+    assert kernel.inputs == ("g/d/flow", "g/d/serial")
+
+
 def test_learning_anew_and_another_budget_are_told_apart():
     def with_rules(**settings):
         rules = PointRules(anomaly=AnomalySettings(**settings))
         return GatewayPoint(FLOW, 1.0, 0.0, rules, None)
 
-    stands = _STATE_OF["anomaly"]
+    stands = STATE_OF["anomaly"]
     assert stands(with_rules(budget=1.0)) == stands(with_rules(budget=4.0, trace=True))
     assert stands(with_rules()) != stands(with_rules(learn_from="2026-11-26"))
     assert stands(with_rules()) != stands(with_rules(every_s=5.0))
