@@ -73,6 +73,35 @@ def entry(table: Any, index: Any) -> Any:
     return table[index]
 
 
+def some(condition: Any) -> Any:
+    """Return whether a condition holds for any channel: what is only for those can be left out."""
+    return bool(np.any(condition))
+
+
+def move_up(state: Any, first: int, length: int, number: Any) -> None:
+    """Move numbers of each channel's state down by one place, and put one at their end."""
+    state[first : first + length - 1] = state[first + 1 : first + length]
+    state[first + length - 1] = number
+
+
+def third_nearest(state: Any, first: int, size: Any, seen: Any) -> Any:
+    """Return the third smallest of the squared distances from the last window to those before it.
+
+    Args:
+        state: as of ``take``; the values are in it from ``first`` on, the latest last.
+        size: how many values there are, and how many make a window.
+        seen: so many of them are values; where there are not three windows, the result is inf.
+    """
+    length, window = size
+    windows = length - window
+    total = np.zeros((windows, state.shape[1]))
+    for place in range(window):
+        off = state[first + windows + place] - state[first + place : first + place + windows]
+        total += off * off
+    total[np.arange(windows)[:, None] < length - seen] = np.inf
+    return np.partition(total, 2, axis=0)[2]
+
+
 def held(counts: Any, bin_: Any) -> Any:
     """Return how many values lie in a bin or above, of a channel's cumulative counts."""
     return counts[bin_, np.arange(counts.shape[1])].astype(np.float64)

@@ -27,7 +27,7 @@ from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.kernels.formula import Gives, Reads
 from citytwin_edge.kernels.state import load, save
 
-VERSION: Final = 1
+VERSION: Final = 2
 NAME: Final = "anomaly"
 SUFFIX: Final = ".anomaly"
 GIVEN: Final = ("", "-maturity", "-score", "-kernel", "-expected", "-since", "-similar")
@@ -50,15 +50,15 @@ _TRACED: Final = (SCORE, KERNEL, EXPECTED)
 """What ``trace`` has told of every look."""
 
 
-def path_of(channels: int, every_s: Float64, wanted: Float64) -> paths.Path:
+def path_of(channels: int, every_s: Float64, wanted: Float64, near: paths.Bools) -> paths.Path:
     """Return the compiled path where numba is installed and may run, else the one of numpy."""
     if not _may_compile():
-        return paths.NumpyPath(channels, every_s, wanted)
+        return paths.NumpyPath(channels, every_s, wanted, near)
     try:
         from citytwin_edge.kernels.anomaly.compiled import CompiledPath
     except ImportError:
-        return paths.NumpyPath(channels, every_s, wanted)
-    return CompiledPath(channels, every_s, wanted)
+        return paths.NumpyPath(channels, every_s, wanted, near)
+    return CompiledPath(channels, every_s, wanted, near)
 
 
 def _may_compile() -> bool:
@@ -80,7 +80,7 @@ class Anomaly:
         self,
         points: Sequence[Point],
         settings: Sequence[AnomalySettings],
-        make_path: Callable[[int, Float64, Float64], paths.Path] = path_of,
+        make_path: Callable[[int, Float64, Float64, paths.Bools], paths.Path] = path_of,
     ) -> None:
         """Watch ``points``, each with its own settings; ``make_path`` is called at first use."""
         self.inputs = tuple(point.id for point in points)
@@ -99,7 +99,8 @@ class Anomaly:
         if self._made is None:
             every_s = np.array([one.every_s for one in self._settings])
             wanted = np.array([one.budget for one in self._settings])
-            self._made = self._make_path(len(self.inputs), every_s, wanted)
+            near = np.array([one.neighbours for one in self._settings], bool)
+            self._made = self._make_path(len(self.inputs), every_s, wanted, near)
         return self._made
 
     def step(self, batch: Batch) -> Batch:
