@@ -78,6 +78,14 @@ def some(condition: Any) -> Any:
     return bool(np.any(condition))
 
 
+def rate_of(least: Any, seen: Any) -> Any:
+    """Return the rate of a mean that counts the first alike, and forgets by ``least`` later."""
+    rate = least
+    if some(seen * least < 1.0):
+        rate = larger(least, 1.0 / seen)
+    return rate
+
+
 def move_up(state: Any, first: int, length: int, number: Any) -> None:
     """Move numbers of each channel's state down by one place, and put one at their end."""
     state[first : first + length - 1] = state[first + 1 : first + length]

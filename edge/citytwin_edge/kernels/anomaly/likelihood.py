@@ -14,6 +14,7 @@ from citytwin_edge.kernels.anomaly.arithmetic import (
     larger,
     pick,
     rarity,
+    rate_of,
     root,
     smaller,
 )
@@ -31,13 +32,12 @@ def likelihood(state: Any, base: int, deviation: Any) -> Any:
     x = smaller(deviation, DEVIATION_MAX)
     seen = get(state, base + SEEN) + 1.0
     state[base + SEEN] = seen
-    share = 1.0 / seen
     short = get(state, base + SHORT)
-    short = short + larger(SHORT_RATE, share) * (x - short)
+    short = short + rate_of(SHORT_RATE, seen) * (x - short)
     state[base + SHORT] = short
     mean, variance = get(state, base + MEAN), get(state, base + VARIANCE)
     deviations = (short - mean) / larger(root(variance), 1e-6)
-    rate = larger(LONG_RATE, share)
+    rate = rate_of(LONG_RATE, seen)
     off = x - mean
     state[base + MEAN] = mean + rate * off
     state[base + VARIANCE] = (1.0 - rate) * (variance + rate * off * off)

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from citytwin_edge.kernels.anomaly.arithmetic import (
     get,
-    larger,
     move_up,
     pick,
+    rate_of,
     root,
     third_nearest,
 )
@@ -35,7 +35,7 @@ def neighbours(state: Any, base: int, x: Any) -> Any:
     """Return the deviation of the latest window, and learn it; arguments as of ``profile``."""
     seen = get(state, base + SEEN)
     mean, spread = get(state, base + MEAN), get(state, base + SPREAD)
-    rate = larger(SPREAD_RATE, 1.0 / (seen + 1.0))
+    rate = rate_of(SPREAD_RATE, seen + 1.0)
     mean = mean + rate * (x - mean)
     spread = spread + rate * (abs(x - mean) - spread)
     seen = seen + 1.0
