@@ -145,6 +145,11 @@ def _held(counts, bin_):
     return lambda counts, bin_: float(counts[np.uintp(bin_)])
 
 
+@overload(arithmetic.all_held)
+def _all_held(counts):
+    return lambda counts: float(counts[0])
+
+
 @overload(arithmetic.count)
 def _count(counts, bin_, most):
     def count(counts, bin_, most):
@@ -184,7 +189,7 @@ for _function in (
     chain.advance,
     intake.intake,
 ):
-    # Called, each would take its arrays over the stack and count who holds them: a third of the time.
+    # Called, each would take its arrays over the stack and count who holds them: a third of all.
     register_jitable(error_model="numpy", forceinline=True)(_function)
 
 

@@ -93,8 +93,8 @@ class NumpyPath:
         with np.errstate(all="ignore"):
             close = self._nearness(who, x[due])
         everyone = len(who) == self._state.shape[1] and bool((who[1:] > who[:-1]).all())
-        state = self._state if everyone else self._state[:, who]
-        counts = self._counts if everyone else self._counts[:, :, who]
+        state = self._state if everyone else self._state.take(who, axis=1)
+        counts = self._counts if everyone else self._counts.take(who, axis=2)
         with np.errstate(all="ignore"):
             when = (
                 samples.time_s[due], passed_s[due], samples.half[due], samples.week[due],

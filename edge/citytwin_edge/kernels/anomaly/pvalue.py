@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from citytwin_edge.kernels.anomaly.arithmetic import (
+    all_held,
     bits,
     count,
     entry,
@@ -59,7 +60,7 @@ def pvalue(state: Any, base: int, counts: Any, deviation: Any) -> Any:
         deviation: not negative.
     """
     bin_ = smaller(larger((bits(deviation) >> SHIFT) - OFFSET, 0), BINS - 1)
-    total = held(counts, bin_ * 0)
+    total = all_held(counts)
     at_least = held(counts, bin_)
     above = pick(bin_ < BINS - 1, held(counts, smaller(bin_ + 1, BINS - 1)), 0.0)
     rank = (0.5 * (at_least + above) + 0.5) / (total + 1.0)
