@@ -71,6 +71,7 @@ _KERNELS: Final[tuple[dict[Language, str], ...]] = (
     {"kk": "тербелісі өзгеше", "ru": "необычная изменчивость", "en": "it moves unlike before"},
     {"kk": "бұрын болмаған мән", "ru": "таких значений не было", "en": "beyond all values before"},
     {"kk": "баяу ығысу", "ru": "медленный уход", "en": "a slow drift"},
+    {"kk": "барысы бұрынғыдан өзгеше", "ru": "необычный ход", "en": "a course unlike any before"},
 )
 """Why, by the number of ``<point>.anomaly-kernel``; see docs/decisions/0018-anomaly-alarms.md."""
 _MOSTLY = {"kk": "ең алдымен {}", "ru": "прежде всего {}", "en": "most of all {}"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citytwin_edge.kernels.anomaly.arithmetic import get, larger, log10, pick
+from citytwin_edge.kernels.anomaly.arithmetic import get, larger, log10, pick, rate_of
 from citytwin_edge.kernels.anomaly.profile import standard
 
 RATE: Final = 0.05
@@ -28,7 +28,7 @@ def activity(state: Any, base: int, x: Any, follows: Any) -> Any:
     seen = pick(follows, count + 1.0, count)
     moved = abs(x - get(state, base + PREVIOUS))
     state[base + PREVIOUS] = x
-    rate = larger(RATE, 1.0 / larger(seen, 1.0))
+    rate = rate_of(RATE, larger(seen, 1.0))
     mean = pick(follows, mean + rate * (moved - mean), mean)
     state[base + MEAN] = mean
     state[base + COUNT] = seen
@@ -36,7 +36,7 @@ def activity(state: Any, base: int, x: Any, follows: Any) -> Any:
     usual, scale = get(state, base + USUAL), get(state, base + SCALE)
     distance = abs(level - usual)
     deviation = pick(count > WARM, standard(distance, scale + LEAST_SCALE), 0.0)
-    rate = larger(USUAL_RATE, 1.0 / larger(seen, 1.0))
+    rate = rate_of(USUAL_RATE, larger(seen, 1.0))
     state[base + USUAL] = pick(follows, usual + rate * (level - usual), usual)
     state[base + SCALE] = pick(follows, scale + rate * (distance - scale), scale)
     return deviation

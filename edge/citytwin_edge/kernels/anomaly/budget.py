@@ -8,13 +8,14 @@ never more than that with the upper bound, which no score reaches.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, smaller
 
 MONTH_S: Final = 30.4 * 86_400.0
 LIFT: Final = 0.04
-LOWEST: Final = 0.9
+LOWEST: Final = 0.5
 HIGHEST: Final = 8.0
 HOLD_S: Final = 43_200.0
 RETURN_PART: Final = 0.7
@@ -23,9 +24,9 @@ LEARNS_S: Final = 3600.0
 USEFUL_S: Final = 86_400.0
 LEARNS_STEPS: Final = 20.0
 USEFUL_STEPS: Final = 100.0
-START: Final = 2.97
-START_POWER: Final = -0.44
-"""Where the threshold begins for a budget: START * budget ** START_POWER."""
+START: Final = 2.57
+START_FALL: Final = 0.82
+"""Where the threshold begins for a budget: START - START_FALL * log(budget)."""
 CAUTION: Final = 0.5
 """So much higher is the threshold before a day has been seen."""
 THRESHOLD, SINCE, RAISED, CALM, ONSET, BEGINS = range(6)
@@ -42,8 +43,7 @@ def maturity(age_s: Any, steps: Any) -> Any:
 
 def threshold_at(budget: float) -> float:
     """Return where the threshold begins for a budget, as it came out on the development data."""
-    begins: float = START * budget**START_POWER
-    return min(max(begins, LOWEST), HIGHEST)
+    return min(max(START - START_FALL * math.log(budget), LOWEST), HIGHEST)
 
 
 def alarm(

@@ -18,6 +18,7 @@ from citytwin_edge.kernels.anomaly import drift as dri
 from citytwin_edge.kernels.anomaly import envelope as env
 from citytwin_edge.kernels.anomaly import holt_winters as hw
 from citytwin_edge.kernels.anomaly import likelihood as lik
+from citytwin_edge.kernels.anomaly import neighbours as nei
 from citytwin_edge.kernels.anomaly import profile as pro
 from citytwin_edge.kernels.anomaly import pvalue as pva
 from citytwin_edge.kernels.anomaly import recurrence as rec
@@ -29,6 +30,7 @@ from citytwin_edge.kernels.anomaly.drift import drift
 from citytwin_edge.kernels.anomaly.envelope import envelope
 from citytwin_edge.kernels.anomaly.holt_winters import holt_winters
 from citytwin_edge.kernels.anomaly.likelihood import likelihood
+from citytwin_edge.kernels.anomaly.neighbours import neighbours
 from citytwin_edge.kernels.anomaly.profile import profile
 from citytwin_edge.kernels.anomaly.pvalue import pvalue
 from citytwin_edge.kernels.anomaly.recurrence import recurrence
@@ -45,7 +47,8 @@ PACE_RATE: Final = 0.05
 FIRST, LATEST, SUM, COUNT, STEP, STEPS, PACE, RIPE = range(8)
 """What intake and chain know; RIPE is the maturity and 1, so 0 is a channel without a step."""
 CALIBRATED: Final = 5
-LIKELIHOODS: Final = 3
+"""How many p-values there are: of week, step, activity, envelope, and neighbours."""
+LIKELIHOODS: Final = 7
 BUDGET: Final = 8
 P: Final = BUDGET + bud.NUMBERS
 HALF: Final = P + CALIBRATED * pva.NUMBERS
@@ -58,24 +61,32 @@ ENVELOPE: Final = ACTIVITY + act.NUMBERS
 DRIFT: Final = ENVELOPE + env.NUMBERS
 LIKELY: Final = DRIFT + dri.NUMBERS
 RECURRING: Final = LIKELY + LIKELIHOODS * lik.NUMBERS
-NUMBERS: Final = RECURRING + rec.NUMBERS
+NEAR: Final = RECURRING + rec.NUMBERS
+NUMBERS: Final = NEAR + nei.NUMBERS
+P_NEAR: Final = CALIBRATED - 1
+"""Which of the p-values is that of the neighbours."""
 
 NAMES: Final = ("", "half-hour", "hour", "week", "holt-winters", "step", "activity", "envelope",
-                "drift")  # fmt: skip
+                "drift", "neighbours")  # fmt: skip
 """What a kernel's number in the explanation means."""
-P_HALF, P_HOUR, P_STEP, P_ACTIVITY, P_WINTERS = 1.0, 1.0, 1.0, 1.0, 0.25
-L_HALF, L_HOUR, L_WEEK = 1.0, 1.0, 0.5
-PART_ENVELOPE, PART_DRIFT = 0.25, 0.25
-"""What each kernel weighs in the score: of p-values, likelihoods, and what needs neither."""
-WEIGHTS: Final = (
-    P_HALF + P_HOUR + P_STEP + P_ACTIVITY + P_WINTERS + L_HALF + L_HOUR + L_WEEK
-    + PART_ENVELOPE + PART_DRIFT
-)  # fmt: skip
+PARTS: Final = 13.0
+"""So many scores are averaged; the neighbours, where they are asked for, are one more."""
 WIDTHS: Final = 8.0
 """A value an eighth of its width outside of the envelope scores 1."""
 SUMS: Final = 0.1
 """A drift of ten deviations scores 1."""
 PART_MAX: Final = 4.0
+
+
+def nearness(state: Any, counts: Any, x: Any) -> Any:
+    """Return the neighbours' score of a value, and learn it; of channels that ask for it.
+
+    Args:
+        state, counts: all of a channel's; see the module.
+        x: the value.
+    """
+    deviation = neighbours(state, NEAR, x)
+    return pvalue(state, P + P_NEAR * pva.NUMBERS, counts[P_NEAR], deviation)
 
 
 def advance(state: Any, counts: Any, x: Any, when: Any, aim: Any) -> Any:
@@ -86,16 +97,47 @@ def advance(state: Any, counts: Any, x: Any, when: Any, aim: Any) -> Any:
         x: the value.
         when: its time, UTC seconds; seconds since the step before, 0 for the first; half-hour of
             the local day, two hours of the local week, local day.
-        aim: alarms wanted in a sensor-month, and the threshold that goes with that.
+        aim: alarms wanted in a sensor-month, the threshold that goes with that, what ``nearness``
+            gave (0 where it was not asked), and 1 over how many scores there are.
 
     Returns:
         (score, alarm event, kernel's number, expected value, seconds since the onset, days since
         the like, maturity, whether that is new, threshold).
     """
-    time_s, passed_s, half, week, day = when
+    time_s, passed_s, half, _, day = when
+    budget, begins, s_near, scale = aim
     pace = get(state, PACE)
     pace = pick(pace > 0.0, pace + PACE_RATE * (smaller(passed_s, GAP * pace) - pace), passed_s)
     state[PACE] = pace
+    scores, expected = _scores(state, counts, x, when, pace)
+    s_half, s_hour, s_week, s_winters, s_step, s_activity, s_envelope, s_drift = scores
+    e_half, e_hour, e_week, e_winters, e_step, e_envelope = expected
+    total = s_half + s_hour + s_week + s_winters + s_step + s_activity + s_envelope + s_drift
+    fused = (total + s_near) * scale
+    score, similar = recurrence(state, RECURRING, fused, half, day)
+    steps = get(state, STEPS) + 1.0
+    state[STEPS] = steps
+    told = get(state, RIPE)
+    ripe = larger(told - 1.0, maturity(time_s - get(state, FIRST), steps))
+    state[RIPE] = ripe + 1.0
+    event, onset_s, threshold = alarm(
+        state, BUDGET, score, time_s, smaller(passed_s, GAP * pace), ripe, (budget, begins)
+    )
+    led = s_half, e_half, pick(s_half >= 0.0, 1, 0)
+    led = _lead(led, s_hour, e_hour, 2)
+    led = _lead(led, s_week, e_week, 3)
+    led = _lead(led, s_winters, e_winters, 4)
+    led = _lead(led, s_step, e_step, 5)
+    led = _lead(led, s_activity, e_half, 6)
+    led = _lead(led, s_envelope, e_envelope, 7)
+    led = _lead(led, s_drift, e_half, 8)
+    _, sought, kernel = _lead(led, s_near, e_half, 9)
+    return score, event, kernel, sought, onset_s, similar, ripe, ripe + 1.0 > told, threshold
+
+
+def _scores(state: Any, counts: Any, x: Any, when: Any, pace: Any) -> Any:
+    """Return (scores, expected values) of the kernels; arguments as of ``advance``."""
+    _, passed_s, half, week, _ = when
     follows = (passed_s > 0.0) & (passed_s <= GAP * pace)
     share = smaller(pace / HALF_HOUR_S, 1.0)
     d_half, e_half = profile(state, HALF, HALVES, half, x, share)
@@ -106,36 +148,21 @@ def advance(state: Any, counts: Any, x: Any, when: Any, aim: Any) -> Any:
     d_activity = activity(state, ACTIVITY, x, follows)
     d_envelope, e_envelope = envelope(state, ENVELOPE, x)
     d_drift = drift(state, DRIFT, d_half, x > e_half)
-    s_half = P_HALF * pvalue(state, P, counts[0], d_half)
-    s_half = s_half + L_HALF * likelihood(state, LIKELY, d_half)
-    s_hour = P_HOUR * pvalue(state, P + pva.NUMBERS, counts[1], d_hour)
-    s_hour = s_hour + L_HOUR * likelihood(state, LIKELY + lik.NUMBERS, d_hour)
-    s_week = L_WEEK * likelihood(state, LIKELY + 2 * lik.NUMBERS, d_week)
-    s_step = P_STEP * pvalue(state, P + 2 * pva.NUMBERS, counts[2], d_step)
-    s_activity = P_ACTIVITY * pvalue(state, P + 3 * pva.NUMBERS, counts[3], d_activity)
-    s_winters = P_WINTERS * pvalue(state, P + 4 * pva.NUMBERS, counts[4], d_winters)
-    s_envelope = PART_ENVELOPE * smaller(WIDTHS * d_envelope, PART_MAX)
-    s_drift = PART_DRIFT * smaller(SUMS * d_drift, PART_MAX)
-    total = s_half + s_hour + s_week + s_step + s_activity + s_winters + s_envelope + s_drift
-    fused = total * (1.0 / WEIGHTS)
-    score, similar = recurrence(state, RECURRING, fused, half, day)
-    steps = get(state, STEPS) + 1.0
-    state[STEPS] = steps
-    told = get(state, RIPE)
-    ripe = larger(told - 1.0, maturity(time_s - get(state, FIRST), steps))
-    state[RIPE] = ripe + 1.0
-    event, onset_s, threshold = alarm(
-        state, BUDGET, score, time_s, smaller(passed_s, GAP * pace), ripe, aim
-    )
-    led = s_half, e_half, pick(s_half >= 0.0, 1, 0)
-    led = _lead(led, s_hour, e_hour, 2)
-    led = _lead(led, s_week, e_week, 3)
-    led = _lead(led, s_winters, e_winters, 4)
-    led = _lead(led, s_step, e_step, 5)
-    led = _lead(led, s_activity, e_half, 6)
-    led = _lead(led, s_envelope, e_envelope, 7)
-    _, expected, kernel = _lead(led, s_drift, e_half, 8)
-    return score, event, kernel, expected, onset_s, similar, ripe, ripe + 1.0 > told, threshold
+    s_half = likelihood(state, LIKELY, d_half)
+    s_hour = likelihood(state, LIKELY + lik.NUMBERS, d_hour)
+    s_week = likelihood(state, LIKELY + 2 * lik.NUMBERS, d_week)
+    s_week = s_week + pvalue(state, P, counts[0], d_week)
+    s_winters = likelihood(state, LIKELY + 3 * lik.NUMBERS, d_winters)
+    s_step = likelihood(state, LIKELY + 4 * lik.NUMBERS, d_step)
+    s_step = s_step + pvalue(state, P + pva.NUMBERS, counts[1], d_step)
+    s_activity = likelihood(state, LIKELY + 5 * lik.NUMBERS, d_activity)
+    s_activity = s_activity + pvalue(state, P + 2 * pva.NUMBERS, counts[2], d_activity)
+    s_envelope = likelihood(state, LIKELY + 6 * lik.NUMBERS, d_envelope)
+    s_envelope = s_envelope + pvalue(state, P + 3 * pva.NUMBERS, counts[3], d_envelope)
+    s_envelope = s_envelope + smaller(WIDTHS * d_envelope, PART_MAX)
+    s_drift = smaller(SUMS * d_drift, PART_MAX)
+    scores = s_half, s_hour, s_week, s_winters, s_step, s_activity, s_envelope, s_drift
+    return scores, (e_half, e_hour, e_week, e_winters, e_step, e_envelope)
 
 
 def _lead(led: Any, score: Any, expected: Any, kernel: int) -> Any:
@@ -149,7 +176,6 @@ def _lead(led: Any, score: Any, expected: Any, kernel: int) -> Any:
 def is_sound(numbers: Float64) -> bool:
     """Tell whether a state, shape (channels, NUMBERS), has all its places within bounds."""
     bounds = {STEPPING + ste.PLACE: ste.RING, STEPPING + ste.TURN: ste.SHORT}
-    bounds |= {LIKELY + n * lik.NUMBERS + lik.PLACE: lik.SHORT for n in range(LIKELIHOODS)}
     bounds |= {P + n * pva.NUMBERS + pva.EDGE: pva.BINS for n in range(CALIBRATED)}
     return bool(np.isfinite(numbers).all()) and all(
         bool(((numbers[:, place] >= 0) & (numbers[:, place] < end)).all())

@@ -30,17 +30,19 @@ from citytwin_edge.kernels.anomaly import (
     holt_winters,
     intake,
     likelihood,
+    neighbours,
     profile,
     pvalue,
     recurrence,
     step,
 )
 from citytwin_edge.kernels.anomaly.budget import threshold_at
-from citytwin_edge.kernels.anomaly.paths import COLUMNS, Samples
+from citytwin_edge.kernels.anomaly.paths import COLUMNS, Bools, Samples
 
 _log = structlog.get_logger(__name__)
 
 
+_SCALE, _NEAR_SCALE = 1.0 / chain.PARTS, 1.0 / (chain.PARTS + 1.0)
 _PLACES = np.arange(pvalue.BINS).astype(np.uint16)
 
 
@@ -98,9 +100,54 @@ def _put(state, index, number):
     return put
 
 
+@overload(arithmetic.some)
+def _some(condition):
+    return lambda condition: condition
+
+
+@overload(arithmetic.move_up)
+def _move_up(state, first, length, number):
+    def move_up(state, first, length, number):
+        for place in range(np.uintp(first), np.uintp(first + length - 1)):
+            state[place] = state[place + np.uintp(1)]
+        state[np.uintp(first + length - 1)] = number
+
+    return move_up
+
+
+@overload(arithmetic.third_nearest)
+def _third_nearest(state, first, size, seen):
+    def third_nearest(state, first, size, seen):
+        length, window = size
+        one = two = three = np.inf
+        last = first + length - window
+        for begin in range(max(last + window - int(seen), first), last):
+            total = 0.0
+            for place in range(window):
+                off = state[np.uintp(last + place)] - state[np.uintp(begin + place)]
+                total += off * off
+            if total < three:
+                if total < two:
+                    three = two
+                    if total < one:
+                        two, one = one, total
+                    else:
+                        two = total
+                else:
+                    three = total
+        return three
+
+    return third_nearest
+
+
 @overload(arithmetic.held)
 def _held(counts, bin_):
     return lambda counts, bin_: float(counts[np.uintp(bin_)])
+
+
+@overload(arithmetic.all_held)
+def _all_held(counts):
+    return lambda counts: float(counts[0])
 
 
 @overload(arithmetic.count)
@@ -121,6 +168,7 @@ for _function in (
     arithmetic.log10,
     arithmetic.rarity,
     arithmetic.power_of_decay,
+    arithmetic.rate_of,
     profile.standard,
     profile.profile,
     holt_winters.holt_winters,
@@ -129,16 +177,20 @@ for _function in (
     envelope.envelope,
     drift.drift,
     likelihood.likelihood,
+    neighbours.neighbours,
     pvalue.pvalue,
     recurrence._neighbour,
     recurrence.recurrence,
     budget.maturity,
     budget.alarm,
     chain._lead,
+    chain._scores,
+    chain.nearness,
     chain.advance,
     intake.intake,
 ):
-    register_jitable(error_model="numpy")(_function)
+    # Called, each would take its arrays over the stack and count who holds them: a third of all.
+    register_jitable(error_model="numpy", forceinline=True)(_function)
 
 
 def _driver(sources: str) -> Any:
@@ -151,6 +203,7 @@ def _driver(sources: str) -> Any:
         every_s: Any,
         budget: Any,
         begins: Any,
+        near: Any,
         channel: Any,
         value: Any,
         time_s: Any,
@@ -165,7 +218,9 @@ def _driver(sources: str) -> Any:
             due, x, passed_s = intake.intake(state[who], value[row], time_s[row], every_s[who])
             if due:
                 when = (time_s[row], passed_s, half[row], week[row], day[row])
-                aim = (budget[who], begins[who])
+                close = chain.nearness(state[who], counts[who], x) if near[who] else 0.0
+                scale = _NEAR_SCALE if near[who] else _SCALE
+                aim = (budget[who], begins[who], close, scale)
                 said = chain.advance(state[who], counts[who], x, when, aim)
                 told[row, 0] = 1.0
                 told[row, 1], told[row, 2], told[row, 3] = said[0], said[1], said[2]
@@ -217,11 +272,14 @@ _run = _kept(_driver(_sources()))
 class CompiledPath:
     """Sample by sample, a channel's numbers side by side; see :class:`paths.Path`."""
 
-    def __init__(self, channels: int, every_s: Float64, budget: Float64) -> None:
+    def __init__(
+        self, channels: int, every_s: Float64, budget: Float64, near: Bools | None = None
+    ) -> None:
         """As :class:`paths.NumpyPath`."""
         self.state = np.zeros((channels, chain.NUMBERS))
         self.counts = np.zeros((channels, chain.CALIBRATED, pvalue.BINS), np.uint16)
         self._every_s, self._budget = every_s, budget
+        self._near = np.zeros(channels, bool) if near is None else near
         self._begins = np.array([threshold_at(one) for one in budget.tolist()])
         nothing = np.zeros(0, np.int64)
         try:  # whatever is to be compiled is compiled here
@@ -233,7 +291,8 @@ class CompiledPath:
         """Return what is to be said of each sample; see the contract."""
         told = np.zeros((len(samples.channel), COLUMNS))
         columns = [np.array(column) for column in samples]  # writable: one set of types is compiled
-        _run(self.state, self.counts, self._every_s, self._budget, self._begins, *columns, told)
+        own = (self._every_s, self._budget, self._begins, self._near)
+        _run(self.state, self.counts, *own, *columns, told)
         return told
 
 

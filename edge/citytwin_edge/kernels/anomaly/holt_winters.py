@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, put, take
+from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, put, rate_of, take
 from citytwin_edge.kernels.anomaly.profile import standard
 
 LEVEL_RATE: Final = 0.1
@@ -39,7 +39,7 @@ def holt_winters(state: Any, base: int, bin_: Any, x: Any) -> Any:
     distance = abs(error)
     deviation = pick(count >= 2.0, standard(distance, scale), 0.0)
     seen = count + 1.0
-    state[base + SCALE] = scale + larger(SCALE_RATE, 1.0 / seen) * (distance - scale)
+    state[base + SCALE] = scale + rate_of(SCALE_RATE, seen) * (distance - scale)
     state[base + COUNT] = seen
     state[base + LEVEL] = level + DAMPING * trend + LEVEL_RATE * error
     state[base + TREND] = DAMPING * trend + TREND_RATE * error

@@ -52,15 +52,15 @@ _TRACED: Final = (SCORE, KERNEL, EXPECTED)
 """What ``trace`` has told of every look."""
 
 
-def path_of(channels: int, every_s: Float64, wanted: Float64) -> paths.Path:
+def path_of(channels: int, every_s: Float64, wanted: Float64, near: paths.Bools) -> paths.Path:
     """Return the compiled path where numba is installed and may run, else the one of numpy."""
     if not _may_compile():
-        return paths.NumpyPath(channels, every_s, wanted)
+        return paths.NumpyPath(channels, every_s, wanted, near)
     try:
         from citytwin_edge.kernels.anomaly.compiled import CompiledPath
     except (ImportError, OSError):  # it is not there, or a system with other rules forbids it
-        return paths.NumpyPath(channels, every_s, wanted)
-    return CompiledPath(channels, every_s, wanted)
+        return paths.NumpyPath(channels, every_s, wanted, near)
+    return CompiledPath(channels, every_s, wanted, near)
 
 
 def _may_compile() -> bool:
@@ -82,7 +82,7 @@ class Anomaly:
         self,
         points: Sequence[Point],
         settings: Sequence[AnomalySettings],
-        make_path: Callable[[int, Float64, Float64], paths.Path] = path_of,
+        make_path: Callable[[int, Float64, Float64, paths.Bools], paths.Path] = path_of,
         meters: Sequence[Point] = (),
     ) -> None:
         """Watch ``points``, each with its own settings; ``make_path`` is called at first use.
@@ -108,7 +108,8 @@ class Anomaly:
             rest = len(self.inputs) - self._watched
             every_s = np.array([one.every_s for one in self._settings] + [1.0] * rest)
             wanted = np.array([one.budget for one in self._settings] + [1.0] * rest)
-            self._made = self._make_path(len(self.inputs), every_s, wanted)
+            near = np.array([one.neighbours for one in self._settings] + [False] * rest, bool)
+            self._made = self._make_path(len(self.inputs), every_s, wanted, near)
         return self._made
 
     def step(self, batch: Batch) -> Batch:

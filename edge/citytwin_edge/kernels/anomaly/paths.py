@@ -15,6 +15,7 @@ from citytwin_edge.kernels.anomaly.pvalue import BINS
 from citytwin_edge.kernels.state import rounds
 
 Int64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 
 class Samples(NamedTuple):
@@ -62,12 +63,16 @@ class Path(Protocol):
 class NumpyPath:
     """Round by round: the k-th samples of all channels at once."""
 
-    def __init__(self, channels: int, every_s: Float64, budget: Float64) -> None:
-        """Begin with nothing known; ``every_s`` and ``budget`` by channel."""
+    def __init__(
+        self, channels: int, every_s: Float64, budget: Float64, near: Bools | None = None
+    ) -> None:
+        """Begin with nothing known; by channel, ``near`` being who asks for its neighbours."""
         self._state = np.zeros((chain.NUMBERS, channels))
         self._counts = np.zeros((chain.CALIBRATED, BINS, channels), np.uint16)
         self.state, self.counts = self._state.T, self._counts.transpose(2, 0, 1)
         self._every_s, self._budget = every_s, budget
+        self._near = np.zeros(channels, bool) if near is None else near
+        self._scale = 1.0 / np.where(self._near, chain.PARTS + 1.0, chain.PARTS)
         self._begins = np.array([threshold_at(one) for one in budget.tolist()])
 
     def run(self, samples: Samples) -> Float64:
@@ -85,18 +90,31 @@ class NumpyPath:
         if not due.any():
             return
         who = who[due]
+        with np.errstate(all="ignore"):
+            close = self._nearness(who, x[due])
         everyone = len(who) == self._state.shape[1] and bool((who[1:] > who[:-1]).all())
-        state = self._state if everyone else self._state[:, who]
-        counts = self._counts if everyone else self._counts[:, :, who]
+        state = self._state if everyone else self._state.take(who, axis=1)
+        counts = self._counts if everyone else self._counts.take(who, axis=2)
         with np.errstate(all="ignore"):
             when = (
                 samples.time_s[due], passed_s[due], samples.half[due], samples.week[due],
                 samples.day[due],
             )  # fmt: skip
-            aim = (self._budget[who], self._begins[who])
+            aim = (self._budget[who], self._begins[who], close, self._scale[who])
             said = chain.advance(state, counts, x[due], when, aim)
         if not everyone:
             self._state[:, who], self._counts[:, :, who] = state, counts
         told[rows[due], STEPPED] = 1.0
         for number, column in enumerate(said, SCORE):
             told[rows[due], number] = column
+
+    def _nearness(self, who: npt.NDArray[np.int32], x: Float64) -> Float64:
+        """Return the neighbours' score of those who ask for it, 0 of the others."""
+        close = np.zeros(len(who))
+        asks = self._near[who]
+        if asks.any():
+            some = who[asks]
+            state, counts = self._state[:, some], self._counts[:, :, some]
+            close[asks] = chain.nearness(state, counts, x[asks])
+            self._state[:, some], self._counts[:, :, some] = state, counts
+        return close

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, put, take
+from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, put, rate_of, take
 
 COLUMNS: Final = 3
 DAY_RATE: Final = 0.3
@@ -55,7 +55,7 @@ def profile(state: Any, base: int, bins: int, bin_: Any, x: Any, share: Any) -> 
     scale = pick(scale > 0.0, scale + (1e-9 * abs(mean) + 1e-12), 0.0)
     deviation = pick(knows, standard(distance, scale), 0.0)
     known_now = known + 1.0
-    rate = larger(OVERALL_RATE, 1.0 / known_now)
+    rate = rate_of(OVERALL_RATE, known_now)
     state[base + bins * COLUMNS] = pick(knows, overall + rate * (distance - overall), overall)
     state[base + bins * COLUMNS + 1] = pick(knows, known_now, known)
     usual = pick(share * DAY_RATE < RATE_MAX, larger(share * DAY_RATE, RATE_MIN), RATE_MAX)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from citytwin_edge.kernels.anomaly.arithmetic import (
+    all_held,
     bits,
     count,
     entry,
@@ -22,6 +23,7 @@ from citytwin_edge.kernels.anomaly.arithmetic import (
     log10,
     pick,
     smaller,
+    some,
     whole,
 )
 
@@ -58,7 +60,7 @@ def pvalue(state: Any, base: int, counts: Any, deviation: Any) -> Any:
         deviation: not negative.
     """
     bin_ = smaller(larger((bits(deviation) >> SHIFT) - OFFSET, 0), BINS - 1)
-    total = held(counts, bin_ * 0)
+    total = all_held(counts)
     at_least = held(counts, bin_)
     above = pick(bin_ < BINS - 1, held(counts, smaller(bin_ + 1, BINS - 1)), 0.0)
     rank = (0.5 * (at_least + above) + 0.5) / (total + 1.0)
@@ -72,13 +74,17 @@ def pvalue(state: Any, base: int, counts: Any, deviation: Any) -> Any:
     edge = entry(EDGES, edge_bin)
     excess, excesses = get(state, base + EXCESS), get(state, base + EXCESSES)
     beyond = deviation - edge
-    mean = (excess + PRIOR * edge) / (excesses + 1.0)
-    tail = TOP_RARITY + larger(beyond, 0.0) / (larger(mean, 1e-12) * LN_10)
-    in_tail = (beyond > 0.0) & (rank < 1.0 / TOP)
-    result = pick(in_tail, larger(seldom, tail), seldom)
-    takes = (beyond > 0.0) & (total >= WARM)
+    result = seldom
+    if some(beyond > 0.0):
+        mean = (excess + PRIOR * edge) / (excesses + 1.0)
+        tail = TOP_RARITY + larger(beyond, 0.0) / (larger(mean, 1e-12) * LN_10)
+        in_tail = (beyond > 0.0) & (rank < 1.0 / TOP)
+        result = pick(in_tail, larger(seldom, tail), seldom)
+        takes = (beyond > 0.0) & (total >= WARM)
+        excess = pick(takes, excess + beyond, excess)
+        excesses = pick(takes, excesses + 1.0, excesses)
     fades = pick(total >= COUNT_MAX - 1.0, 0.5, 1.0)
-    state[base + EXCESS] = pick(takes, excess + beyond, excess) * fades
-    state[base + EXCESSES] = pick(takes, excesses + 1.0, excesses) * fades
+    state[base + EXCESS] = excess * fades
+    state[base + EXCESSES] = excesses * fades
     count(counts, bin_, COUNT_MAX)
     return pick(total > WARM, larger(smaller(result, RARITY_MAX), 0.0), 0.0)

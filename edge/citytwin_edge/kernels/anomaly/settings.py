@@ -19,6 +19,8 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     Attributes:
         budget: how many alarms a month this point may raise; the threshold keeps to it.
         every_s: the shortest time between two looks, in seconds; what comes between is averaged.
+        neighbours: compare the course of the last values with that of the last half-day, too; that
+            takes more time than all else.
         learn_from: any mark, the date of a meter exchange say; when it changes, all is learnt anew.
         exchange: device/point by which an exchange of the meter is seen, and all is learnt anew: a
             serial number (whatever it is next), or a counter (when it falls below half of what it
@@ -31,6 +33,7 @@ class AnomalySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     budget: Annotated[float, msgspec.Meta(ge=0.05, le=1000)] = 1.0
     every_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 60.0
+    neighbours: bool = False
     learn_from: Annotated[str, msgspec.Meta(max_length=MARK_CHARS_MAX)] = ""
     exchange: Annotated[str, msgspec.Meta(max_length=EXCHANGE_CHARS_MAX)] = ""
     trace: bool = False

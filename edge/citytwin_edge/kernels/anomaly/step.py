@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from citytwin_edge.kernels.anomaly.arithmetic import get, larger, pick, put, smaller, take, whole
+from citytwin_edge.kernels.anomaly.arithmetic import (
+    get,
+    larger,
+    pick,
+    put,
+    rate_of,
+    smaller,
+    take,
+    whole,
+)
 from citytwin_edge.kernels.anomaly.profile import standard
 
 SHORT: Final = 12
@@ -48,7 +57,7 @@ def step(state: Any, base: int, x: Any) -> Any:
     # What rounding leaves of a constant is no step.
     distance = pick(distance > 1e-12 * abs(expected), distance, 0.0)
     deviation = pick(knows & (count >= 1.0), standard(distance, scale), 0.0)
-    rate = larger(SCALE_RATE, 1.0 / (count + 1.0))
+    rate = rate_of(SCALE_RATE, count + 1.0)
     state[base + SCALE] = pick(knows, scale + rate * (distance - scale), scale)
     state[base + COUNT] = pick(knows, count + 1.0, count)
     return deviation, pick(knows, expected, x)

@@ -7,7 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from citytwin_edge.kernels.anomaly.arithmetic import count, held, log10, power_of_decay, rarity
+from citytwin_edge.kernels.anomaly.arithmetic import (
+    all_held,
+    count,
+    held,
+    log10,
+    power_of_decay,
+    rarity,
+    rate_of,
+)
 
 
 def test_logarithms_are_right_to_six_digits():
@@ -34,6 +42,7 @@ def test_counts_are_cumulative_and_halved_when_there_are_too_many():
         count(counts, np.array(bin_), 100)
     assert counts.T.tolist() == [[3, 2, 1, 0], [3, 3, 3, 3]]
     assert held(counts, np.array([1, 3])).tolist() == [2.0, 3.0]
+    assert all_held(counts).tolist() == [3.0, 3.0]
     count(counts, np.array([0, 0]), 4)
     assert counts.T.tolist() == [[2, 1, 0, 0], [2, 1, 1, 1]]
 
@@ -41,3 +50,8 @@ def test_counts_are_cumulative_and_halved_when_there_are_too_many():
 def test_a_twentieth_is_lost_in_a_day_and_long_ago_is_nothing():
     left = power_of_decay(np.array([0.0, 1.0, -2.0, 1e6]))
     assert left.tolist() == pytest.approx([1.0, 0.95, 0.9025, 0.0], abs=1e-8)
+
+
+def test_the_first_count_alike_and_later_ones_by_a_rate():
+    assert rate_of(0.1, np.array([1.0, 4.0, 10.0, 50.0])).tolist() == [1.0, 0.25, 0.1, 0.1]
+    assert rate_of(0.1, np.array([10.0, 50.0])) == 0.1

@@ -81,7 +81,7 @@ def test_another_budget_moves_the_threshold_at_once():
 
 
 def test_thresholds_have_bounds():
-    assert threshold_at(0.05) == HIGHEST
+    assert threshold_at(1.0) < threshold_at(0.05) < HIGHEST
     assert threshold_at(1000.0) == LOWEST
 
 

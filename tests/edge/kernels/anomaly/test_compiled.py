@@ -25,7 +25,7 @@ COMPILED = "citytwin_edge.kernels.anomaly.compiled"
 
 SETTINGS = (
     AnomalySettings(budget=1000.0, trace=True, every_s=1.0),
-    AnomalySettings(budget=4.0),
+    AnomalySettings(budget=4.0, neighbours=True),
     AnomalySettings(every_s=5.0, time_zone="UTC", holidays="none"),
 )
 
@@ -48,12 +48,15 @@ def test_samples_of_all_kinds_give_the_same_alarms_and_the_same_state(seed, step
 def test_weeks_give_the_same_scores_to_the_last_bit():
     values = days(21)
     values[3000:3100] += 15
-    made = [kind(2, np.full(2, 60.0), np.full(2, 2.0)) for kind in (CompiledPath, paths.NumpyPath)]
+    own = np.full(2, 60.0), np.full(2, 2.0), np.array([False, True])
+    made = [kind(2, *own) for kind in (CompiledPath, paths.NumpyPath)]
     told = [path.run(samples(values, 2)) for path in made]
     assert (told[0] == told[1]).all()
     assert told[0][:, paths.EVENT].max() > 0, "otherwise nothing is proven"
     assert (made[0].state == made[1].state).all()
     assert (made[0].counts == made[1].counts).all()
+    alone, near = (told[0][samples(values, 2).channel == number] for number in (0, 1))
+    assert (alone[:, paths.SCORE] != near[:, paths.SCORE]).any(), "the second asks for neighbours"
 
 
 CODE = """

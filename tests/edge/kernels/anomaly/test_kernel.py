@@ -119,10 +119,10 @@ def test_an_alarm_has_no_ordinary_course():
 
 
 def test_numpy_stands_in_where_numba_is_not(monkeypatch):
-    every_s, wanted = np.array([60.0]), np.array([1.0])
-    assert isinstance(path_of(1, every_s, wanted), CompiledPath)
+    every_s, wanted, near = np.array([60.0]), np.array([1.0]), np.array([False])
+    assert isinstance(path_of(1, every_s, wanted, near), CompiledPath)
     monkeypatch.setitem(__import__("sys").modules, "citytwin_edge.kernels.anomaly.compiled", None)
-    assert isinstance(path_of(1, every_s, wanted), paths.NumpyPath)
+    assert isinstance(path_of(1, every_s, wanted, near), paths.NumpyPath)
 
 
 def pipeline_of(path):
