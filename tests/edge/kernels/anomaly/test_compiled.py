@@ -130,7 +130,7 @@ if libc.prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0):
     raise SystemExit
 import numpy as np
 from citytwin_edge.kernels.anomaly.kernel import path_of
-print(type(path_of(1, np.ones(1), np.ones(1))).__name__)
+print(type(path_of(1, np.ones(1), np.ones(1), np.zeros(1, bool))).__name__)
 try:
     from citytwin_edge.kernels.anomaly import compiled
 except OSError as error:
