@@ -84,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         broker_port = running.enter_context(_mosquitto(folder))
         hub_port = running.enter_context(_hub(folder))
         _change_addresses(suite, contexts, hub_port, broker_port)
-        output = options.output or folder / "output"
-        _robot(options.robot, suite, options.parts, output)
+        output = (options.output or folder / "output").absolute()
+        _robot(options.robot.absolute(), suite, options.parts, output)
         cases = list(_cases(output / "output.xml", suite))
     _print(cases, failing=options.failing)
     return 0 if cases else 1
