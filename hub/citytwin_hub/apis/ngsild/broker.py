@@ -25,9 +25,11 @@ from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.notifier import Notice, Notifier
+from citytwin_hub.entities.registrations import Registrations
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
+from citytwin_hub.entities.sqlite_sources import SqliteSources
 from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
 from citytwin_hub.entities.subscribers import Subscribers
 from citytwin_hub.entities.subscriptions import Subscription
@@ -53,6 +55,7 @@ class Tenant:
         temporal: how they evolved.
         subscriptions: who wants to be told of their changes.
         notifier: what tells them.
+        registrations: other brokers that have entities.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Tenant:
     temporal: Temporal
     subscriptions: Subscribers
     notifier: Notifier
+    registrations: Registrations
 
 
 class Broker:
@@ -173,7 +177,9 @@ class Broker:
         notifier = Notifier(entities, subscribers, self.clock, deliver)
         self._opened.enter_context(closing(notifier))
         self._post.add(notifier)
-        tenant = Tenant(name, store, entities, temporal, subscribers, notifier)
+        sources = self._opened.enter_context(closing(SqliteSources(folder / "sources.db")))
+        registrations = Registrations(sources, entities.find, self.clock)
+        tenant = Tenant(name, store, entities, temporal, subscribers, notifier, registrations)
         self._tenants[name] = tenant
         return tenant
 
