@@ -22,13 +22,14 @@ from citytwin.adapter import Binding, Direction, Exchange, Found, Probed, Site
 from citytwin.batch import Batch
 from citytwin.errors import ConfigError, DeviceRefused, DeviceSilent
 from citytwin.quality import Quality
-from citytwin_edge.adapters.mqtt_client import Client, Message, Said
+from citytwin_edge.adapters.mqtt_client import Client, Said
 from citytwin_edge.adapters.mqtt_dialects import filled
 from citytwin_edge.adapters.mqtt_line import Line
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
 from citytwin_edge.adapters.mqtt_messages import Columns, Reader
 from citytwin_edge.adapters.mqtt_scan import hint_topics, hints, look_around
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint, name_of, several
+from citytwin_edge.wire.mqtt_publish import Message
 from citytwin_edge.wire.payload import PayloadField
 
 PROBE_S: Final = 10.0

@@ -4,7 +4,7 @@ aiomqtt (2.5) keeps back two things that a gateway must have: whether a message 
 (DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. And paho takes
 40 µs for each message, so that whole messages are cut from the stream before it sees them. All
 three are reached through aiomqtt's own paho client, here and nowhere else
-(docs/decisions/0019-mqtt-fast-path.md).
+(docs/decisions/0021-mqtt-messages-cut.md).
 """
 
 from __future__ import annotations
@@ -290,7 +290,8 @@ def _converted(message: MQTTMessage) -> Message:
         topic = message.topic
     except UnicodeDecodeError:
         topic = ""
-    packed: bytes = b"" if message.properties is None else message.properties.pack()
+    properties: Any = message.properties
+    packed: bytes = b"" if properties is None else properties.pack()
     bare = packed[_LENGTH.decode(packed)[1] :] if packed else b""
     return Message(topic, bytes(message.payload), message.qos, message.retain, message.dup,
                    message.mid, bare)  # fmt: skip

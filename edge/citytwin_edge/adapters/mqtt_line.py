@@ -23,8 +23,9 @@ from citytwin.clock import Clock
 from citytwin.errors import DeviceError, DeviceRefused, DeviceSilent
 from citytwin_edge.adapters.connection import Tap, nobody_looks
 from citytwin_edge.adapters.mqtt_broker import Connection
-from citytwin_edge.adapters.mqtt_client import Client, Message, identifier, identifiers
+from citytwin_edge.adapters.mqtt_client import Client, identifier, identifiers
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
+from citytwin_edge.wire.mqtt_publish import Message
 from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX
 
 PAUSE_S_MIN: Final = 1.0

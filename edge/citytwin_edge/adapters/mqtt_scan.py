@@ -14,10 +14,11 @@ import aiomqtt
 from citytwin.adapter import Direction, Found, Site
 from citytwin.batch import SECOND_NS
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_client import Client, Message
+from citytwin_edge.adapters.mqtt_client import Client
 from citytwin_edge.adapters.mqtt_dialects import DIALECTS
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint
 from citytwin_edge.wire.announcements import Device, tasmota_device, zigbee_devices
+from citytwin_edge.wire.mqtt_publish import Message
 
 SCAN_S: Final = 10.0
 MESSAGES_MAX: Final = 1000

@@ -70,12 +70,9 @@ def published(data: bytes, *, is_5: bool) -> tuple[list[Message], int]:
             topic = data[at:ends].decode()
         except UnicodeDecodeError:
             break
-        messages.append(
-            Message(
-                topic, data[body:stop], qos, head & 1 != 0, head & 8 != 0,
-                data[ends] << 8 | data[ends + 1] if qos else 0, properties,
-            )  # fmt: skip
-        )
+        mid = data[ends] << 8 | data[ends + 1] if qos else 0
+        payload, is_again = data[body:stop], head & 8 != 0
+        messages.append(Message(topic, payload, qos, head & 1 != 0, is_again, mid, properties))
         done = stop
     return messages, done
 
