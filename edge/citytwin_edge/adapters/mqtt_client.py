@@ -43,7 +43,7 @@ _IDENTIFIERS: Final = 268_435_455
 _CLOSE_S_MAX: Final = 0.9
 _PROPERTIES: Final[Callable[[int], Any]] = Properties  # which has no types
 _LENGTH: Final[Any] = VariableByteIntegers
-PROPERTIES_MAX: Final = 4096
+PROPERTIES_MAX: Final = 1000
 """Different properties of messages whose meaning is remembered."""
 
 
