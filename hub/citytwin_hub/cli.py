@@ -19,7 +19,7 @@ from citytwin.clock import SystemClock
 from citytwin.errors import CityTwinError
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
-from citytwin_hub import config_command, fit_command, tables
+from citytwin_hub import config_command, fit_command, graph_command, tables
 
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
@@ -105,6 +105,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--wait", action="store_true", help="until it is settled or refused")
     words = "show, push and take back the configuration of a gateway"
     config_command.add_to(add("config", _gateway_config, words))
+    words = "what is downstream of an object, who loses supply when it closes, now or at a moment"
+    graph_command.add_to(add("graph", _graph, words))
     add("commands", _commands, "list the newest commands")
     add("alarms", _alarms, "list open alarms")
     user = add("user", _user, "add, list or remove users")
@@ -329,12 +331,21 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
 
 
 def _gateway_config(options: Any) -> int:
+    return _told(options, config_command)
+
+
+def _graph(options: Any) -> int:
+    return _told(options, graph_command)
+
+
+def _told(options: Any, command: Any) -> int:
+    """Ask what a command's module asks, and print the answer as JSON or as its lines."""
     with _client(options) as client:
-        found = config_command.answer(options, client)
+        found = command.answer(options, client)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        print(*config_command.lines(options, found), sep="\n")
+        print(*command.lines(options, found), sep="\n")
     return 0
 
 
