@@ -204,7 +204,7 @@ def isolated(
     graphs: GraphsOf,
     asked: AskedOf,
     of: Id,
-    valve_type: Ids = list(VALVE_TYPES),  # noqa: B006, B008
+    valve_type: Ids = list(VALVE_TYPES),  # noqa: B006
     tenant: Tenant = "",
 ) -> dict[str, Any]:
     """Return which valves to close so that an object stands alone, and what does with it."""

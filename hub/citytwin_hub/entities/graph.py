@@ -147,7 +147,8 @@ class View:
 
 def _narrow(rows: _Sorted, came_from: Int32s, front: Int32s) -> tuple[Int32s, Int32s]:
     """Go on object by object until the front is wide; return what was reached, and the front."""
-    first, others, came = memoryview(rows.first), memoryview(rows.others), memoryview(came_from)
+    # Numbers come out of a memoryview in half the time that numpy takes.
+    first, others, came = rows.first.data, rows.others.data, came_from.data
     queue = front.tolist()
     at = 0
     while at < len(queue) and len(queue) - at < WIDE:
@@ -175,7 +176,8 @@ def _wide(rows: _Sorted, came_from: Int32s, front: Int32s) -> Int32s:
     last = came_from[others] == way
     others, ones = others[last], ones[last]
     came_from[others] = ones
-    return others
+    reached: Int32s = others
+    return reached
 
 
 class Graph:

@@ -1,5 +1,4 @@
-"""Outage: who is no longer supplied when some objects close, who is held by backups, and where to
-close so that something stands alone.
+"""Outage: who is no longer supplied when objects close, who is held by backups, where to isolate.
 
 >>> from citytwin_hub.entities.graph import Graph
 >>> graph = Graph()
