@@ -42,10 +42,12 @@ class HttpSection(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class NgsildSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[ngsild]``: which hosts @contexts may be fetched from and notifications sent to."""
+    """``[ngsild]``: hosts of @contexts and of notifications; how evolution is kept and given."""
 
     context_hosts: tuple[str, ...] = ()
     notify_hosts: tuple[str, ...] = ()
+    evolution_days: int = 0
+    evolution_instances_max: int = 1000
 
 
 class HistorySection(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,6 +91,8 @@ _SPANS: Final = (
     ("link", "window_entries", 1, 10_000),
     ("history", "flush_s", 1, 3600),
     ("history", "flush_samples", 1000, 100_000_000),
+    ("ngsild", "evolution_days", 0, 36_500),
+    ("ngsild", "evolution_instances_max", 1, 100_000),
     ("alarms", "gateway_silent_s", 1, 86_400),
     ("alarms", "device_bad_s", 1, 86_400),
 )

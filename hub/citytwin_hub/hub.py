@@ -31,12 +31,14 @@ from citytwin_hub.committer import Committer
 from citytwin_hub.config import HubConfig, split_address
 from citytwin_hub.configs import Configs
 from citytwin_hub.enrolment import EnrolmentService
+from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.files import locked
 from citytwin_hub.history.parquet import ParquetHistory
 from citytwin_hub.ingest import Ingest
 from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.metrics import metrics_of
+from citytwin_hub.metrics_subscriptions import Figures
 from citytwin_hub.readers import Readers
 from citytwin_hub.registry import Registry
 from citytwin_hub.server import LinkServer
@@ -45,6 +47,7 @@ from citytwin_protos.session import Limits
 
 CHECK_S: Final = 1.0
 STOP_S_MAX: Final = 4
+TRIM_S: Final = 6 * 3600.0
 HELD_FLUSHES_MAX: Final = 10
 """So many times ``flush_samples`` may wait in memory when history cannot be written."""
 
@@ -116,16 +119,9 @@ class Hub:
             self.alarms, self.commands, self.configs, self.access, read_map(config.city.map),
         )  # fmt: skip
         recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
-        self.app = build_app(
-            city, metrics_of(city, self.committer, lambda: self.journal.end, recent)
-        )
-        hosts = config.ngsild.context_hosts
-        contexts = opened.enter_context(closing(Contexts(state / "contexts.db", clock, hosts)))
-        anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
-        admit = admission(self.access, clock.now_ns, anonymous)
-        self.broker = opened.enter_context(
-            closing(Broker(state / "entities", clock, contexts, admit))
-        )
+        figures, end = Figures(lambda: self.broker), lambda: self.journal.end
+        self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
+        self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
         self.app.state.graphs = Graphs(self.broker)
         self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
         self.readers.listen(self.alarms.entry)
@@ -134,6 +130,22 @@ class Hub:
         self.alarms.reconcile()
         _log.info(
             "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
+        )
+
+    def _ngsild(self, opened: contextlib.ExitStack, state: Path) -> Broker:
+        """Return what the NGSI-LD routes stand on."""
+        config, clock, settings = self.config, self.clock, self.config.ngsild
+        contexts = Contexts(state / "contexts.db", clock, settings.context_hosts)
+        opened.enter_context(closing(contexts))
+        anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
+        return Broker(
+            state / "entities",
+            clock,
+            contexts,
+            admission(self.access, clock.now_ns, anonymous),
+            bindings=Bindings(self.registry, self.twin, contexts.core.expand),
+            instances_max=settings.evolution_instances_max,
+            notify_hosts=settings.notify_hosts,
         )
 
     def _group_of(self, row: int) -> str:
@@ -171,6 +183,8 @@ class Hub:
                     tasks.create_task(self.committer.run(), name="committer"),
                     tasks.create_task(self._check(), name="checks"),
                     tasks.create_task(self._flush(), name="history"),
+                    tasks.create_task(self._trim(), name="evolution"),
+                    tasks.create_task(self.broker.run(), name="notifications"),
                 ]
                 web = tasks.create_task(server.serve([listening]), name="web")
                 _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")
@@ -232,6 +246,16 @@ class Hub:
         self.alarms.check(heard, now_ns, refused)
         self.commands.check(now_ns)
         self.configs.check(now_ns)
+
+    async def _trim(self) -> None:
+        """Delete how entities evolved long ago, where only some days are kept."""
+        days = self.config.ngsild.evolution_days
+        while days:
+            try:
+                await asyncio.to_thread(self.broker.trim, days)
+            except StoreError as error:
+                _log.error("hub.trim_failed", reason=str(error))
+            await asyncio.sleep(TRIM_S)
 
     async def _flush(self) -> None:
         """Write history out now and then, and let the journal forget what is in files and twin."""

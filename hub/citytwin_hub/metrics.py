@@ -86,11 +86,16 @@ class _Hub(Collector):
 
 
 def metrics_of(
-    city: City, committer: Committer, end: Callable[[], int], recent: Callable[[], int]
+    city: City,
+    committer: Committer,
+    end: Callable[[], int],
+    recent: Callable[[], int],
+    others: Iterable[Collector] = (),
 ) -> Callable[[], bytes]:
-    """Return the function that gives the text of /metrics."""
+    """Return the function that gives the text of /metrics; ``others`` add to it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Hub(city, committer, end, recent))
+    for collector in (_Hub(city, committer, end, recent), *others):
+        registry.register(collector)
     return lambda: generate_latest(registry)
 
 

@@ -102,7 +102,7 @@ def _copied(suite: Path, httpctrl: Path, copy: Path) -> Path:
 
 
 def _change_addresses(suite: Path, contexts: str, hub_port: int, broker_port: int) -> None:
-    """Point the copy at this machine: its contexts, the hub, the broker and its own mock servers."""
+    """Point the copy at this machine: its contexts, the hub, the broker, its mock servers."""
     for path in suite.rglob("*"):
         if path.suffix in TEXTS and path.is_file():
             text = path.read_text(encoding="utf-8")
@@ -172,7 +172,9 @@ def _hub(folder: Path) -> Iterator[int]:
         f'[hub]\nstate = "{folder / "hub"}"\n'
         f'[link]\nbind = "{LOOPBACK}:0"\nenrol_bind = "{LOOPBACK}:0"\n'
         f'[http]\nbind = "{LOOPBACK}:{port}"\nanonymous = "operator"\n'
-        f'[ngsild]\ncontext_hosts = ["{LOOPBACK}"]\nnotify_hosts = ["{LOOPBACK}"]\n'
+        f'[ngsild]\ncontext_hosts = ["{LOOPBACK}"]\nnotify_hosts = ["my.second.endpoint.org"]\n'
+        # The suite has evolutions of at most 59 instances, and wants some in parts.
+        "evolution_instances_max = 15\n"
     )
     program = Path(sys.executable).parent / "citytwin-hub"
     command = [str(program), "--config", str(config), "run"]
@@ -233,7 +235,7 @@ def _robot(python: Path, suite: Path, parts: Sequence[str], output: Path) -> Non
 
 def _cases(path: Path, suite: Path) -> Iterator[Case]:
     """Yield each case of Robot's XML."""
-    base = str(suite / "TP/NGSI-LD") + os.sep
+    base = suite / "TP/NGSI-LD"
     sources: list[str] = []
     for event, node in ElementTree.iterparse(path, ("start", "end")):
         if node.tag == "suite" and event == "start":
@@ -243,7 +245,7 @@ def _cases(path: Path, suite: Path) -> Iterator[Case]:
         elif node.tag == "test" and event == "end":
             status = node.find("status")
             wrong = "" if status is None or status.get("status") == "PASS" else status.text or "?"
-            where = sources[-1].removeprefix(base).split(os.sep)
+            where = Path(sources[-1]).relative_to(base).parts
             depth = 3 if where[0] == "ContextInformation" else 2
             yield Case("/".join(where[:depth]), node.get("name", ""), wrong)
 

@@ -20,7 +20,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "dbus_fast": (EDGE + "adapters/ble",),
     "serial": (EDGE + "adapters/connection", CITY),
     "serial_asyncio_fast": (EDGE + "adapters/connection", CITY),
-    "aiomqtt": (EDGE + "adapters/mqtt", CITY),
+    "aiomqtt": (EDGE + "adapters/mqtt", HUB + "apis/ngsild/mqtt_delivery", CITY),
     "paho": (EDGE + "adapters/mqtt",),
     "amqtt": (CITY,),
     "wntr": (CITY,),
@@ -30,7 +30,13 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "starlette": (HUB + "apis/",),
     "uvicorn": (HUB + "hub", HUB + "apis/"),
     "prometheus_client": (HUB + "metrics",),
-    "httpx": (HUB + "cli", HUB + "client", HUB + "jsonld/fetch", CITY),
+    "httpx": (
+        HUB + "cli",
+        HUB + "client",
+        HUB + "jsonld/fetch",
+        HUB + "apis/ngsild/delivery",
+        CITY,
+    ),
 }
 
 # SQL is spoken only by the memories.

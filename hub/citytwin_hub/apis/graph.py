@@ -115,7 +115,7 @@ Tenant = Annotated[str, Query(max_length=63)]
 async def asked_of(
     at: Annotated[str, Query(max_length=40)] = "",
     kind: Annotated[list[str], Query(max_length=len(KINDS))] = [],  # noqa: B006  # FastAPI copies it
-    type: Annotated[list[str], Query(max_length=GIVEN_MAX)] = [],  # noqa: A002, B006  # its name in the URL
+    type: Annotated[list[str], Query(max_length=GIVEN_MAX)] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=OBJECTS_MAX)] = 1000,
 ) -> Asked:
     """Read what every question has; raises ApiError."""

@@ -14,6 +14,7 @@ and 5.6).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,8 +139,15 @@ def append(entity: Entity, fragment: Fragment, now_ns: int, *, overwrite: bool =
 
 
 def update(entity: Entity, fragment: Fragment, now_ns: int) -> Outcome:
-    """Replace attributes that are there, append others; NGSI-LD Null deletes (5.6.2)."""
-    return append(entity, fragment, now_ns)
+    """Replace attributes that are there, append others; NGSI-LD Null deletes (5.6.2).
+
+    A scope is replaced, never added: an entity without one stays without.
+    """
+    if not fragment.scopes or entity.scopes:
+        return append(entity, fragment, now_ns)
+    outcome = append(entity, replace(fragment, scopes=None), now_ns)
+    refused = ("scope", "the entity has no scope that could be updated")
+    return dataclasses.replace(outcome, not_updated=(*outcome.not_updated, refused))
 
 
 def merge(
@@ -188,7 +196,7 @@ def patch_attribute(entity: Entity, name: str, patch: Patch, now_ns: int) -> Out
         return draft.outcome()
     if patch.kind is not None and patch.kind is not before.kind:
         raise BadRequestData(f"{name} is a {before.kind}; a partial update cannot change that")
-    draft.put(name, _patched(before, patch, now_ns))
+    draft.put(name, patched(before, patch, now_ns))
     return draft.outcome()
 
 
@@ -298,11 +306,11 @@ def merged(before: Attribute | None, patch: Patch, now_ns: int, name: str) -> At
             dataset=patch.dataset,
             created_ns=now_ns if before is None else before.created_ns,
         )
-        return _patched(start, patch, now_ns)
+        return patched(start, patch, now_ns)
     value = patch.value
     if value is not UNSET and before.kind not in {*RELATIONSHIPS, AttributeKind.GEO}:
         value = _merged_value(before.value, value)
-    return _patched(before, replace(patch, value=value), now_ns)
+    return patched(before, replace(patch, value=value), now_ns)
 
 
 def _merged_value(before: Any, given: Any) -> Any:
@@ -318,7 +326,8 @@ def _merged_value(before: Any, given: Any) -> Any:
     return kept
 
 
-def _patched(before: Attribute, patch: Patch, now_ns: int) -> Attribute:
+def patched(before: Attribute, patch: Patch, now_ns: int) -> Attribute:
+    """Return an attribute with what a patch gives of it in the place of what it was."""
     changed: dict[str, Any] = {"modified_ns": now_ns}
     if patch.value is not UNSET:
         changed["value"] = patch.value

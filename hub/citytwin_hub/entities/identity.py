@@ -6,7 +6,7 @@ is never given twice. All three are history, not state: an object that moves or 
 something else keeps its URN. A URN that was merged or split leads to its successors for ever.
 
 >>> cell(76.95, 43.24)
-'txwwp7'
+'txwtzp'
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ given twice: an identifier that comes again after a deletion continues its evolu
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from citytwin.errors import StoreLimit
 from citytwin_hub.entities import relation_store, relations
 from citytwin_hub.entities.boxes import box_of
 from citytwin_hub.entities.database import Database
-from citytwin_hub.entities.evolution import RECORD, steps
+from citytwin_hub.entities.evolution import EVER_TYPED, RECORD, steps
 from citytwin_hub.entities.evolution import SCHEMA as EVOLUTION_SCHEMA
 from citytwin_hub.entities.model import AttributeKind, Entity
 from citytwin_hub.entities.store import Change, Hints
@@ -73,7 +74,7 @@ class SqliteEntities:
             StoreError: the file cannot be used.
         """
         self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA + relation_store.SCHEMA)
-        self._names = {
+        self._names: dict[str, int] = {
             iri: number
             for number, iri in self.database.reader.execute("SELECT number, iri FROM name")
         }
@@ -151,10 +152,8 @@ class SqliteEntities:
 
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log."""
-        with self.database.writing() as db:
-            known = dict(self._names)
-            names = _Names(db, known)
-            numbers = _numbers(db, [change.id for change in changes])
+        with self.transaction() as (db, names):
+            numbers = numbers_of(db, [change.id for change in changes])
             net = [(numbers[change.id], change) for change in _net(changes)]
             _write_bodies(db, net)
             for sets in (_TYPES, _ATTRIBUTES):
@@ -170,8 +169,17 @@ class SqliteEntities:
                     for name, record in steps(change, now_ns)
                 ),
             )
+            db.executemany(
+                EVER_TYPED,
+                (
+                    (names.of(iri), numbers[change.id])
+                    for change in changes
+                    if change.after is not None
+                    and (change.before is None or change.before.types != change.after.types)
+                    for iri in change.after.types
+                ),
+            )
             (last,) = db.execute("SELECT coalesce(max(number), 0) FROM evolution").fetchone()
-        self._names = known
         return int(last)
 
     def relations(self) -> Iterator[tuple[str, str, str, int, int | None]]:
@@ -184,6 +192,15 @@ class SqliteEntities:
         if relation_store.count(db) > RELATIONS_MAX:
             raise StoreLimit(f"there are more than {RELATIONS_MAX} relations, past ones counted")
         return relation_store.read(db)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[tuple[sqlite3.Connection, Naming]]:
+        """Give the writer and the numbers of names, as ``Database.writing`` does."""
+        with self.database.writing() as db:
+            known = dict(self._names)
+            yield db, Naming(db, known)
+            added = known
+        self._names = added
 
     def number_of(self, iri: str) -> int:
         """Return the number of a name; 0 if it was never written."""
@@ -224,7 +241,7 @@ _ATTRIBUTES: Final = _Sets(
 )
 
 
-class _Names:
+class Naming:
     """Numbers of names, given as they come up, within one transaction.
 
     Raises:
@@ -235,6 +252,7 @@ class _Names:
         self._db, self._known = db, known
 
     def of(self, iri: str) -> int:
+        """Return the number of a name."""
         number = self._known.get(iri)
         if number is None:
             row = self._db.execute("INSERT INTO name (iri) VALUES (?) RETURNING number", (iri,))
@@ -245,7 +263,8 @@ class _Names:
         return number
 
 
-def _numbers(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+def numbers_of(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
+    """Return the numbers of identifiers; new ones are given one."""
     db.executemany("INSERT OR IGNORE INTO identifier (id) VALUES (?)", ((one,) for one in ids))
     rows = db.execute(
         "SELECT id, number FROM identifier WHERE id IN (SELECT value FROM json_each(?))",
@@ -278,7 +297,7 @@ def _write_bodies(db: sqlite3.Connection, net: _Numbered) -> None:
     )
 
 
-def _write_sets(db: sqlite3.Connection, sets: _Sets, net: _Numbered, names: _Names) -> None:
+def _write_sets(db: sqlite3.Connection, sets: _Sets, net: _Numbered, names: Naming) -> None:
     added: list[tuple[int, int]] = []
     gone: list[tuple[int, int]] = []
     for number, change in net:
@@ -291,7 +310,7 @@ def _write_sets(db: sqlite3.Connection, sets: _Sets, net: _Numbered, names: _Nam
     db.executemany(sets.add, added)
 
 
-def _write_places(db: sqlite3.Connection, net: _Numbered, names: _Names) -> None:
+def _write_places(db: sqlite3.Connection, net: _Numbered, names: Naming) -> None:
     added: list[tuple[int, float, float, float, float]] = []
     gone: list[tuple[int]] = []
     for number, change in net:

@@ -15,15 +15,16 @@ LEVEL, FLOW = name("level"), name("flow")
 def records(before, after, now_ns=20):
     """Return the records of a change: the attribute, its value and whether it is gone."""
     found = []
-    for attribute, (observed_ns, moment_ns, body) in steps(Change(before, after), now_ns):
+    for attribute, (dataset, observed_ns, moment_ns, body) in steps(Change(before, after), now_ns):
         assert moment_ns == now_ns
-        one = msgspec.json.decode(body, type=Attribute if attribute else Entity)
         if attribute:
-            assert observed_ns == one.observed_ns
+            one = msgspec.json.decode(body, type=Attribute)
+            assert (dataset, observed_ns) == (one.dataset, one.observed_ns)
             found.append((attribute, one.dataset, one.value, one.deleted_ns is not None))
         else:
-            assert not one.attributes
-            found.append(("", one.types, one.scopes, one.deleted_ns is not None))
+            head = msgspec.json.decode(body, type=Entity)
+            assert (dataset, observed_ns, head.attributes) == ("", None, {})
+            found.append(("", head.types, head.scopes, head.deleted_ns is not None))
     return found
 
 
@@ -56,3 +57,9 @@ def test_a_change_of_the_head_alone_leaves_the_head():
 def test_a_deleted_entity_leaves_an_end_of_everything():
     tank = changes.created(entity(1, level=prop(3)), 10)
     assert records(tank, None) == [(LEVEL, "", 3, True), ("", tank.types, (), True)]
+
+
+def test_what_changes_nothing_but_the_moment_leaves_the_head():
+    before = changes.created(entity(1), 10)
+    after = changes.replaced(before, entity(1), 20)
+    assert records(before, after) == [("", before.types, (), False)]

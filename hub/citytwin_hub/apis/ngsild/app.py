@@ -20,6 +20,8 @@ from citytwin_hub.apis.ngsild import (
     discovery,
     provision,
     purging,
+    subscriptions,
+    temporal,
 )
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
@@ -29,7 +31,7 @@ PREFIX: Final = "/ngsi-ld/v1"
 # /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
 ROUTES: Final[list[Route]] = [
     *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *purging.ROUTES,
-    *provision.ROUTES,
+    *provision.ROUTES, *subscriptions.ROUTES, *temporal.ROUTES,
 ]  # fmt: skip
 
 
@@ -51,9 +53,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
         if status == 404
         else OperationNotSupported(f"{request.method} is not possible at {request.url.path}")
     )
-    response = problem(told)
-    response.status_code = status
-    return response
+    return problem(told, status)
 
 
 class ByPath:

@@ -104,6 +104,10 @@ def _run(call: Call, do: Do, *, of_ids: bool = False) -> Response:
     if not isinstance(items, list) or not items:
         what = "identifiers" if of_ids else "entities"
         raise BadRequestData(f"the body must be an array of {what}, with at least one")
+    if None in items:
+        raise BadRequestData(f"item {items.index(None) + 1} of the array is null; nothing was done")
+    if call.sent == JSON_LD and call.linked is not None:
+        raise BadRequestData(f"{JSON_LD} takes its @context from the body, not from a Link")
     if len(items) > BATCH_ENTITIES_MAX:
         raise BadRequestData(f"a batch has at most {BATCH_ENTITIES_MAX} entities")
     created, done = dict[str, None](), dict[str, None]()

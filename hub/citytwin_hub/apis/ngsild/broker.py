@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,19 @@ from citytwin.clock import Clock
 from citytwin.errors import StoreError
 from citytwin.files import replace
 from citytwin_hub.access import Role
+from citytwin_hub.apis.ngsild.delivery import Delivery, Post
+from citytwin_hub.apis.ngsild.receivers import Receivers
+from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
+from citytwin_hub.entities.notifier import Notice, Notifier
 from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
+from citytwin_hub.entities.sqlite_replay import SqliteReplay
+from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
+from citytwin_hub.entities.subscribers import Subscribers
+from citytwin_hub.entities.subscriptions import Subscription
+from citytwin_hub.entities.temporal import INSTANCES_MAX, Temporal
 from citytwin_hub.jsonld.contexts import Contexts
 
 TENANTS_MAX: Final = 100
@@ -29,6 +39,7 @@ TENANTS_MAX: Final = 100
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:._-]{0,61}[A-Za-z0-9])?\Z")
 _DEFAULT: Final = "@default"
 """The default tenant's folder: no tenant can be called that."""
+_SUBSCRIPTIONS: Final = "subscriptions.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +50,17 @@ class Tenant:
         name: empty for the default tenant.
         store: where its entities and their evolution lie.
         entities: what may be done with them.
+        temporal: how they evolved.
+        subscriptions: who wants to be told of their changes.
+        notifier: what tells them.
     """
 
     name: str
     store: SqliteEntities
     entities: Entities
+    temporal: Temporal
+    subscriptions: Subscribers
+    notifier: Notifier
 
 
 class Broker:
@@ -55,6 +72,10 @@ class Broker:
         clock: Clock,
         contexts: Contexts,
         admit: Callable[[str, Role], None],
+        *,
+        bindings: Bindings | None = None,
+        instances_max: int = INSTANCES_MAX,
+        notify_hosts: Collection[str] = (),
     ) -> None:
         """Open the default tenant; the others when they are asked for.
 
@@ -63,20 +84,51 @@ class Broker:
             clock: what gives the time.
             contexts: what names mean.
             admit: takes an Authorization header and the least role; raises AccessError.
+            bindings: attributes of the default tenant's entities that points give.
+            instances_max: of one attribute of one entity in one answer of the temporal API.
+            notify_hosts: where notifications may be sent to beside this machine (``Receivers``).
 
         Raises:
             StoreError: a file cannot be used.
         """
         self.clock, self.contexts, self.admit = clock, contexts, admit
-        self.began_ns = clock.now_ns()
+        self.began_ns, self._instances_max = clock.now_ns(), instances_max
+        self._bindings = bindings
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
+        self.receivers = Receivers(notify_hosts)
+        self._post = Post(Delivery(contexts, self.receivers))
         self._open("")
+        for known in sorted(folder.glob(f"*/{_SUBSCRIPTIONS}")):
+            if known.parent.name != _DEFAULT:
+                self._open(known.parent.name)  # its subscribers wait
         self.alias = _alias(folder / "alias")
 
+    def tenants(self) -> list[Tenant]:
+        """Return every tenant that is open."""
+        with self._lock:
+            return list(self._tenants.values())
+
+    async def run(self) -> None:
+        """Notify the subscribers of every tenant, until cancelled."""
+        await self._post.run()
+
     def close(self) -> None:
-        """Release every file."""
+        """Release every file; ``run`` has ended."""
         self._opened.close()
+
+    def trim(self, evolution_days: int) -> int:
+        """Delete how entities evolved before some days, of each tenant that was asked for.
+
+        Returns:
+            How many records were deleted.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        with self._lock:
+            tenants = list(self._tenants.values())
+        return sum(tenant.temporal.trim(evolution_days) for tenant in tenants)
 
     def tenant(self, name: str = "", *, create: bool = False) -> Tenant:
         """Return a tenant.
@@ -106,9 +158,23 @@ class Broker:
             return self._open(name)
 
     def _open(self, name: str) -> Tenant:
-        store = SqliteEntities(self._folder / (name or _DEFAULT) / "entities.db")
+        folder = self._folder / (name or _DEFAULT)
+        store = SqliteEntities(folder / "entities.db")
         self._opened.enter_context(closing(store))
-        tenant = self._tenants[name] = Tenant(name, store, Entities(store, self.clock))
+        # Points belong to the city itself, not to whoever else has entities here.
+        entities = Entities(store, self.clock, None if name else self._bindings)
+        temporal = Temporal(SqliteEvolution(store), self.clock, instances_max=self._instances_max)
+        kept = self._opened.enter_context(closing(SqliteSubscriptions(folder / _SUBSCRIPTIONS)))
+        subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock)
+
+        async def deliver(subscription: Subscription, notice: Notice) -> None:
+            await self._post.delivery.deliver(subscription, notice, entities.find, name)
+
+        notifier = Notifier(entities, subscribers, self.clock, deliver)
+        self._opened.enter_context(closing(notifier))
+        self._post.add(notifier)
+        tenant = Tenant(name, store, entities, temporal, subscribers, notifier)
+        self._tenants[name] = tenant
         return tenant
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -23,10 +23,13 @@ from starlette.routing import Route
 
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError, Role
-from citytwin_hub.apis.ngsild.broker import Broker, Tenant
 from citytwin_hub.apis.ngsild.negotiation import choose
-from citytwin_hub.entities.errors import BadRequestData, EntityError, InvalidRequest
+from citytwin_hub.entities.errors import BadRequestData, EntityError, InternalError, InvalidRequest
 from citytwin_hub.jsonld.context import Context
+
+if TYPE_CHECKING:
+    # A broker sends notifications, which are made of what is here.
+    from citytwin_hub.apis.ngsild.broker import Broker, Tenant
 
 JSON: Final = "application/json"
 JSON_LD: Final = "application/ld+json"
@@ -277,19 +280,20 @@ def negotiate(accept: str, gives: Sequence[str]) -> str:
     return media
 
 
-def problem(error: BaseException) -> Response:
-    """Return an error as problem details (clause 5.5.3 and 6.3.3)."""
+def problem(error: BaseException, status: int = 0) -> Response:
+    """Return an error as problem details (clauses 5.5.3 and 6.3.3); its own status for 0."""
     if isinstance(error, Refused):
         return Response(status_code=error.status)
     if isinstance(error, AccessError):
-        status, kind, title = error.status, "about:blank", "access is refused"
+        own, kind, title = error.status, "about:blank", "access is refused"
     elif isinstance(error, EntityError):
-        status, kind, title = error.status, error.type, error.title
+        own, kind, title = error.status, error.type, error.title
     elif isinstance(error, RecursionError):
-        status, kind, title = 400, BadRequestData("").type, BadRequestData.title
+        own, kind, title = 400, BadRequestData("").type, BadRequestData.title
     else:
-        status = 503 if isinstance(error, StoreError) else 500
-        kind, title = "https://uri.etsi.org/ngsi-ld/errors/InternalError", "the hub failed"
+        own = 503 if isinstance(error, StoreError) else 500
+        kind, title = InternalError("").type, InternalError.title
+    status = status or own
     details = {"type": kind, "title": title, "detail": str(error), "status": status}
     return Response(_encode(details), status, media_type=PROBLEM)
 

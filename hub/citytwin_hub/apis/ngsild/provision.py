@@ -21,8 +21,9 @@ from citytwin_hub.apis.ngsild.calls import (
     route,
 )
 from citytwin_hub.apis.ngsild.members import read_moment
+from citytwin_hub.entities import types
 from citytwin_hub.entities.changes import Outcome
-from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import AttributeKind
 from citytwin_hub.entities.uris import is_uri
 
@@ -40,13 +41,13 @@ def create(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     """Delete an entity (6.5.3.2)."""
-    call.tenant.entities.delete(entity_id(call))
+    call.tenant.entities.delete(_chosen(call))
     return Response(status_code=204)
 
 
 def replace(call: Call) -> Response:
     """Replace an entity (6.5.3.3)."""
-    wanted = entity_id(call)
+    wanted = _chosen(call)
     document = _with_id(call.document, wanted)
     entity = reading.read_entity(document, call.context, call.broker.clock.now_ns())
     call.tenant.entities.replace(entity)
@@ -55,7 +56,7 @@ def replace(call: Call) -> Response:
 
 def merge(call: Call) -> Response:
     """Merge what is given into an entity (6.5.3.4)."""
-    wanted = entity_id(call)
+    wanted = _chosen(call)
     observed, lang = call.query.get("observedAt"), call.query.get("lang", "")
     kinds: Mapping[str, AttributeKind] = {}
     if lang or {"simplified", "keyValues"} & {*options(call), call.query.get("format", "")}:
@@ -74,7 +75,7 @@ def merge(call: Call) -> Response:
 
 def append(call: Call) -> Response:
     """Append attributes (6.6.3.1)."""
-    wanted = entity_id(call)
+    wanted = _chosen(call)
     fragment = reading.read_fragment(_with_id(call.document, wanted), call.context)
     overwrite = "noOverwrite" not in options(call)
     return _told(call.tenant.entities.append(wanted, fragment, overwrite=overwrite))
@@ -82,14 +83,14 @@ def append(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """Update attributes (6.6.3.2)."""
-    wanted = entity_id(call)
+    wanted = _chosen(call)
     fragment = reading.read_fragment(_with_id(call.document, wanted), call.context, nulls=True)
     return _told(call.tenant.entities.update(wanted, fragment))
 
 
 def patch_attribute(call: Call) -> Response:
     """Change parts of an attribute (6.7.3.1)."""
-    wanted, name = entity_id(call), attribute_name(call)
+    wanted, name = _chosen(call), attribute_name(call)
     patch = reading.read_patch(call.document, call.context, call.path["attribute"])
     call.tenant.entities.patch_attribute(wanted, name, patch)
     return Response(status_code=204)
@@ -97,7 +98,7 @@ def patch_attribute(call: Call) -> Response:
 
 def replace_attribute(call: Call) -> Response:
     """Replace an attribute (6.7.3.3)."""
-    wanted, name = entity_id(call), attribute_name(call)
+    wanted, name = _chosen(call), attribute_name(call)
     instances = reading.read_attribute(call.document, call.context, call.path["attribute"])
     call.tenant.entities.replace_attribute(wanted, name, instances)
     return Response(status_code=204)
@@ -105,15 +106,37 @@ def replace_attribute(call: Call) -> Response:
 
 def delete_attribute(call: Call) -> Response:
     """Delete an attribute (6.7.3.2)."""
-    wanted = entity_id(call)
+    wanted = _chosen(call)
     # A scope is no attribute, but is deleted as if it were one (clause 5.6.5).
     name = "scope" if call.path["attribute"] == "scope" else attribute_name(call)
     every = flag(call, "deleteAll")
     dataset = call.query.get("datasetId", "")
     if dataset and not is_uri(dataset):
         raise BadRequestData(f"datasetId {dataset[:80]!r} is not a URI")
-    call.tenant.entities.delete_attribute(wanted, name, dataset=dataset, every=every)
+    try:
+        call.tenant.entities.delete_attribute(wanted, name, dataset=dataset, every=every)
+    except ResourceNotFound:
+        if call.tenant.entities.find([wanted]):
+            raise
+        # An entity that only evolution has can still lose an attribute there.
+        ended = "" if name == "scope" else name
+        call.tenant.temporal.end_attribute(wanted, ended, dataset=dataset, every=every)
     return Response(status_code=204)
+
+
+def _chosen(call: Call) -> str:
+    """Return the identifier in the path, if its entity is of the type that is asked for (4.17).
+
+    Raises:
+        BadRequestData: it is not a URI, or the types are no selection.
+        ResourceNotFound: the entity is of another type.
+    """
+    wanted, given = entity_id(call), call.query.get("type")
+    if given is not None:
+        selection = types.parse(given, call.context)
+        if not selection.matches(call.tenant.entities.get(wanted).types):
+            raise ResourceNotFound(f"{wanted} is not of type {given[:200]}")
+    return wanted
 
 
 def _not_at_once(_call: Call) -> Response:
@@ -195,6 +218,7 @@ def _routes() -> Iterator[list[Route]]:
 
     yield route(attributes, "DELETE", _not_at_once, changes("datasetId", "deleteAll"))
     yield route(attributes, "POST", append, changes("options", takes=BODIES))
+    # With a slash at its end it is no attribute without a name: it comes before them.
     yield route(attributes, "PATCH", update, changes("options", takes=PATCHES))
     yield route(attribute, "PATCH", patch_attribute, changes(takes=PATCHES))
     yield route(attribute, "PUT", replace_attribute, changes(takes=BODIES))

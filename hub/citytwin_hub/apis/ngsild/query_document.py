@@ -53,6 +53,16 @@ def query(document: Any, given: Mapping[str, str], names: Names, media: str) -> 
     members = checked(document, "the body", MEMBERS, kind="Query")
     if "temporalQ" in members:
         raise BadRequestData("temporalQ is only for queries of the temporal evolution of entities")
+    asked = Asked(values=values_of(members, given), names=names, media=media, is_document=True)
+    return entity_query(asked, selectors(members.get("entities"), names), local=asked.flag("local"))
+
+
+def values_of(members: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
+    """Return the members of a query, and the parameters beside it, in the terms of parameters.
+
+    Raises:
+        BadRequestData: a member is wrong.
+    """
     values: dict[str, Any] = {
         name: value.split(",") if name in LISTS else value for name, value in given.items()
     }
@@ -63,8 +73,7 @@ def query(document: Any, given: Mapping[str, str], names: Names, media: str) -> 
     order = members.get("ordering")
     if order is not None:
         values |= _ordered(order)
-    asked = Asked(values=values, names=names, media=media, is_document=True)
-    return entity_query(asked, selectors(members.get("entities"), names), local=asked.flag("local"))
+    return values
 
 
 def selectors(given: Any, names: Names) -> tuple[Selector, ...]:

@@ -1,0 +1,44 @@
+"""The NGSI-LD application in this process, with entities of one tenant and a clock that stands."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import httpx
+
+from citytwin.testing import VirtualClock
+from citytwin_hub.access import Role
+from citytwin_hub.apis.ngsild.app import build_ngsild
+from citytwin_hub.apis.ngsild.broker import Broker
+from citytwin_hub.jsonld.contexts import Contexts
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, admit: Callable[[str, Role], None] = lambda _token, _role: None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve until the end of the block; yields a client below /ngsi-ld/v1/."""
+    clock = VirtualClock(1_700_000_000 * 10**9)
+    contexts = Contexts(folder / "contexts.db", clock)
+    broker = Broker(folder / "entities", clock, contexts, admit)
+    transport = httpx.ASGITransport(app=build_ngsild(broker))
+    try:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://hub.example/ngsi-ld/v1/"
+        ) as client:
+            yield client
+    finally:
+        broker.close()
+        contexts.close()
+
+
+def problem(answer: httpx.Response) -> str:
+    """Return the name of an answer's error, after looking at its form (RFC 9457)."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    details = answer.json()
+    assert details["status"] == answer.status_code
+    assert details["title"]
+    assert details["detail"]
+    return str(details["type"].rpartition("/")[2])
