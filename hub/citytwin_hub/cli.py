@@ -105,8 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--wait", action="store_true", help="until it is settled or refused")
     words = "show, push and take back the configuration of a gateway"
     config_command.add_to(add("config", _gateway_config, words))
-    words = "what is downstream of an object, who loses supply when it closes, now or at a moment"
-    graph_command.add_to(add("graph", _graph, words))
+    graph_command.add_to(add("graph", _graph, graph_command.WORDS))
     add("commands", _commands, "list the newest commands")
     add("alarms", _alarms, "list open alarms")
     user = add("user", _user, "add, list or remove users")

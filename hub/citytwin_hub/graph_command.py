@@ -9,6 +9,7 @@ from citytwin.errors import CityTwinError
 from citytwin_hub import tables
 from citytwin_hub.config_command import Asks
 
+WORDS: Final = "what is downstream of an object, who loses supply when it closes, now or then"
 ACTIONS: Final = ("downstream", "upstream", "neighbours", "path", "loss", "isolation")
 
 

@@ -1,6 +1,8 @@
 """The graph beside the slow way, at every moment."""
 
-import networkx
+from unittest import mock
+
+import networkx  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,9 +49,7 @@ def test_it_is_as_the_slow_way_at_every_moment(changes, moment_ns, wide, closed)
     pairs = held(changes, moment_ns)
     shut = np.zeros(len(graph.ids), np.bool_)
     shut[[graph.numbers[str(one)] for one in closed]] = True
-    before = module.WIDE
-    module.WIDE = wide
-    try:
+    with mock.patch.object(module, "WIDE", wide):
         for against in (False, True):
             way = {(b, a) for a, b in pairs} if against else pairs
             for one in range(10):
@@ -58,8 +58,6 @@ def test_it_is_as_the_slow_way_at_every_moment(changes, moment_ns, wide, closed)
                 named = [int(graph.ids[number]) for number in found]
                 assert len(named) == len(set(named))
                 assert set(named) == walked(way, [one], closed)
-    finally:
-        module.WIDE = before
     now = graph.view()
     late = graph.view(len(changes))
     assert sorted(zip(now.tails, now.heads, now.names, strict=True)) == sorted(

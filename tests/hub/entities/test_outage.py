@@ -1,6 +1,6 @@
 """Who loses supply: small networks with a known answer, Net3, and the slow way."""
 
-import networkx
+import networkx  # type: ignore[import-untyped]
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
