@@ -70,7 +70,7 @@ def network() -> tuple[list[Entity], list[list[int]]]:
     for one, others in enumerate(feeds):
         urns = [urn(other) for other in dict.fromkeys(others)]
         tie = Attribute(kind=AttributeKind.RELATIONSHIP, value=urns)
-        attributes = {f"{BASE}feeds": (tie,)} if urns else {}
+        attributes: dict[str, tuple[Attribute, ...]] = {f"{BASE}feeds": (tie,)} if urns else {}
         entities.append(Entity(id=urn(one), types=(BASE + kind(one),), attributes=attributes))
     return entities, feeds
 
@@ -117,9 +117,9 @@ def run() -> list[list[str]]:
         began = time.perf_counter()
         for start in range(0, OBJECTS, 1000):
             with city.batch() as batch:
-                batch.look([one.id for one in entities[start : start + 1000]])
-                for one in entities[start : start + 1000]:
-                    batch.create(one)
+                batch.look([entity.id for entity in entities[start : start + 1000]])
+                for entity in entities[start : start + 1000]:
+                    batch.create(entity)
         wrote_s = time.perf_counter() - began
         began = time.perf_counter()
         live.ask(lambda _graph, _view: None)
