@@ -20,8 +20,22 @@ from citytwin.errors import CityTwinError
 from citytwin.kernel import MATURITY
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
-from citytwin_hub import config_command, fit_command, tables
+from citytwin_hub import (
+    config_command,
+    fit_command,
+    graph_command,
+    identity_command,
+    loose_ends_command,
+    tables,
+)
 
+ASKING: Final = {
+    "config": config_command,
+    "graph": graph_command,
+    "identity": identity_command,
+    "loose-ends": loose_ends_command,
+}
+"""Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
 MS: Final = 1_000_000
@@ -102,8 +116,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit_command.add_to(add("fit", _fit, words))
     _add_commanding(add)
-    words = "show, push and take back the configuration of a gateway"
-    config_command.add_to(add("config", _gateway_config, words))
+    for name, module in ASKING.items():
+        module.add_to(add(name, functools.partial(_told, module), module.WORDS))
     add("commands", _commands, "list the newest commands")
     add("alarms", _alarms, "list open alarms")
     user = add("user", _user, "add, list or remove users")
@@ -346,13 +360,14 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
     return shown
 
 
-def _gateway_config(options: Any) -> int:
+def _told(command: Any, options: Any) -> int:
+    """Ask what a command's module asks, and print the answer as JSON or as its lines."""
     with _client(options) as client:
-        found = config_command.answer(options, client)
+        found = command.answer(options, client)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        print(*config_command.lines(options, found), sep="\n")
+        print(*command.lines(options, found), sep="\n")
     return 0
 
 

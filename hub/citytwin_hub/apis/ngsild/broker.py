@@ -28,6 +28,7 @@ from citytwin_hub.entities.notifier import Notice, Notifier
 from citytwin_hub.entities.registrations import Registrations
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
+from citytwin_hub.entities.sqlite_identities import Identities
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
 from citytwin_hub.entities.sqlite_sources import SqliteSources
 from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
@@ -56,6 +57,7 @@ class Tenant:
         subscriptions: who wants to be told of their changes.
         notifier: what tells them.
         registrations: other brokers that have entities.
+        identities: what its objects are called, here and elsewhere.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Tenant:
     subscriptions: Subscribers
     notifier: Notifier
     registrations: Registrations
+    identities: Identities
 
 
 class Broker:
@@ -179,7 +182,10 @@ class Broker:
         self._post.add(notifier)
         sources = self._opened.enter_context(closing(SqliteSources(folder / "sources.db")))
         registrations = Registrations(sources, entities.find, self.clock)
-        tenant = Tenant(name, store, entities, temporal, subscribers, notifier, registrations)
+        identities = self._opened.enter_context(closing(Identities(folder / "identity.db")))
+        tenant = Tenant(
+            name, store, entities, temporal, subscribers, notifier, registrations, identities
+        )
         self._tenants[name] = tenant
         return tenant
 
