@@ -26,15 +26,14 @@ from citytwin_hub import (
     graph_command,
     identity_command,
     loose_ends_command,
+    scenario_command,
     tables,
 )
 
 ASKING: Final = {
-    "config": config_command,
-    "graph": graph_command,
-    "identity": identity_command,
-    "loose-ends": loose_ends_command,
-}
+    "config": config_command, "graph": graph_command, "identity": identity_command,
+    "loose-ends": loose_ends_command, "scenario": scenario_command,
+}  # fmt: skip
 """Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")

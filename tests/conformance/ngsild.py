@@ -228,7 +228,7 @@ def _groups(suite: Path, parts: Sequence[str]) -> dict[str, list[Path]]:
 
 def _group(path: Path) -> str:
     depth = 3 if path.parts[0] == "ContextInformation" else 2
-    return "/".join(path.parts[:depth])
+    return "/".join(path.parts[:-1][:depth])
 
 
 def _robot(python: Path, suite: Path, files: Sequence[Path], output: Path) -> None:

@@ -12,6 +12,9 @@ LISTED = {"count": 3, "objects": [ONE]}
 
 
 class Client:
+    def post(self, path, body):
+        raise AssertionError(f"nothing is posted to {path}")
+
     def get(self, path, **query):
         self.asked = (path, {name: value for name, value in query.items() if value is not None})
         return {

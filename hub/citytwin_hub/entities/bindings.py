@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from msgspec.structs import replace
@@ -23,7 +23,7 @@ from citytwin.quality import Quality
 from citytwin.units import unit
 from citytwin_hub.entities.model import Attribute, AttributeKind, Entity
 from citytwin_hub.registry import Registry
-from citytwin_hub.twin import Latest, Twin
+from citytwin_hub.twin import Latest
 
 QUALITY: Final = "quality"
 """The sub-property that says how good a measured value is; good ones go without it."""
@@ -44,15 +44,31 @@ def dataset_of(source: Source) -> str:
     return "" if source in _REPORTED else f"urn:ngsi-ld:dataset:{source.value}"
 
 
+class Newest(Protocol):
+    """What says what points gave last: the twin, or what it was once."""
+
+    def read(self, rows: Sequence[int] | None = None) -> Latest:
+        """Return the latest samples of some rows, or of every row that has one."""
+        ...
+
+
 class Bindings:
     """Which points give which attributes, looked up anew when points change. For any thread."""
 
-    def __init__(self, registry: Registry, twin: Twin, expand: Callable[[str], str]) -> None:
+    def __init__(self, registry: Registry, twin: Newest, expand: Callable[[str], str]) -> None:
         """Take points, their latest values, and what turns an attribute's name to an IRI."""
         self._registry, self._twin, self._expand = registry, twin, expand
         self._lock, self._version = threading.Lock(), -1
         self._by_entity: dict[str, list[Bound]] = {}
         self._attributes: frozenset[str] = frozenset()
+
+    def at(self, twin: Newest) -> Bindings:
+        """Return the same with the values that points had once."""
+        return Bindings(self._registry, twin, self._expand)
+
+    def newest(self) -> Latest:
+        """Return what every point gave last."""
+        return self._twin.read()
 
     def of(self, entity_id: str) -> Sequence[Bound]:
         """Return the attributes of an entity that points give."""

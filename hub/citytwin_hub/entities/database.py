@@ -79,6 +79,18 @@ class Database:
                         self._writer.execute("ROLLBACK")
                 raise StoreError(f"{self._path} cannot be written: {error}") from error
 
+    def copy_to(self, path: Path) -> None:
+        """Write what is committed to a new file.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._lock:
+            try:
+                self._writer.execute("VACUUM INTO ?", (str(path),))
+            except sqlite3.Error as error:
+                raise StoreError(f"{path} cannot be written: {error}") from error
+
     def close(self) -> None:
         """Close every connection."""
         with self._lock, self._listing:

@@ -2,7 +2,7 @@
 
 The operations are those of ETSI GS CIM 009, clause 5.6 (provision) and 5.7 (retrieval). One lock
 orders the writers; readers wait for nobody. Who wants to know of changes is called after they are
-durable, in their order.
+durable, in their order (``observers``); who keeps what was, before (``guards``, which never fail).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from citytwin.clock import Clock
 from citytwin_hub.entities import changes
@@ -50,6 +52,7 @@ class Entities:
         self.store, self._clock, self._bindings = store, clock, bindings
         self._lock = threading.RLock()
         self.observers: list[Callable[[Written], None]] = []
+        self.guards: list[Callable[[Sequence[Change]], None]] = []
 
     def get(self, entity_id: str) -> Entity:
         """Return an entity (5.7.1).
@@ -178,6 +181,12 @@ class Entities:
             yield batch
             self._write(batch.changes, batch.now_ns)
 
+    @contextlib.contextmanager
+    def still(self) -> Iterator[None]:
+        """Let nobody write until the end of the block."""
+        with self._lock:
+            yield
+
     def purge(
         self, hints: Hints, matches: Callable[[Entity], bool], names: Collection[str], *, drop: bool
     ) -> int:
@@ -209,6 +218,8 @@ class Entities:
     def _write(self, made: Sequence[Change], now_ns: int) -> None:
         if not made:
             return
+        for guard in self.guards:
+            guard(made)
         number = self.store.write(made, now_ns)
         told = Written(made, number, now_ns)
         for observer in self.observers:
@@ -289,6 +300,13 @@ class Batch:
             after = changes.replaced(before, entity, self.now_ns)
             self._put(self._seen[entity.id], after)
         return False
+
+    def put(self, entity_id: str, after: Entity | None) -> None:
+        """Make an entity what it is elsewhere; None: it is not there."""
+        before = self.get(entity_id)
+        if before is not None or after is not None:
+            now = after and replace(after, modified_ns=self.now_ns)
+            self._put(self._seen[entity_id], now)
 
     def _put(self, before: Entity | None, after: Entity | None) -> None:
         change = Change(before, after)

@@ -150,6 +150,18 @@ class SqliteEntities:
             found[kind].append(attribute)
         return found
 
+    def known_ids(self) -> list[str]:
+        """Return the identifiers of all entities that there are or were."""
+        return [one for (one,) in self.database.reader.execute("SELECT id FROM identifier")]
+
+    def changed_ids(self) -> list[str]:
+        """Return the identifiers of entities of which something was written after moment 0."""
+        rows = self.database.reader.execute(
+            "SELECT id FROM identifier WHERE number IN "
+            "(SELECT entity FROM evolution WHERE modified > 0)"
+        )
+        return [one for (one,) in rows]
+
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log."""
         with self.transaction() as (db, names):

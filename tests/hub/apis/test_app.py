@@ -21,6 +21,7 @@ from tests.hub.running import MORE_POINTS
 from tests.hub.test_metrics import enrol
 
 CONFIG, OWN_CONFIG = "/gateways/{gateway}/config", "gateways/g-1/config"
+NO_SCENARIO = "urn:ngsi-ld:Snapshot:none"
 TAG = {"system": "gis", "name": "7"}
 PIPE, VALVE = "urn:ngsi-ld:Pipe:1", "urn:ngsi-ld:Valve:1"
 GRAPH = (
@@ -127,6 +128,11 @@ CITY_OBJECTS = [
     ),
     ("get", "identity/journal", "/identity/journal", 200, None),
     ("get", "loose-ends", "/loose-ends", 200, None),
+    ("post", "scenarios", "/scenarios", 201, {"name": "what if"}),
+    ("get", "scenarios", "/scenarios", 200, None),
+    ("get", f"scenarios/differences?id={NO_SCENARIO}", "/scenarios/differences", 404, None),
+    ("post", f"scenarios/keep?id={NO_SCENARIO}", "/scenarios/keep", 404, None),
+    ("post", f"scenarios/discard?id={NO_SCENARIO}", "/scenarios/discard", 404, None),
 ]
 
 
@@ -171,7 +177,7 @@ async def test_odd_parameters_get_a_clear_refusal_with_the_field(running):
     document = await described(running)
     problem = document["components"]["schemas"]["Problem"]
     good = {"rows": "1", "start_ms": "0", "end_ms": "1", "of": PIPE, "closed": PIPE}
-    good |= {"begin": PIPE, "end": VALVE}
+    good |= {"begin": PIPE, "end": VALVE, "id": NO_SCENARIO}
     beside = {"end_ms", "urn"}  # what is wrong in combination is said of one of them
     asked = refused = 0
     async with running.client() as web:

@@ -74,6 +74,7 @@ def test_net3_is_as_networkx_says(monkeypatch, wide):
     for valve in ("Link:20", "Link:101", "Link:60"):
         cut = truth.copy()
         link = network.get_link(valve.partition(":")[2])
+        assert link is not None
         cut.remove_edge(link.start_node_name, link.end_node_name)
         shut = np.zeros(view.size, np.bool_)
         shut[graph.numbers[f"urn:ngsi-ld:{valve}"]] = True

@@ -71,6 +71,7 @@ def test_net3_without_a_pump_and_a_pipe():
         cut = truth.copy()
         for one in closed:
             link = water.get_link(one)
+            assert link is not None
             cut.remove_edge(link.start_node_name, link.end_node_name)
         kept = set().union(*(networkx.node_connected_component(cut, r) for r in reservoirs))
         found = lost_of(graph, *(f"urn:ngsi-ld:Link:{one}" for one in closed))[0]

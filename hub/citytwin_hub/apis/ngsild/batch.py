@@ -153,7 +153,9 @@ def _routes() -> Iterator[list[Route]]:
         ("merge", merge, ("options",), False),
         ("delete", delete, (), False),
     ):
-        operation = Operation(Role.OPERATOR, _BODIES, parameters=("local", *more), creates=creates)
+        operation = Operation(
+            Role.OPERATOR, _BODIES, parameters=("local", *more), creates=creates, in_snapshots=True
+        )
         yield route(f"/entityOperations/{name}", "POST", do, operation)
 
 

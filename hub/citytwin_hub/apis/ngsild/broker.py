@@ -26,6 +26,7 @@ from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.notifier import Notice, Notifier
 from citytwin_hub.entities.registrations import Registrations
+from citytwin_hub.entities.snapshots import Snapshots
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
 from citytwin_hub.entities.sqlite_identities import Identities
@@ -58,6 +59,7 @@ class Tenant:
         notifier: what tells them.
         registrations: other brokers that have entities.
         identities: what its objects are called, here and elsewhere.
+        snapshots: branches of its entities.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Tenant:
     notifier: Notifier
     registrations: Registrations
     identities: Identities
+    snapshots: Snapshots
 
 
 class Broker:
@@ -169,7 +172,8 @@ class Broker:
         store = SqliteEntities(folder / "entities.db")
         self._opened.enter_context(closing(store))
         # Points belong to the city itself, not to whoever else has entities here.
-        entities = Entities(store, self.clock, None if name else self._bindings)
+        bindings = None if name else self._bindings
+        entities = Entities(store, self.clock, bindings)
         temporal = Temporal(SqliteEvolution(store), self.clock, instances_max=self._instances_max)
         kept = self._opened.enter_context(closing(SqliteSubscriptions(folder / _SUBSCRIPTIONS)))
         subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock)
@@ -183,9 +187,12 @@ class Broker:
         sources = self._opened.enter_context(closing(SqliteSources(folder / "sources.db")))
         registrations = Registrations(sources, entities.find, self.clock)
         identities = self._opened.enter_context(closing(Identities(folder / "identity.db")))
+        snapshots = Snapshots(folder / "snapshots", entities, self.clock, bindings)
+        self._opened.enter_context(closing(snapshots))
         tenant = Tenant(
-            name, store, entities, temporal, subscribers, notifier, registrations, identities
-        )
+            name, store, entities, temporal, subscribers, notifier, registrations, identities,
+            snapshots,
+        )  # fmt: skip
         self._tenants[name] = tenant
         return tenant
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,13 @@ from starlette.routing import Route
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError, Role
 from citytwin_hub.apis.ngsild.negotiation import choose
-from citytwin_hub.entities.errors import BadRequestData, EntityError, InternalError, InvalidRequest
+from citytwin_hub.entities.errors import (
+    BadRequestData,
+    EntityError,
+    InternalError,
+    InvalidRequest,
+    OperationNotSupported,
+)
 from citytwin_hub.jsonld.context import Context
 
 if TYPE_CHECKING:
@@ -35,6 +41,8 @@ JSON: Final = "application/json"
 JSON_LD: Final = "application/ld+json"
 GEO_JSON: Final = "application/geo+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
+SNAPSHOT: Final = "NGSILD-Snapshot"
+"""The header that names the snapshot whose entities are meant."""
 PROBLEM: Final = "application/problem+json"
 CONTEXT_REL: Final = "http://www.w3.org/ns/json-ld#context"
 BODY_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -72,6 +80,7 @@ class Operation:
         gives: media types of the answer, the preferred one first.
         parameters: the query parameters that there are; another is refused (clause 6.3.20).
         creates: whether a tenant that is not there is made.
+        in_snapshots: whether it is possible on the entities of a snapshot, too.
     """
 
     role: Role
@@ -79,6 +88,7 @@ class Operation:
     gives: Sequence[str] = (JSON, JSON_LD)
     parameters: Collection[str] = ()
     creates: bool = False
+    in_snapshots: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,13 +113,27 @@ class Call:
 
     @cached_property
     def tenant(self) -> Tenant:
-        """Whose entities; made where the operation creates.
+        """Whose entities; made where the operation creates. Of a snapshot, where one is named.
 
         Raises:
             BadRequestData, NonexistentTenant, TooManyResults: see ``Broker.tenant``.
+            ResourceNotFound: there is no such snapshot (clause 6.3.22).
+            OperationNotSupported: it is none that a snapshot has.
         """
         name = self.request.headers.get("ngsild-tenant", "")
-        return self.broker.tenant(name, create=self.operation.creates)
+        if not self.is_of_snapshot:
+            return self.broker.tenant(name, create=self.operation.creates)
+        if not self.operation.in_snapshots:
+            raise OperationNotSupported(
+                f"{self.request.url.path} is not of a snapshot: ask without {SNAPSHOT}"
+            )
+        tenant = self.broker.tenant(name)
+        return replace(tenant, entities=tenant.snapshots.use(self.request.headers[SNAPSHOT]))
+
+    @property
+    def is_of_snapshot(self) -> bool:
+        """Whether the entities of a snapshot are meant."""
+        return SNAPSHOT in self.request.headers
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -223,8 +247,9 @@ def route(
 
     async def endpoint(request: Request) -> Response:
         headers = {}
-        if "ngsild-tenant" in request.headers:
-            headers["NGSILD-Tenant"] = request.headers["ngsild-tenant"]
+        for name in ("NGSILD-Tenant", SNAPSHOT):
+            if name in request.headers:
+                headers[name] = request.headers[name]
         try:
             response = await _called(request, do, operation)
         except (CityTwinError, RecursionError) as error:

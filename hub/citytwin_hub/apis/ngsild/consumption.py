@@ -153,10 +153,16 @@ def _link(call: Call, page: Page, offset: int, rel: str) -> str:
 
 def _routes() -> Iterator[list[Route]]:
     gives = (JSON, JSON_LD, GEO_JSON)
-    retrieving = Operation(Role.VIEWER, gives=gives, parameters=parameters.RETRIEVE)
-    querying = Operation(Role.VIEWER, gives=gives, parameters=parameters.QUERY)
+    retrieving = Operation(
+        Role.VIEWER, gives=gives, parameters=parameters.RETRIEVE, in_snapshots=True
+    )
+    querying = Operation(Role.VIEWER, gives=gives, parameters=parameters.QUERY, in_snapshots=True)
     by_post = Operation(
-        Role.VIEWER, (JSON, JSON_LD), gives=gives, parameters=parameters.QUERY_BY_POST
+        Role.VIEWER,
+        (JSON, JSON_LD),
+        gives=gives,
+        parameters=parameters.QUERY_BY_POST,
+        in_snapshots=True,
     )
     yield route("/entityOperations/query", "POST", query_by_post, by_post)
     yield route("/entities", "GET", query, querying)

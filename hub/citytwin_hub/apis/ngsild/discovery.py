@@ -25,7 +25,7 @@ COUNT_HEADER: Final = "NGSILD-Results-Count"
 
 def types(call: Call) -> Response:
     """List the types of entities, with details if wanted (6.25)."""
-    names, parts = call.context, call.tenant.store.attributes_of_types()
+    names, parts = call.context, call.tenant.entities.store.attributes_of_types()
     headers = {COUNT_HEADER: str(len(parts))} if flag(call, "count") else {}
     if flag(call, "details"):
         listed = [
@@ -50,7 +50,7 @@ def one_type(call: Call) -> Response:
     """Describe a type of entities (6.26)."""
     names = call.context
     iri = names.expand(call.path["name"])
-    count = call.tenant.store.types().get(iri)
+    count = call.tenant.entities.store.types().get(iri)
     if not count:
         raise ResourceNotFound(f"there is no entity of type {iri}")
     kinds: dict[str, set[AttributeKind]] = {}
@@ -77,10 +77,10 @@ def one_type(call: Call) -> Response:
 
 def attributes(call: Call) -> Response:
     """List the attributes of entities, with details if wanted (6.27)."""
-    names, found = call.context, call.tenant.store.attributes()
+    names, found = call.context, call.tenant.entities.store.attributes()
     headers = {COUNT_HEADER: str(len(found))} if flag(call, "count") else {}
     if flag(call, "details"):
-        kinds = _types_of(call.tenant.store.attributes_of_types())
+        kinds = _types_of(call.tenant.entities.store.attributes_of_types())
         listed = [
             {
                 "id": iri,
@@ -116,7 +116,9 @@ def one_attribute(call: Call) -> Response:
         "attributeName": names.compact(iri),
         "attributeCount": count,
         "attributeTypes": sorted(kinds),
-        "typeNames": _compacted(_types_of(call.tenant.store.attributes_of_types())[iri], names),
+        "typeNames": _compacted(
+            _types_of(call.tenant.entities.store.attributes_of_types())[iri], names
+        ),
     }
     return call.answer(content)
 
@@ -148,8 +150,8 @@ def _compacted(iris: Collection[str], names: Names) -> list[str]:
 
 
 def _routes() -> Iterator[list[Route]]:
-    listing = Operation(Role.VIEWER, parameters=("details", "local", "count"))
-    single = Operation(Role.VIEWER, parameters=("local",))
+    listing = Operation(Role.VIEWER, parameters=("details", "local", "count"), in_snapshots=True)
+    single = Operation(Role.VIEWER, parameters=("local",), in_snapshots=True)
     yield route("/types", "GET", types, listing)
     yield route("/types/{name:path}", "GET", one_type, single)
     yield route("/attributes", "GET", attributes, listing)

@@ -116,7 +116,7 @@ def delete_attribute(call: Call) -> Response:
     try:
         call.tenant.entities.delete_attribute(wanted, name, dataset=dataset, every=every)
     except ResourceNotFound:
-        if call.tenant.entities.find([wanted]):
+        if call.is_of_snapshot or call.tenant.entities.find([wanted]):
             raise
         # An entity that only evolution has can still lose an attribute there.
         ended = "" if name == "scope" else name
@@ -214,7 +214,9 @@ def _routes() -> Iterator[list[Route]]:
     attribute = attributes + "/{attribute:some}"
 
     def changes(*parameters: str, takes: Collection[str] = ()) -> Operation:
-        return Operation(Role.OPERATOR, takes, parameters=("local", "type", *parameters))
+        return Operation(
+            Role.OPERATOR, takes, parameters=("local", "type", *parameters), in_snapshots=True
+        )
 
     yield route(attributes, "DELETE", _not_at_once, changes("datasetId", "deleteAll"))
     yield route(attributes, "POST", append, changes("options", takes=BODIES))
@@ -227,7 +229,9 @@ def _routes() -> Iterator[list[Route]]:
     yield route(entity, "PUT", replace, changes(takes=BODIES))
     merging = changes("options", "format", "observedAt", "lang", takes=PATCHES)
     yield route(entity, "PATCH", merge, merging)
-    creating = Operation(Role.OPERATOR, BODIES, parameters=("local",), creates=True)
+    creating = Operation(
+        Role.OPERATOR, BODIES, parameters=("local",), creates=True, in_snapshots=True
+    )
     yield route("/entities", "POST", create, creating)
 
 

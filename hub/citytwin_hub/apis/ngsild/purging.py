@@ -28,5 +28,8 @@ def purge(call: Call) -> Response:
 
 
 ROUTES: Final[list[Route]] = route(
-    "/entities", "DELETE", purge, Operation(Role.OPERATOR, parameters=parameters.PURGE)
+    "/entities",
+    "DELETE",
+    purge,
+    Operation(Role.OPERATOR, parameters=parameters.PURGE, in_snapshots=True),
 )
