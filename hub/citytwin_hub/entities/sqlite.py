@@ -56,6 +56,7 @@ _IN_BOX: Final = (
     "number IN (SELECT number >> 20 FROM place WHERE "
     "west <= ? AND east >= ? AND south <= ? AND north >= ? AND (number & 1048575) = ?)"
 )
+_AFTER: Final = "number > (SELECT number FROM identifier WHERE id = ?)"
 
 _decode: Final = msgspec.json.Decoder(Entity).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -147,6 +148,23 @@ class SqliteEntities:
             found[kind].append(attribute)
         return found
 
+    def extents(self, attribute: str) -> Mapping[str, tuple[float, float, float, float]]:
+        """Return west, south, east, north around the geometries of an attribute, by type."""
+        rows = self.database.reader.execute(
+            "SELECT iri, min(west), min(south), max(east), max(north) FROM place "
+            "JOIN typed ON entity = place.number >> 20 JOIN name ON name.number = type "
+            "WHERE (place.number & 1048575) = ? GROUP BY type",
+            (self.number_of(attribute),),
+        )
+        return {iri: tuple(box) for iri, *box in rows}
+
+    def changed(self) -> int:
+        """Return the number of the last record in the log, also when that was deleted since."""
+        row = self.database.reader.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = 'evolution'"
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log."""
         with self.transaction() as (db, names):
@@ -202,6 +220,9 @@ class SqliteEntities:
         if (box := hints.box) is not None:
             parts.append(_IN_BOX)
             values += (box.east, box.west, box.north, box.south, self.number_of(box.attribute))
+        if hints.after:
+            parts.append(_AFTER)
+            values.append(hints.after)
         return " AND ".join(parts), values
 
 
