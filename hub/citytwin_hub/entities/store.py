@@ -51,6 +51,8 @@ class Hints:
         box: with a geometry that may touch it; None: anywhere.
         after: only those that were first created later than the one with this identifier, which may
             be gone by now; empty: any. One that was never known leaves nothing.
+        cell: with ``box``: of the geometries that are smaller than a square of so many degrees, one
+            in each; 0: all.
     """
 
     ids: Collection[str] | None = None
@@ -58,6 +60,7 @@ class Hints:
     attributes: Collection[str] | None = None
     box: Box | None = None
     after: str = ""
+    cell: float = 0.0
 
 
 class EntityStore(Protocol):

@@ -41,6 +41,12 @@ def check_store(store):
         (Hints(after=ids[6]), made[7:]),
         (Hints(after=ids[0], types=[name("Tank")]), made[1::2]),
         (Hints(after="urn:none"), []),
+        (Hints(box=Box(LOCATION, 76, 42, 77, 44), cell=0.25), [made[n] for n in (0, 3, 5, 8)]),
+        (
+            Hints([*ids], [name("Pump")], None, Box(LOCATION, 76, 42, 77, 44), "", 0.25),
+            [made[n] for n in (0, 4, 6, 8)],
+        ),
+        (Hints(box=Box(LOCATION, 76.55, 42, 77, 44), cell=9), [made[6]]),
         (Hints(box=Box(name("elsewhere"), 76.15, 42, 76.45, 44)), []),
     ):
         assert list(store.candidates(hints)) == expected

@@ -62,7 +62,9 @@ def _operation(path: str, resource: Resource) -> dict[str, Any]:
             "content": {media: {"schema": schema} for media in resource.gives},
         }
     }
-    for status in sorted({*_ALWAYS, *resource.fails}):
+    if 304 in resource.fails:
+        responses["304"] = {"description": "it is as the entity tag says"}
+    for status in sorted({*_ALWAYS, *resource.fails} - {304}):
         responses[str(status)] = problem_response(PROBLEMS[status])
     parameters = [one.described() for one in resource.parameters]
     if resource.others:

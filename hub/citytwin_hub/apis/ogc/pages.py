@@ -128,7 +128,7 @@ def _schema(types: set[str]) -> Mapping[str, Any]:
 
 def _described(ask: Ask, name: str, iri: str) -> dict[str, Any]:
     here = ask.url(f"{FEATURES}/collections/{quote(name)}")
-    box = _extents(ask).get(iri)
+    box = extents(ask).get(iri)
     extent = {} if box is None else {"extent": {"spatial": {"bbox": [box], "crs": crs.CRS84}}}
     return extent | {
         "id": name,
@@ -147,7 +147,7 @@ def _described(ask: Ask, name: str, iri: str) -> dict[str, Any]:
     }
 
 
-def _extents(ask: Ask) -> Extents:
+def extents(ask: Ask) -> Extents:
     """Return where the features of each type are: a thing to zoom to, at most a minute old."""
     store, now_ns = ask.tenant.store, ask.broker.clock.monotonic_ns()
     known = _known_extents.get(store)
