@@ -25,7 +25,7 @@ def build_ogc(broker: Broker) -> Starlette:
     """Return the application on a broker."""
     app = Starlette(routes=ROUTES, exception_handlers={HTTPException: _http_problem})
     app.router.redirect_slashes = False
-    app.state.ngsild = broker
+    app.state.ngsild, app.state.tiles = broker, tiles.Cache()
     return app
 
 

@@ -96,19 +96,17 @@ class Cache:
                 self._size -= len(gone.data)
 
 
-_cache: Final = Cache()
-
-
 def tile(ask: Ask) -> Response:
     """Return a tile, or 304 where nothing has changed since."""
     store, now_ns = ask.tenant.store, ask.broker.clock.now_ns()
     address = _address(ask.path)
     iri = type_of(ask.path["collection"], store.types())
-    key, changed = (id(store), iri, *address), store.changed()
-    made = _cache.get(key, changed, now_ns)
+    key, changed = (ask.tenant.name, iri, *address), store.changed()
+    cache: Cache = ask.request.app.state.tiles
+    made = cache.get(key, changed, now_ns)
     if made is None:
         made = build(store, iri, address, now_ns, changed)
-        _cache.put(key, made)
+        cache.put(key, made)
     headers = {"ETag": made.tag, "Cache-Control": "no-cache"}
     if made.tag in ask.request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
