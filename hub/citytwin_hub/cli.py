@@ -20,7 +20,7 @@ from citytwin.errors import CityTwinError
 from citytwin.kernel import MATURITY
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
-from citytwin_hub import config_command, fit_command, tables
+from citytwin_hub import config_command, export_command, fit_command, tables
 
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--end", required=True, help="likewise; not included")
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
     export.add_argument("-o", "--output", type=Path, required=True)
+    export_command.add_to(add("export-entities", _export_entities, "write a type of entities"))
     words = (
         "fit a plant's model out of a clean time, as a [[kernel]] for the gateway's configuration"
     )
@@ -303,6 +304,16 @@ def _export(options: Any) -> int:
         print(json.dumps({"samples": count, "file": str(options.output)}))
     else:
         print(f"{count} samples in {options.output}")
+    return 0
+
+
+def _export_entities(options: Any) -> int:
+    with _client(options) as client:
+        count = export_command.run(options, client)
+    if options.json:
+        print(json.dumps({"entities": count, "file": str(options.output)}))
+    else:
+        print(f"{count} entities in {options.output}")
     return 0
 
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from citytwin.errors import CityTwinError
 from citytwin.quality import Quality
@@ -47,6 +48,34 @@ def samples(
             begin = until
             if sum(len(part["time_ms"]) for part in answer["samples"]) < SAMPLES_FEW:
                 span = min(2 * span, SPAN_MS_MAX)
+
+
+def entities(client: HubClient, path: Path, collection: str, query: Mapping[str, str]) -> int:
+    """Write the entities of a collection, as the hub exports them, the whole file or none.
+
+    Args:
+        client: asks the hub.
+        path: the file.
+        collection: the name of a type.
+        query: ``f`` and what chooses features (docs/specs/ogc.md).
+
+    Returns:
+        How many they are.
+
+    Raises:
+        CityTwinError: the hub refuses, or the file cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            address = f"/ogc/features/v1/collections/{quote(collection, safe='')}/export"
+            headers = client.download(address, file, **query)
+        partial.replace(path)
+    except OSError as error:
+        raise CityTwinError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return int(headers.get("citytwin-features", "0"))
 
 
 def write(path: Path, form: str, parts: Iterable[list[Part]], names: Mapping[int, str]) -> int:

@@ -11,13 +11,13 @@ from starlette.responses import Response
 
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ngsild.calls import problem
-from citytwin_hub.apis.ogc import items, pages, tiles
+from citytwin_hub.apis.ogc import exporting, items, pages, tiles
 from citytwin_hub.apis.ogc.calls import FEATURES, Described
 from citytwin_hub.apis.ogc.document import describing
 from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
 
 PREFIXES: Final = ("/ogc/", "/tiles/")
-_SERVED: Final[list[Described]] = [*pages.ROUTES, *items.ROUTES, *tiles.ROUTES]
+_SERVED: Final[list[Described]] = [*pages.ROUTES, *items.ROUTES, *exporting.ROUTES, *tiles.ROUTES]
 ROUTES: Final[list[Described]] = [*_SERVED, describing(_SERVED)]
 
 

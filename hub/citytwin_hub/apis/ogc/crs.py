@@ -56,9 +56,10 @@ def transformed(geometry: Any, source: str, target: str) -> Any:
     transformer = _transformer(source, target)
 
     def move(positions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        return np.column_stack(transformer.transform(positions[:, 0], positions[:, 1]))
+        moved = transformer.transform(positions[:, 0], positions[:, 1])
+        return np.column_stack((*moved, *positions[:, 2:].T))  # heights stay as they are
 
-    return shapely.transform(geometry, move)
+    return shapely.transform(geometry, move, include_z=bool(shapely.has_z(geometry)))
 
 
 def is_metric(uri: str) -> bool:

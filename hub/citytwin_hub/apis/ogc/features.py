@@ -83,7 +83,9 @@ class Feature:
         if not np.isfinite(positions).all():
             return None  # the system does not reach there: no position rather than a wrong one
         if crs.is_metric(system):
-            there = shapely.transform(there, lambda xy: np.round(xy, crs.DECIMALS))
+            there = shapely.transform(
+                there, lambda xy: np.round(xy, crs.DECIMALS), include_z=bool(there.has_z)
+            )
         return shapely.geometry.mapping(there)
 
     def _shown(self, name: str, one: Attribute) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,8 @@ def test_axes_are_in_the_order_of_the_authority():
     there = crs.transformed(place, crs.CRS84, crs.EPSG.format(4326))
     assert (there.x, there.y) == (43.24, 76.95)
     assert crs.transformed(place, crs.CRS84, crs.CRS84) is place
+    high = crs.transformed(shapely.Point(75, 43, 900), crs.CRS84, crs.EPSG.format(32643))
+    assert (round(high.x), high.z) == (500_000, 900)
 
 
 def test_web_mercator_is_that_of_its_formula():

@@ -1,0 +1,35 @@
+"""Export command: what `citytwin-hub export-entities` asks the hub for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from citytwin_hub import exports
+
+if TYPE_CHECKING:
+    from citytwin_hub.client import HubClient
+
+FORMATS: Final = ("csv", "parquet", "geoparquet", "cityjson")
+
+
+def add_to(command: Any) -> None:
+    """Give the command its arguments."""
+    command.add_argument("type", help="a type of entities: Building, Pipe, …")
+    command.add_argument("--format", choices=FORMATS, default="csv")
+    command.add_argument("--filter", help="CQL2: level > 3 AND name LIKE 'Alm%%'")
+    command.add_argument("--bbox", help="west,south,east,north in degrees")
+    command.add_argument("--crs", help="[EPSG:32643]; degrees without it")
+    command.add_argument("--lang", help="languages of texts: kk,ru")
+    command.add_argument("-o", "--output", type=Path, required=True)
+
+
+def run(options: Any, client: HubClient) -> int:
+    """Write the file; return how many entities are in it.
+
+    Raises:
+        CityTwinError: the hub refuses, or the file cannot be written.
+    """
+    chosen = {name: getattr(options, name) for name in ("filter", "bbox", "crs", "lang")}
+    query = {name: value for name, value in chosen.items() if value}
+    return exports.entities(client, options.output, options.type, {"f": options.format, **query})
