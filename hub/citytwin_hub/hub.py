@@ -25,6 +25,7 @@ from citytwin_hub.apis.city import City, read_map
 from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ogc.app import PREFIXES, build_ogc
+from citytwin_hub.apis.things import Devices
 from citytwin_hub.authority import Authority
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
@@ -122,7 +123,7 @@ class Hub:
         figures, end = Figures(lambda: self.broker), lambda: self.journal.end
         self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
-        ogc = build_ogc(self.broker)
+        ogc = build_ogc(self.broker, Devices(self.registry, self.twin))
         self.site = ByPath(
             self.app, {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)
         )

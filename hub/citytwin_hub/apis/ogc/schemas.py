@@ -63,5 +63,17 @@ SCHEMAS: Final[dict[str, Schema]] = {
         minzoom={"type": "integer"},
         maxzoom={"type": "integer"},
     ),
+    "Thing": _object(
+        "@context id title security securityDefinitions properties",
+        id=_TEXT,
+        title=_TEXT,
+        properties={"type": "object"},
+    ),
+    "Things": _list_of("Thing"),
+    "ThingValue": _object("value time quality", value={}, time={}, quality=_TEXT),
+    "ThingValues": {
+        "type": "object",
+        "additionalProperties": {"$ref": "#/components/schemas/ThingValue"},
+    },
     "OpenAPI": {"type": "object", "required": ["openapi", "info", "paths"]},
 }

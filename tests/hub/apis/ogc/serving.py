@@ -8,19 +8,37 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
+import numpy as np
 import uvicorn
 
+from citytwin import Batch, Kind, Label, Point, Quality, Span
 from citytwin.testing import VirtualClock
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ogc.app import build_ogc
+from citytwin_hub.apis.things import Devices
 from citytwin_hub.entities.model import Attribute, AttributeKind
 from citytwin_hub.jsonld.contexts import Contexts
+from citytwin_hub.registry import Registry
+from citytwin_hub.twin import Twin
 from tests.hub.entities.samples import entity, link, point, prop
 from tests.waiting import until
 
 BEGAN_NS = 1_700_000_000 * 10**9
 BEGAN = "2023-11-14T22:13:20Z"
+POINTS = [
+    Point(
+        id="g-1/meter/level",
+        unit="m",
+        label=Label("Деңгей", "Уровень", "Level"),
+        device_label=Label("Есептегіш", "Счётчик", "Meter"),
+        valid=Span(0, 10),
+        attribute="waterLevel",
+    ),
+    Point(id="g-1/meter/flow", unit="m3/h"),
+    Point(id="g-1/meter/mode", kind=Kind.TEXT),
+    Point(id="g-1/valve/position", unit="%", writable=Span(0, 100), step=5),
+]
 
 
 def shape(kind, coordinates):
@@ -76,13 +94,23 @@ def broker_of(folder: Path, admit: Callable[[str, Role], None]) -> tuple[Broker,
     return broker, contexts
 
 
+def devices_of(folder: Path) -> Devices:
+    """Return a meter that has been read, and a valve that has not."""
+    registry, twin = Registry(folder / "registry.db"), Twin()
+    rows = registry.rows(POINTS)
+    [word] = registry.text_numbers(["auto"])
+    values, qualities = [2.5, np.nan, word], [0, int(Quality.BAD_SILENT), 0]
+    twin.apply(Batch.of(rows[:3], BEGAN_NS, values, qualities), BEGAN_NS)
+    return Devices(registry, twin)
+
+
 @contextlib.asynccontextmanager
 async def serving(
     folder: Path, admit: Callable[[str, Role], None] = lambda _token, _role: None
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Broker]]:
     """Serve until the end of the block; yields a client below / and the broker."""
     broker, contexts = broker_of(folder, admit)
-    transport = httpx.ASGITransport(app=build_ogc(broker))
+    transport = httpx.ASGITransport(app=build_ogc(broker, devices_of(folder)))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as client:
             yield client, broker
@@ -95,7 +123,9 @@ async def serving(
 async def listening(folder: Path) -> AsyncIterator[str]:
     """Serve on a free port until the end of the block; yields the address."""
     broker, contexts = broker_of(folder, lambda _token, _role: None)
-    config = uvicorn.Config(build_ogc(broker), port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        build_ogc(broker, devices_of(folder)), port=0, log_config=None, lifespan="off"
+    )
     server = uvicorn.Server(config)
     task = asyncio.ensure_future(server._serve())  # without its signal handlers
     try:
