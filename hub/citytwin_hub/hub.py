@@ -123,7 +123,7 @@ class Hub:
         figures, end = Figures(lambda: self.broker), lambda: self.journal.end
         self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
-        ogc = build_ogc(self.broker, Devices(self.registry, self.twin))
+        ogc = build_ogc(self.broker, Devices(self.registry, self.twin), self.app.openapi)
         self.site = ByPath(
             self.app, {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)
         )

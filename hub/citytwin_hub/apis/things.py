@@ -2,8 +2,8 @@
 
 A thing is what answers for points under one name of a gateway: ``/things/GATEWAY/DEVICE``. Each
 point is a property, read as an object of value, time and quality, so that age and quality travel
-with every value; a failed reading has the value null. What may be commanded is an action, never a property to
-be written: a command has a life of its own (``POST /api/v1/commands``).
+with every value; a failed reading has the value null. What may be commanded is an action,
+never a property to be written: a command has a life of its own (``POST /api/v1/commands``).
 """
 
 from __future__ import annotations

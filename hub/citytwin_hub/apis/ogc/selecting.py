@@ -215,20 +215,25 @@ def _area(given: Mapping[str, str]) -> Any:
     if first > last:
         raise BadRequestData("bbox: its south lies north of its north")
     if system == crs.CRS84 and west > east:  # over the antimeridian
-        return shapely.union(
-            shapely.box(west, south, 180, north), shapely.box(-180, south, east, north)
-        )
+        return shapely.union(_box(west, south, 180, north), _box(-180, south, east, north))
     if west > east or south > north:
         raise BadRequestData("bbox: its first corner lies behind its second")
     # With corners alone, the sides of a box in another system would be straight lines.
-    dense = shapely.segmentize(
-        shapely.box(west, south, east, north), max(east - west, north - south) / 16 or 1.0
-    )
-    area = crs.transformed(dense, system, crs.CRS84)
+    box, side = _box(west, south, east, north), max(east - west, north - south)
+    area = crs.transformed(shapely.segmentize(box, side / 16) if side else box, system, crs.CRS84)
     if not all(map(math.isfinite, area.bounds)):
         raise BadRequestData("bbox lies outside of its reference system")
     shapely.prepare(area)
     return area
+
+
+def _box(west: float, south: float, east: float, north: float) -> Any:
+    """Return a box, which may be flat or a point."""
+    if west < east and south < north:
+        return shapely.box(west, south, east, north)
+    if west == east and south == north:
+        return shapely.Point(west, south)
+    return shapely.LineString([(west, south), (east, north)])
 
 
 def _interval(text: str | None) -> tuple[int | None, int | None]:
