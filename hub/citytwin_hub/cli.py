@@ -20,8 +20,24 @@ from citytwin.errors import CityTwinError
 from citytwin.kernel import MATURITY
 from citytwin.logs import configure
 from citytwin_hub import config as configuration
-from citytwin_hub import config_command, export_command, fit_command, tables
+from citytwin_hub import (
+    config_command,
+    export_command,
+    fit_command,
+    graph_command,
+    identity_command,
+    loose_ends_command,
+    tables,
+)
 
+ASKING: Final = {
+    "config": config_command,
+    "export-entities": export_command,
+    "graph": graph_command,
+    "identity": identity_command,
+    "loose-ends": loose_ends_command,
+}
+"""Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
 STEP_COLUMNS: Final = ("point", "time_ms", "low", "mean", "high", "count", "quality")
 MS: Final = 1_000_000
@@ -97,14 +113,10 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--end", required=True, help="likewise; not included")
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
     export.add_argument("-o", "--output", type=Path, required=True)
-    export_command.add_to(add("export-entities", _export_entities, "write a type of entities"))
-    words = (
-        "fit a plant's model out of a clean time, as a [[kernel]] for the gateway's configuration"
-    )
-    fit_command.add_to(add("fit", _fit, words))
+    fit_command.add_to(add("fit", _fit, fit_command.WORDS))
     _add_commanding(add)
-    words = "show, push and take back the configuration of a gateway"
-    config_command.add_to(add("config", _gateway_config, words))
+    for name, module in ASKING.items():
+        module.add_to(add(name, functools.partial(_told, module), module.WORDS))
     add("commands", _commands, "list the newest commands")
     add("alarms", _alarms, "list open alarms")
     user = add("user", _user, "add, list or remove users")
@@ -307,16 +319,6 @@ def _export(options: Any) -> int:
     return 0
 
 
-def _export_entities(options: Any) -> int:
-    with _client(options) as client:
-        count = export_command.run(options, client)
-    if options.json:
-        print(json.dumps({"entities": count, "file": str(options.output)}))
-    else:
-        print(f"{count} entities in {options.output}")
-    return 0
-
-
 def _fit(options: Any) -> int:
     with _client(options) as client:
         about, table = fit_command.answer(options, client)
@@ -357,13 +359,14 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
     return shown
 
 
-def _gateway_config(options: Any) -> int:
+def _told(command: Any, options: Any) -> int:
+    """Ask what a command's module asks, and print the answer as JSON or as its lines."""
     with _client(options) as client:
-        found = config_command.answer(options, client)
+        found = command.answer(options, client)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
-        print(*config_command.lines(options, found), sep="\n")
+        print(*command.lines(options, found), sep="\n")
     return 0
 
 

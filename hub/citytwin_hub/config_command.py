@@ -26,6 +26,7 @@ STATUS_COLUMNS: Final = (
     "state",
     "reason",
 )
+WORDS: Final = "show, push and take back the configuration of a gateway"
 HISTORY_COLUMNS: Final = ("number", "at_ms", "by", "state", "why", "digest")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from citytwin_hub import exports
 if TYPE_CHECKING:
     from citytwin_hub.client import HubClient
 
+WORDS: Final = "write all entities of a type to a file"
 FORMATS: Final = ("csv", "parquet", "geoparquet", "cityjson")
 
 
@@ -24,12 +26,18 @@ def add_to(command: Any) -> None:
     command.add_argument("-o", "--output", type=Path, required=True)
 
 
-def run(options: Any, client: HubClient) -> int:
-    """Write the file; return how many entities are in it.
+def answer(options: Any, client: HubClient) -> dict[str, Any]:
+    """Write the file; return how many entities are in it, and where it is.
 
     Raises:
         CityTwinError: the hub refuses, or the file cannot be written.
     """
     chosen = {name: getattr(options, name) for name in ("filter", "bbox", "crs", "lang")}
     query = {name: value for name, value in chosen.items() if value}
-    return exports.entities(client, options.output, options.type, {"f": options.format, **query})
+    count = exports.entities(client, options.output, options.type, {"f": options.format, **query})
+    return {"entities": count, "file": str(options.output)}
+
+
+def lines(_options: Any, found: dict[str, Any]) -> Iterator[str]:
+    """Yield an answer as people read it."""
+    yield f"{found['entities']} entities in {found['file']}"

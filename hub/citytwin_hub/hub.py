@@ -22,6 +22,7 @@ from citytwin_hub.access import Access, Role, local_token
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.apis.app import build_app
 from citytwin_hub.apis.city import City, read_map
+from citytwin_hub.apis.graphs import Graphs
 from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ogc.app import PREFIXES, build_ogc
@@ -123,6 +124,7 @@ class Hub:
         figures, end = Figures(lambda: self.broker), lambda: self.journal.end
         self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
+        self.app.state.broker, self.app.state.graphs = self.broker, Graphs(self.broker)
         ogc = build_ogc(self.broker, Devices(self.registry, self.twin), self.app.openapi)
         self.site = ByPath(
             self.app, {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)

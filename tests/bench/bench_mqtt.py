@@ -1,7 +1,8 @@
 """MQTT through a real broker: how many messages of ten values a gateway takes without loss.
 
-The same load goes to three listeners, one after the other: a socket that counts packets (what the
-broker can), the client library alone (what aiomqtt can), and the agent with outbox and hub. The
+The same load goes to four listeners, one after the other: a socket that counts packets (what the
+broker can), the client library alone (what aiomqtt can), the gateway's client, which cuts messages
+from the stream before that library sees them, and the agent with outbox and hub. The
 load is written to the broker as ready-made packets at a fixed pace, by a process of its own, with
 QoS 0; each message has values that were not sent before.
 
@@ -25,7 +26,10 @@ import psutil
 
 from citytwin import Label
 from citytwin_edge import health
+from citytwin_edge.adapters.mqtt_client import Client
+from citytwin_edge.adapters.mqtt_settings import MqttDevice
 from citytwin_edge.agent import HEALTH_S
+from citytwin_edge.wire.mqtt_publish import Message
 from tests.servers import mosquitto
 from tests.site import Site
 
@@ -161,6 +165,30 @@ async def library(port: int) -> AsyncIterator[list[int]]:
             task.cancel()
 
 
+@contextlib.asynccontextmanager
+async def own_client(port: int) -> AsyncIterator[list[int]]:
+    """Count messages with the gateway's client; yields a list with the count."""
+    count = [0]
+
+    def arrived(_message: Message) -> None:
+        count[0] += 1
+
+    client = Client(MqttDevice(host="127.0.0.1", port=port).connection(), arrived, "")
+    why = await client.enter() or await client.ask_for("bench/#", 0)
+    assert not why, why
+    try:
+        yield count
+    finally:
+        await client.leave()
+
+
+LISTENING: Final = {
+    "socket alone": counting,
+    "aiomqtt alone": library,
+    "gateway's client": own_client,
+}
+
+
 async def settled(count: list[int], wanted: int) -> None:
     """Wait until everything arrived, or until nothing more does."""
     loop = asyncio.get_running_loop()
@@ -172,9 +200,8 @@ async def settled(count: list[int], wanted: int) -> None:
 
 async def beside(listener: str, port: int, load: Load) -> Took:
     """Return what a listener in this process took; the sender is another process."""
-    listening = counting if listener == "socket alone" else library
     me = psutil.Process()
-    async with listening(port) as count:
+    async with LISTENING[listener](port) as count:
         before = me.cpu_times()
         sent = await sending(port, load)
         await settled(count, sent)
@@ -266,7 +293,7 @@ async def measure(listener: str, load: Load) -> list[str]:
 
 def run() -> list[list[str]]:
     """Measure each listener under each load; return the table's rows."""
-    listeners = ("socket alone", "aiomqtt alone", "agent and hub")
+    listeners = (*LISTENING, "agent and hub")
     return [
         HEAD,
         *(asyncio.run(measure(listener, load)) for load in LOADS for listener in listeners),

@@ -28,6 +28,7 @@ from tests.bench import (
     bench_decode,
     bench_fleet,
     bench_gateway,
+    bench_graph,
     bench_leaks,
     bench_mqtt,
 )
@@ -41,6 +42,7 @@ BENCHES: Final[dict[str, Callable[[], Table]]] = {
     "codec": bench_codec.run,
     "decode": bench_decode.run,
     "gateway": bench_gateway.run,
+    "graph": bench_graph.run,
     "fleet": bench_fleet.run,
     "mqtt": bench_mqtt.run,
     "leaks": bench_leaks.run,

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--robot", type=Path, required=True, help="a Python that has Robot")
     parser.add_argument("--failing", action="store_true", help="list each case that fails")
     parser.add_argument("--output", type=Path, help="keep Robot's logs in this folder")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     if not (options.suite / "TP").is_dir():
         print(f"{options.suite} holds no suite: there is no folder TP", file=sys.stderr)
         return 1
@@ -82,11 +82,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             (served / name).write_text('{"@context": {}}', encoding="utf-8")
         contexts = running.enter_context(_serving(served))
         broker_port = running.enter_context(_mosquitto(folder))
-        hub_port = running.enter_context(_hub(folder))
+        hub_port = free_port()
         _change_addresses(suite, contexts, hub_port, broker_port)
         output = (options.output or folder / "output").absolute()
-        _robot(options.robot.absolute(), suite, options.parts, output)
-        cases = list(_cases(output / "output.xml", suite))
+        cases = list[Case]()
+        for group, files in _groups(suite, options.parts).items():
+            name = group.replace("/", "-")
+            # Cases of a group ask for all that there is: what other groups leave is not theirs.
+            with _hub(folder / name, hub_port):
+                _robot(options.robot.absolute(), suite, files, output / name)
+            cases += _cases(output / name / "output.xml", suite)
     _print(cases, failing=options.failing)
     return 0 if cases else 1
 
@@ -164,22 +169,23 @@ def _mosquitto(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _hub(folder: Path) -> Iterator[int]:
-    """Run a hub that everybody on this machine may use; yields its port."""
-    port = free_port()
+def _hub(folder: Path, port: int) -> Iterator[None]:
+    """Run a new hub that everybody on this machine may use."""
+    folder.mkdir()
     config = folder / "hub.toml"
     config.write_text(
         f'[hub]\nstate = "{folder / "hub"}"\n'
         f'[link]\nbind = "{LOOPBACK}:0"\nenrol_bind = "{LOOPBACK}:0"\n'
         f'[http]\nbind = "{LOOPBACK}:{port}"\nanonymous = "operator"\n'
-        f'[ngsild]\ncontext_hosts = ["{LOOPBACK}"]\nnotify_hosts = ["my.second.endpoint.org"]\n'
+        f'[ngsild]\ncontext_hosts = ["{LOOPBACK}"]\n'
+        'notify_hosts = ["my.second.endpoint.org", "a.b.c"]\n'
         # The suite has evolutions of at most 59 instances, and wants some in parts.
         "evolution_instances_max = 15\n"
     )
     program = Path(sys.executable).parent / "citytwin-hub"
     command = [str(program), "--config", str(config), "run"]
     with _process(command, folder / "hub.log", ready="hub.ready"):
-        yield port
+        yield
     errors = [line for line in (folder / "hub.log").read_text().splitlines() if "Traceback" in line]
     if errors:
         print(f"The hub logged {len(errors)} tracebacks.", file=sys.stderr)
@@ -209,22 +215,31 @@ def _wait_for(log: Path, words: str, process: subprocess.Popen[Any]) -> None:
     raise SystemExit(f"{process.args!r} did not become ready:\n{log.read_text()}")
 
 
-def _robot(python: Path, suite: Path, parts: Sequence[str], output: Path) -> None:
-    """Run Robot in the copy; it looks for resources below the folder it is run in."""
-    wanted = [
-        path
-        for path in sorted((suite / "TP/NGSI-LD").rglob("*.robot"))
-        if not parts or any(part in str(path.relative_to(suite / "TP/NGSI-LD")) for part in parts)
-    ]
-    if not wanted:
+def _groups(suite: Path, parts: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the files of each group; of those whose paths hold one of ``parts``, if any."""
+    base, found = suite / "TP/NGSI-LD", dict[str, list[Path]]()
+    for path in sorted(base.rglob("*.robot")):
+        if not parts or any(part in str(path.relative_to(base)) for part in parts):
+            found.setdefault(_group(path.relative_to(base)), []).append(path)
+    if not found:
         raise SystemExit(f"no case lies below {' or '.join(parts)}")
+    return found
+
+
+def _group(path: Path) -> str:
+    depth = 3 if path.parts[0] == "ContextInformation" else 2
+    return "/".join(path.parts[:depth])
+
+
+def _robot(python: Path, suite: Path, files: Sequence[Path], output: Path) -> None:
+    """Run Robot in the copy; it looks for resources below the folder it is run in."""
     paths = ":".join(
         str(suite / one) for one in ("libraries", "libraries/robotframework-httpctrl/src")
     )
     subprocess.run(
         [
             str(python), "-m", "robot", "--outputdir", str(output), "--report", "NONE",
-            "--console", "dotted", "--loglevel", "INFO", *map(str, wanted),
+            "--console", "dotted", "--loglevel", "INFO", *map(str, files),
         ],
         cwd=suite,
         env=os.environ | {"PYTHONPATH": paths},
@@ -245,9 +260,7 @@ def _cases(path: Path, suite: Path) -> Iterator[Case]:
         elif node.tag == "test" and event == "end":
             status = node.find("status")
             wrong = "" if status is None or status.get("status") == "PASS" else status.text or "?"
-            where = Path(sources[-1]).relative_to(base).parts
-            depth = 3 if where[0] == "ContextInformation" else 2
-            yield Case("/".join(where[:depth]), node.get("name", ""), wrong)
+            yield Case(_group(Path(sources[-1]).relative_to(base)), node.get("name", ""), wrong)
 
 
 def _print(cases: Sequence[Case], *, failing: bool) -> None:

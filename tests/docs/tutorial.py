@@ -5,6 +5,9 @@ below it are what it prints; ``…`` stands for anything. ``&`` at its end means
 the same command again means that it was stopped before. ``exit code N`` in the sentence before a
 block is what its last command ends with. What is fenced as ``LANGUAGE file=PATH`` is that file, and
 ``diff file=PATH`` a change of it. What is fenced as ``sh`` or ``text`` is not run.
+
+The port of a new project's device is replaced, in the guide and in the project, by one of the
+reader's own, so that two readers on one machine do not meet.
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from tests.servers import free_port
 from tests.vendor import Vendor
 
 LINES_MAX = 10_000
+PORT = "4001"
+"""Of the device of a new project."""
 WAIT_S_MAX = 240.0
 _FENCE = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _NOT_RUN = ("sh", "text")
@@ -85,6 +91,7 @@ class Reader:
     """Somebody at a shell; what he starts in other windows ends with him."""
 
     def __init__(self, vendor: Vendor) -> None:
+        self._port = str(free_port())
         self._windows: dict[str, tuple[subprocess.Popen[str], threading.Thread]] = {}
         self._vendor, self.folder = vendor, vendor.home
 
@@ -98,6 +105,7 @@ class Reader:
     def does(self, block: Block) -> None:
         """Do what a block says."""
         where = f"line {block.line}: "
+        block = block._replace(text=block.text.replace(PORT, self._port))
         if block.kind == "console":
             for step in steps(block):
                 self._types(step, where)
@@ -127,6 +135,16 @@ class Reader:
         assert agrees(step.shown, done.stdout), (
             f"{where}{step.command}\nshows\n{step.shown}\nand not\n{done.stdout}"
         )
+
+        if step.command.startswith("citytwin-edge new adapter "):
+            self._moves(self.folder / f"citytwin-{step.command.split()[3]}")
+
+    def _moves(self, project: Path) -> None:
+        """Give a new project's device the reader's own port."""
+        for path in project.rglob("*"):
+            if path.is_file() and path.suffix in (".py", ".toml", ".md"):
+                text = path.read_text(encoding="utf-8")
+                path.write_text(text.replace(PORT, self._port), encoding="utf-8")
 
     def _closes(self, command: str) -> None:
         window, ear = self._windows.pop(command)

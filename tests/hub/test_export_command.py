@@ -31,7 +31,8 @@ def options(*line):
 def test_only_what_is_given_is_asked_for(tmp_path):
     hub, out = Hub(), tmp_path / "out"
     line = ("Fire Hydrant", "--format", "geoparquet", "--crs", "[EPSG:32643]", "-o", str(out))
-    assert export_command.run(options(*line), hub) == 7
+    found = export_command.answer(options(*line), hub)
+    assert list(export_command.lines(None, found)) == [f"7 entities in {out}"]
     path, query = hub.asked[0]
     assert path == "/ogc/features/v1/collections/Fire%20Hydrant/export"
     assert query == {"f": "geoparquet", "crs": "[EPSG:32643]"}
@@ -40,5 +41,5 @@ def test_only_what_is_given_is_asked_for(tmp_path):
 
 def test_a_file_is_whole_or_not_there(tmp_path):
     with pytest.raises(CityTwinError):
-        export_command.run(options("Tank", "-o", str(tmp_path / "out")), Hub(fails=True))
+        export_command.answer(options("Tank", "-o", str(tmp_path / "out")), Hub(fails=True))
     assert list(tmp_path.iterdir()) == []

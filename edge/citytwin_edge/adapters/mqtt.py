@@ -17,7 +17,6 @@ from typing import Final
 import aiomqtt
 import msgspec
 import structlog
-from paho.mqtt.client import MQTTMessage
 
 from citytwin.adapter import Binding, Direction, Exchange, Found, Probed, Site
 from citytwin.batch import Batch
@@ -30,6 +29,7 @@ from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Lost
 from citytwin_edge.adapters.mqtt_messages import Columns, Reader
 from citytwin_edge.adapters.mqtt_scan import hint_topics, hints, look_around
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint, name_of, several
+from citytwin_edge.wire.mqtt_publish import Message
 from citytwin_edge.wire.payload import PayloadField
 
 PROBE_S: Final = 10.0
@@ -138,9 +138,9 @@ class Mqtt:
         found: dict[int, Probed] = {}
         notes: dict[int, str] = {}
         note = f"no message within {PROBE_S:g} s"
-        messages: asyncio.Queue[MQTTMessage] = asyncio.Queue(maxsize=PROBED_MAX)
+        messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=PROBED_MAX)
 
-        def arrived(message: MQTTMessage) -> None:
+        def arrived(message: Message) -> None:
             with suppress(asyncio.QueueFull):
                 messages.put_nowait(message)
 
@@ -157,7 +157,7 @@ class Mqtt:
                     while len(found | refused) < self._count:
                         message = await messages.get()
                         elapsed_ns = self._site.clock.monotonic_ns() - begun_ns
-                        self._site.tap(self._line.name, Direction.RECEIVED, bytes(message.payload),
+                        self._site.tap(self._line.name, Direction.RECEIVED, message.payload,
                                        device=self._name, note=message.topic)  # fmt: skip
                         advice = hints(self._settings, self._addresses, message)
                         for point, hint in advice.items():
@@ -206,9 +206,9 @@ class Mqtt:
         async for found in look_around(self._settings, self._site):
             yield found
 
-    def _probed(self, message: MQTTMessage, elapsed_ns: int) -> list[Probed]:
+    def _probed(self, message: Message, elapsed_ns: int) -> list[Probed]:
         now_ns = self._site.clock.now_ns()
-        data = bytes(message.payload)
+        data = message.payload
         arrival = Arrival(message.topic, data, now_ns, message.retain)
         raw = data[:RAW_BYTES_MAX]
         absent: dict[int, str] = {}

@@ -1,9 +1,10 @@
 """An MQTT client for one connection: what aiomqtt does not show of paho, and nothing else.
 
 aiomqtt (2.5) keeps back two things that a gateway must have: whether a message is one sent again
-(DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. And paho asks
-the system three times for each message, unless it is read ahead. All three are reached through
-aiomqtt's own paho client, here and nowhere else.
+(DUP), and the receipt (PUBACK), which paho otherwise gives before anything was kept. And paho takes
+40 µs for each message, so that whole messages are cut from the stream before it sees them. All
+three are reached through aiomqtt's own paho client, here and nowhere else
+(docs/decisions/0021-mqtt-messages-cut.md).
 """
 
 from __future__ import annotations
@@ -11,19 +12,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import struct
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiomqtt
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 
 from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.mqtt_broker import Connection
+from citytwin_edge.wire.mqtt_publish import Message, published
 
 PACKET_BYTES_MAX: Final = 1024 * 1024
 """MQTT 5 lets a client say so; a broker keeps larger messages to itself."""
@@ -37,10 +42,9 @@ _CLOSED: Final = "Unspecified error"  # paho's word for a connection that is clo
 _IDENTIFIERS: Final = 268_435_455
 _CLOSE_S_MAX: Final = 0.9
 _PROPERTIES: Final[Callable[[int], Any]] = Properties  # which has no types
-
-
-Message = MQTTMessage
-"""One message, as the client hands it over."""
+_LENGTH: Final[Any] = VariableByteIntegers
+PROPERTIES_MAX: Final = 1000
+"""Different properties of messages whose meaning is remembered."""
 
 
 class Said(NamedTuple):
@@ -58,7 +62,7 @@ class Client(aiomqtt.Client):
     def __init__(
         self,
         connection: Connection,
-        arrived: Callable[[MQTTMessage], None],
+        arrived: Callable[[Message], None],
         client_id: str,
         will: Said | None = None,
     ) -> None:
@@ -96,8 +100,9 @@ class Client(aiomqtt.Client):
         )
         self._client.connect_timeout = connection.connect_timeout_s
         connect = self._client._create_socket
-        setattr(self._client, "_create_socket", lambda: _Ahead(connect()))  # noqa: B010  # a method
-        self._client.on_message = lambda _client, _userdata, message: arrived(message)
+        setattr(self._client, "_create_socket", lambda: _Ahead(connect(), self._cut))  # noqa: B010  # a method
+        self._arrived = arrived
+        self._client.on_message = lambda _client, _userdata, message: arrived(_converted(message))
         if self.is_kept:
             self._client.manual_ack_set(True)
 
@@ -108,6 +113,17 @@ class Client(aiomqtt.Client):
             wishes.SessionExpiryInterval = connection.session_s
             wishes.ReceiveMaximum = UNKEPT_MAX
         return wishes
+
+    def _cut(self, ahead: memoryview) -> memoryview:
+        """Hand over the messages that what was read begins with; return the rest for paho."""
+        if self._client._in_packet["command"]:  # it is in the middle of a packet
+            return ahead
+        messages, done = published(bytes(ahead), is_5=self._is_5)
+        for message in messages:
+            self._arrived(message)
+            if message.qos and not self.is_kept:
+                self._client._send_puback(message.mid)  # as paho does, having handed it over
+        return ahead[done:]
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None
@@ -209,8 +225,8 @@ class _Ahead:
     What has been read says ``pending``, as that of TLS does, so that aiomqtt goes on asking.
     """
 
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
+    def __init__(self, socket: Any, cut: Callable[[memoryview], memoryview]) -> None:
+        self._socket, self._cut = socket, cut
         self._ahead = memoryview(b"")
 
     def __getattr__(self, name: str) -> Any:
@@ -221,8 +237,14 @@ class _Ahead:
         return len(self._ahead) + beneath
 
     def recv(self, size: int) -> bytes:
+        """Return what is paho's to read (BlockingIOError: nothing is; b"": the end)."""
         if not self._ahead:
             self._ahead = memoryview(self._socket.recv(AHEAD_BYTES_MAX))
+            if not self._ahead:
+                return b""
+        self._ahead = self._cut(self._ahead)
+        if not self._ahead:
+            raise BlockingIOError
         data, self._ahead = self._ahead[:size], self._ahead[size:]
         return bytes(data)
 
@@ -246,10 +268,33 @@ def identifier(topic: str) -> int:
     return zlib.crc32(topic.encode()) % _IDENTIFIERS + 1
 
 
-def identifiers(message: MQTTMessage) -> set[int]:
-    """Return the numbers that a message came with; none where the broker names none."""
-    properties = message.properties
-    return set(getattr(properties, "SubscriptionIdentifier", ())) if properties else set()
+@lru_cache(PROPERTIES_MAX)
+def identifiers(properties: bytes) -> frozenset[int]:
+    """Return the numbers that a message came with; none where the broker names none.
+
+    Args:
+        properties: those of ``Message``. One that breaks the rules names none.
+    """
+    if not properties:
+        return frozenset()
+    read = _PROPERTIES(PacketTypes.PUBLISH)
+    try:
+        read.unpack(_LENGTH.encode(len(properties)) + properties)
+    except (MQTTException, KeyError, ValueError, IndexError, struct.error):
+        return frozenset()
+    return frozenset(getattr(read, "SubscriptionIdentifier", ()))
+
+
+def _converted(message: MQTTMessage) -> Message:
+    try:
+        topic = message.topic
+    except UnicodeDecodeError:
+        topic = ""
+    properties: Any = message.properties
+    packed: bytes = b"" if properties is None else properties.pack()
+    bare = packed[_LENGTH.decode(packed)[1] :] if packed else b""
+    return Message(topic, bytes(message.payload), message.qos, message.retain, message.dup,
+                   message.mid, bare)  # fmt: skip
 
 
 def _password(path: str) -> str | None:

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import aiomqtt
 import structlog
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.matcher import MQTTMatcher
 
 from citytwin.adapter import Direction
@@ -26,6 +25,7 @@ from citytwin_edge.adapters.connection import Tap, nobody_looks
 from citytwin_edge.adapters.mqtt_broker import Connection
 from citytwin_edge.adapters.mqtt_client import Client, identifier, identifiers
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
+from citytwin_edge.wire.mqtt_publish import Message
 from citytwin_edge.wire.payload import PAYLOAD_BYTES_MAX
 
 PAUSE_S_MIN: Final = 1.0
@@ -307,13 +307,13 @@ class Line:
 
     # ---- messages
 
-    def arrived(self, message: MQTTMessage) -> None:
+    def arrived(self, message: Message) -> None:
         """Hand a message to the listeners that asked for it; called by the client."""
         is_owed = message.qos > 0 and self.connection.session_s > 0
         self._kept_count += message.qos > 0
         arrival = Arrival(
-            topic_of(message),
-            bytes(message.payload[: PAYLOAD_BYTES_MAX + 1]),
+            message.topic,
+            message.payload[: PAYLOAD_BYTES_MAX + 1],
             self._clock.now_ns(),
             message.retain or message.dup or self._is_catching_up,
             message.mid if is_owed else 0,
@@ -322,7 +322,7 @@ class Line:
         if before and (before.topic, before.payload) == (arrival.topic, arrival.payload):
             arrival = before  # sent again because its receipt was lost; we have it
         else:
-            self._route(arrival, identifiers(message), was_kept=message.retain)
+            self._route(arrival, identifiers(message.properties), was_kept=message.retain)
         if is_owed:
             self._owing.append(arrival)
             if not arrival.owed:
@@ -339,7 +339,7 @@ class Line:
                 self._matched[topic] = known
         return known
 
-    def _route(self, arrival: Arrival, through: set[int], *, was_kept: bool) -> None:
+    def _route(self, arrival: Arrival, through: frozenset[int], *, was_kept: bool) -> None:
         found: dict[Listener, list[int]] = {}
         for one in self._matching(arrival.topic):
             # Where two filters overlap a broker may send a copy for each, and MQTT 5 says which.
@@ -370,14 +370,6 @@ class Line:
             self._live.receipt(self._owing.popleft().message_id)
         if not self._owing:
             self._settled.set()
-
-
-def topic_of(message: MQTTMessage) -> str:
-    """Return the topic of a message; empty where it is no text."""
-    try:
-        return message.topic
-    except UnicodeDecodeError:
-        return ""  # which no filter wants
 
 
 async def _undone(client: Client, entering: asyncio.Task[str]) -> str:

@@ -14,11 +14,11 @@ import aiomqtt
 from citytwin.adapter import Direction, Found, Site
 from citytwin.batch import SECOND_NS
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_client import Client, Message
+from citytwin_edge.adapters.mqtt_client import Client
 from citytwin_edge.adapters.mqtt_dialects import DIALECTS
-from citytwin_edge.adapters.mqtt_line import topic_of
 from citytwin_edge.adapters.mqtt_settings import MqttDevice, MqttPoint
 from citytwin_edge.wire.announcements import Device, tasmota_device, zigbee_devices
+from citytwin_edge.wire.mqtt_publish import Message
 
 SCAN_S: Final = 10.0
 MESSAGES_MAX: Final = 1000
@@ -72,9 +72,9 @@ async def look_around(settings: MqttDevice, site: Site) -> AsyncIterator[Found]:
                     message = await messages.get()
             except TimeoutError:
                 break
-            payload = bytes(message.payload)
-            site.tap(line, Direction.RECEIVED, payload, note=topic_of(message))
-            for found in told(settings.dialect, topic_of(message), payload):
+            payload = message.payload
+            site.tap(line, Direction.RECEIVED, payload, note=message.topic)
+            for found in told(settings.dialect, message.topic, payload):
                 if found.address not in met:
                     met.add(found.address)
                     yield found
@@ -150,11 +150,11 @@ def hint_topics(settings: MqttDevice) -> tuple[str, ...]:
 
 def hints(settings: MqttDevice, addresses: Sequence[MqttPoint], message: Message) -> dict[int, str]:
     """Return what is wrong with points, by what a bridge says of their device."""
-    if topic_of(message) not in hint_topics(settings):
+    if message.topic not in hint_topics(settings):
         return {}
     import difflib  # a running gateway needs none
 
-    devices = {one.name: one for one in zigbee_devices(bytes(message.payload))}
+    devices = {one.name: one for one in zigbee_devices(message.payload)}
     name = next(iter(_topic_names(settings)), "")
     device = devices.get(name)
     if device is None:

@@ -20,10 +20,11 @@ from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
 from citytwin.errors import DeviceSilent
 from citytwin_edge.adapters.connection import Tap, nobody_looks
-from citytwin_edge.adapters.mqtt_client import Client, Message, Said
-from citytwin_edge.adapters.mqtt_line import Line, topic_of
+from citytwin_edge.adapters.mqtt_client import Client, Said
+from citytwin_edge.adapters.mqtt_line import Line
 from citytwin_edge.adapters.mqtt_listener import Arrival, Heard, Listener
 from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice
+from citytwin_edge.wire.mqtt_publish import Message
 from citytwin_edge.wire.sparkplug_host import NAMESPACE, Host, Key, Publication
 from citytwin_edge.wire.sparkplug_node import Event, Now
 from citytwin_edge.wire.sparkplug_payload import PAYLOAD_BYTES_MAX
@@ -162,8 +163,8 @@ class HostLine(Line):
 
     def arrived(self, message: Message) -> None:
         """Take a message; called by the client."""
-        topic = topic_of(message)
-        payload = bytes(message.payload[: PAYLOAD_BYTES_MAX + 1])
+        topic = message.topic
+        payload = message.payload[: PAYLOAD_BYTES_MAX + 1]
         self._tap(self.name, Direction.RECEIVED, payload, note=topic)
         events = self.host.take(topic, payload, self.now(), is_retained=message.retain)
         self._tell(topic, payload, events)

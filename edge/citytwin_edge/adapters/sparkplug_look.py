@@ -14,10 +14,10 @@ from typing import Final, NamedTuple
 from citytwin.adapter import Direction, Site
 from citytwin.batch import SECOND_NS
 from citytwin.errors import DeviceSilent
-from citytwin_edge.adapters.mqtt_client import Client, Message, Said
-from citytwin_edge.adapters.mqtt_line import topic_of
+from citytwin_edge.adapters.mqtt_client import Client, Said
 from citytwin_edge.adapters.sparkplug_line import published, wait_s
 from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice
+from citytwin_edge.wire.mqtt_publish import Message
 from citytwin_edge.wire.sparkplug_host import Host, Key
 from citytwin_edge.wire.sparkplug_node import Event, Now
 
@@ -77,8 +77,8 @@ async def look(
             except TimeoutError:
                 events = host.tick(now())
             else:
-                payload = bytes(message.payload)
-                topic = topic_of(message)
+                payload = message.payload
+                topic = message.topic
                 site.tap(line, Direction.RECEIVED, payload, note=topic)
                 events = host.take(topic, payload, now(), is_retained=message.retain)
             for key, event in events:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError
-from citytwin_hub.apis import live, rest, versions
+from citytwin_hub.apis import graph, identity, live, loose_ends, rest, versions
 from citytwin_hub.apis.city import City
 from citytwin_hub.commands import CommandRefused
 from citytwin_hub.configs import ConfigRefused
@@ -55,6 +55,9 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     city.commands.watch(app.state.clients.command)
     app.include_router(rest.router)
     app.include_router(versions.router)
+    app.include_router(graph.router)
+    app.include_router(identity.router)
+    app.include_router(loose_ends.router)
     app.include_router(live.router)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.middleware("http")(_guard)

@@ -58,22 +58,20 @@ WHOLE: Final = Duration()
 """The whole range that is asked for."""
 
 
-def parse(text: str) -> Duration:
-    """Return the duration that a text means.
+def parse(text: str, what: str = "aggrPeriodDuration") -> Duration:
+    """Return the duration that a text means; ``what`` is the member that has it.
 
     Raises:
         BadRequestData: it is not one, or too long.
     """
     match = _TEXT.fullmatch(text)
     if match is None or text == "P":
-        raise BadRequestData(
-            f"aggrPeriodDuration is {text[:80]!r}; it is a duration such as PT1H or P1D"
-        )
+        raise BadRequestData(f"{what} is {text[:80]!r}; it is a duration such as PT1H or P1D")
     years, months, *rest = (part or "0" for part in match.groups())
     ns = sum(_exact(part, unit) for part, unit in zip(rest, _UNITS, strict=True))
     whole_months = int(years) * 12 + int(months)
     if whole_months > YEARS_MAX * 12 or ns > YEARS_MAX * 366 * _DAY:
-        raise BadRequestData(f"aggrPeriodDuration is over {YEARS_MAX} years")
+        raise BadRequestData(f"{what} is over {YEARS_MAX} years")
     return Duration(whole_months, ns)
 
 

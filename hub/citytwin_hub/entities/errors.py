@@ -45,6 +45,12 @@ class AlreadyExists(EntityError):
     title, status = "it exists already", 409
 
 
+class Conflict(EntityError):
+    """What is registered cannot stand beside what is there."""
+
+    title, status = "it conflicts with what is there", 409
+
+
 class OperationNotSupported(EntityError):
     """The operation is not supported."""
 

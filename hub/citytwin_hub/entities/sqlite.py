@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from citytwin.errors import StoreLimit
+from citytwin_hub.entities import relations, sqlite_relations
 from citytwin_hub.entities.boxes import box_of
 from citytwin_hub.entities.database import Database
 from citytwin_hub.entities.evolution import EVER_TYPED, RECORD, steps
@@ -26,6 +27,8 @@ from citytwin_hub.entities.store import Change, Hints
 NAME_BITS: Final = 20
 """The number of a place is its entity's with as many bits below it for its attribute's."""
 NAMES_MAX: Final = (1 << NAME_BITS) - 1
+RELATIONS_MAX: Final = 5_000_000
+"""Present and past ones: a graph in memory takes about 70 bytes for each."""
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS identifier (
     number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
@@ -80,7 +83,7 @@ class SqliteEntities:
         Raises:
             StoreError: the file cannot be used.
         """
-        self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA)
+        self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA + sqlite_relations.SCHEMA)
         self._names: dict[str, int] = {
             iri: number
             for number, iri in self.database.reader.execute("SELECT number, iri FROM name")
@@ -184,6 +187,8 @@ class SqliteEntities:
             for sets in (_TYPES, _ATTRIBUTES):
                 _write_sets(db, sets, net, names)
             _write_places(db, net, names)
+            ties = [step for _, change in net for step in relations.steps(change, now_ns)]
+            sqlite_relations.write(db, ties, names.of)
             db.executemany(
                 RECORD,
                 (
@@ -204,6 +209,17 @@ class SqliteEntities:
             )
             (last,) = db.execute("SELECT coalesce(max(number), 0) FROM evolution").fetchone()
         return int(last)
+
+    def relations(self) -> Iterator[tuple[str, str, str, int, int | None]]:
+        """Yield every relation that holds or held: source, name, target, since, until.
+
+        Raises:
+            StoreLimit: there are more than a graph may have.
+        """
+        db = self.database.reader
+        if sqlite_relations.count(db) > RELATIONS_MAX:
+            raise StoreLimit(f"there are more than {RELATIONS_MAX} relations, past ones counted")
+        return sqlite_relations.read(db)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[tuple[sqlite3.Connection, Naming]]:

@@ -10,7 +10,7 @@ import aiomqtt
 import msgspec
 import pytest
 
-from citytwin_edge.adapters.mqtt_client import Client, identifier
+from citytwin_edge.adapters.mqtt_client import Client, identifier, identifiers
 from citytwin_edge.adapters.mqtt_settings import MqttDevice
 from tests.edge.mqtt_devices import PATIENCE_S, certificate
 from tests.servers import broker, free_port, mosquitto, peer
@@ -200,6 +200,14 @@ def test_a_filter_has_the_same_number_in_every_run():
     assert len({identifier(f"air/{n}/state") for n in range(1000)}) == 1000
 
 
+def test_a_message_tells_by_which_filters_it_came():
+    assert identifiers(b"") == frozenset()
+    assert identifiers(b"\x0b\x07\x0b\xac\x02") == {7, 300}
+    assert identifiers(b"\x01\x00") == frozenset(), "properties may name none"
+    assert identifiers(b"\x7f\x07") == frozenset(), "there is no such property"
+    assert identifiers(b"\x0b") == frozenset(), "it has no end"
+
+
 async def test_leaving_a_broker_that_has_died_takes_no_time_at_all(tmp_path):
     async with mosquitto(tmp_path) as port:
         client = Client(connection(port), lambda _: None, "")
@@ -254,8 +262,9 @@ async def test_a_broker_that_numbers_no_subscriptions_is_not_asked_to(available)
     assert (b"\x0b" in packet[4:6]) is available
 
 
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
 @pytest.mark.parametrize("is_secret", [False, True])
-async def test_what_is_read_ahead_of_the_library_is_all_handed_over(tmp_path, is_secret):
+async def test_what_is_read_ahead_of_the_library_is_all_handed_over(tmp_path, is_secret, version):
     """More than one reading holds, small and large, plain and over TLS."""
     key, own, _ = certificate(tmp_path, "authority")
     demands = (f"certfile {own}", f"keyfile {key}", "allow_anonymous true", "user root")
@@ -263,7 +272,7 @@ async def test_what_is_read_ahead_of_the_library_is_all_handed_over(tmp_path, is
     said = [b"x" * size for size in (1, 0, 100, 20_000, 3, 65_000, *[7] * 3000)]
     heard: list[bytes] = []
     async with mosquitto(tmp_path, *(demands if is_secret else ())) as port:
-        made = connection(port, **settings)
+        made = connection(port, version=version, **settings)
         client = Client(made, lambda message: heard.append(bytes(message.payload)), "")
         assert await client.enter() == ""
         assert await client.ask_for("echo", 1) == ""

@@ -20,6 +20,7 @@ from citytwin_hub.apis.ngsild import (
     discovery,
     provision,
     purging,
+    registrations,
     subscriptions,
     temporal,
 )
@@ -31,7 +32,7 @@ PREFIX: Final = "/ngsi-ld/v1"
 # /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
 ROUTES: Final[list[Route]] = [
     *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *purging.ROUTES,
-    *provision.ROUTES, *subscriptions.ROUTES, *temporal.ROUTES,
+    *provision.ROUTES, *registrations.ROUTES, *subscriptions.ROUTES, *temporal.ROUTES,
 ]  # fmt: skip
 
 

@@ -25,9 +25,12 @@ from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.notifier import Notice, Notifier
+from citytwin_hub.entities.registrations import Registrations
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.sqlite_evolution import SqliteEvolution
+from citytwin_hub.entities.sqlite_identities import Identities
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
+from citytwin_hub.entities.sqlite_sources import SqliteSources
 from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
 from citytwin_hub.entities.subscribers import Subscribers
 from citytwin_hub.entities.subscriptions import Subscription
@@ -53,6 +56,8 @@ class Tenant:
         temporal: how they evolved.
         subscriptions: who wants to be told of their changes.
         notifier: what tells them.
+        registrations: other brokers that have entities.
+        identities: what its objects are called, here and elsewhere.
     """
 
     name: str
@@ -61,6 +66,8 @@ class Tenant:
     temporal: Temporal
     subscriptions: Subscribers
     notifier: Notifier
+    registrations: Registrations
+    identities: Identities
 
 
 class Broker:
@@ -173,7 +180,12 @@ class Broker:
         notifier = Notifier(entities, subscribers, self.clock, deliver)
         self._opened.enter_context(closing(notifier))
         self._post.add(notifier)
-        tenant = Tenant(name, store, entities, temporal, subscribers, notifier)
+        sources = self._opened.enter_context(closing(SqliteSources(folder / "sources.db")))
+        registrations = Registrations(sources, entities.find, self.clock)
+        identities = self._opened.enter_context(closing(Identities(folder / "identity.db")))
+        tenant = Tenant(
+            name, store, entities, temporal, subscribers, notifier, registrations, identities
+        )
         self._tenants[name] = tenant
         return tenant
 

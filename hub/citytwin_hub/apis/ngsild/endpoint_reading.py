@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from citytwin_hub.apis.ngsild import projections
 from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD
+from citytwin_hub.apis.ngsild.fields import flag, object_in, one_of, pairs, texts, whole
 from citytwin_hub.apis.ngsild.members import read_name
 from citytwin_hub.apis.ngsild.projections import CORE
 from citytwin_hub.apis.ngsild.receivers import Receivers
@@ -19,10 +20,6 @@ from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.subscriptions import Format, Notify
 from citytwin_hub.jsonld.names import Names
 
-PAIRS_MAX: Final = 50
-"""Header fields for a receiver."""
-PAIR_CHARS_MAX: Final = 8192
-MEMBERS_MAX: Final = 1000
 TIMEOUT_MS_MAX: Final = 60_000
 COOLDOWN_MS_MAX: Final = 3_600_000
 JOIN_LEVEL_MAX: Final = 10
@@ -43,27 +40,27 @@ def read_notify(value: Any, names: Names, receivers: Receivers) -> Notify:
     Raises:
         BadRequestData: a member is wrong or missing, or the receiver may not be called.
     """
-    given = _object(value, "notification")
-    endpoint = _object(given.get("endpoint"), "notification.endpoint")
+    given = object_in(value, "notification")
+    endpoint = object_in(given.get("endpoint"), "notification.endpoint")
     uri = endpoint.get("uri")
     if not isinstance(uri, str):
         raise BadRequestData("notification.endpoint needs a uri: where notifications are sent")
     receiver = receivers.read(uri)
     notify = Notify(
         uri=uri,
-        accept=_one_of(endpoint, "accept", (JSON, JSON_LD, GEO_JSON)) or "",
-        receiver_info=_pairs(endpoint, "receiverInfo"),
-        notifier_info=_pairs(endpoint, "notifierInfo"),
-        timeout_ms=_whole(endpoint, "timeout", 1, TIMEOUT_MS_MAX),
-        cooldown_ms=_whole(endpoint, "cooldown", 0, COOLDOWN_MS_MAX),
+        accept=one_of(endpoint, "accept", (JSON, JSON_LD, GEO_JSON)) or "",
+        receiver_info=pairs(endpoint, "receiverInfo"),
+        notifier_info=pairs(endpoint, "notifierInfo"),
+        timeout_ms=whole(endpoint, "timeout", 1, TIMEOUT_MS_MAX),
+        cooldown_ms=whole(endpoint, "cooldown", 0, COOLDOWN_MS_MAX),
         form=_form(given),
         attributes=_attributes(given, names),
         pick=_projection(given, "pick", names),
         omit=_projection(given, "omit", names),
-        sys_attrs=_flag(given, "sysAttrs"),
-        show_changes=_flag(given, "showChanges"),
-        join=_one_of(given, "join", ("flat", "inline", "@none")) or "",
-        join_level=_whole(given, "joinLevel", 1, JOIN_LEVEL_MAX),
+        sys_attrs=flag(given, "sysAttrs"),
+        show_changes=flag(given, "showChanges"),
+        join=one_of(given, "join", ("flat", "inline", "@none")) or "",
+        join_level=whole(given, "joinLevel", 1, JOIN_LEVEL_MAX),
     )
     if receiver.is_mqtt:
         _check_mqtt(dict(notify.notifier_info))
@@ -90,8 +87,8 @@ def _check_mqtt(info: Mapping[str, str]) -> None:
             raise BadRequestData(f"{key} is {info[key][:40]!r}; it is one of {', '.join(allowed)}")
 
 
-def _check_header(pairs: tuple[tuple[str, str], ...]) -> None:
-    for key, value in pairs:
+def _check_header(given: tuple[tuple[str, str], ...]) -> None:
+    for key, value in given:
         if not _TOKEN.fullmatch(key) or not value.isprintable() or not value.isascii():
             raise BadRequestData(f"receiverInfo {key[:80]!r} cannot be a header field")
         if key.lower() in _OURS:
@@ -109,12 +106,12 @@ class _Same:
 
 
 def _form(given: Mapping[str, Any]) -> Format | None:
-    found = _one_of(given, "format", [one.value for one in Format])
+    found = one_of(given, "format", [one.value for one in Format])
     return None if found is None else Format(found)
 
 
 def _attributes(given: Mapping[str, Any], names: Names) -> tuple[str, ...] | None:
-    found = _texts(given, "attributes")
+    found = texts(given, "attributes")
     if found is None:
         return None
     where = "an attribute of notification.attributes"
@@ -122,7 +119,7 @@ def _attributes(given: Mapping[str, Any], names: Names) -> tuple[str, ...] | Non
 
 
 def _projection(given: Mapping[str, Any], what: str, names: Names) -> tuple[str, ...]:
-    found = _texts(given, what)
+    found = texts(given, what)
     if found is None:
         return ()
     projections.parse(found, names, what)
@@ -132,60 +129,3 @@ def _projection(given: Mapping[str, Any], what: str, names: Names) -> tuple[str,
 def renamed(text: str, rename: Any) -> str:
     """Return a projection with its names replaced, but for those of every entity."""
     return _MEMBER.sub(lambda match: match[0] if match[0] in CORE else rename(match[0]), text)
-
-
-def _pairs(given: Mapping[str, Any], what: str) -> tuple[tuple[str, str], ...]:
-    value = given.get(what, [])
-    if not isinstance(value, list) or len(value) > PAIRS_MAX:
-        raise BadRequestData(f"{what} is not an array of up to {PAIRS_MAX} pairs")
-    pairs = []
-    for one in value:
-        pair = _object(one, f"a pair of {what}")
-        key, content = pair.get("key"), pair.get("value")
-        if not isinstance(key, str) or not isinstance(content, str) or not key:
-            raise BadRequestData(f"a pair of {what} needs a key and a value, both texts")
-        if len(key) + len(content) > PAIR_CHARS_MAX:
-            raise BadRequestData(f"{what} {key[:80]!r} is longer than {PAIR_CHARS_MAX} characters")
-        pairs.append((key, content))
-    return tuple(pairs)
-
-
-def _one_of(given: Mapping[str, Any], what: str, allowed: Any) -> str | None:
-    value = given.get(what)
-    if value is None:
-        return None
-    if not isinstance(value, str) or value not in allowed:
-        raise BadRequestData(f"{what} is {str(value)[:80]!r}; it is one of {', '.join(allowed)}")
-    return value
-
-
-def _whole(given: Mapping[str, Any], what: str, low: int, high: int) -> int | None:
-    value = given.get(what)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise BadRequestData(f"{what} is {str(value)[:40]}; it is {low} to {high}")
-    return value
-
-
-def _flag(given: Mapping[str, Any], what: str) -> bool | None:
-    value = given.get(what)
-    if value is not None and not isinstance(value, bool):
-        raise BadRequestData(f"{what} is neither true nor false")
-    return value
-
-
-def _texts(given: Mapping[str, Any], what: str) -> list[str] | None:
-    value = given.get(what)
-    if value is None:
-        return None
-    texts = isinstance(value, list) and all(isinstance(one, str) and one for one in value)
-    if not texts or not 0 < len(value) <= MEMBERS_MAX:
-        raise BadRequestData(f"{what} is not an array of 1 to {MEMBERS_MAX} names")
-    return list(value)
-
-
-def _object(value: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise BadRequestData(f"{what} is not there, or not a JSON object")
-    return value

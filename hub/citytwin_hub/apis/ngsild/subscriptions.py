@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 from msgspec.structs import replace
@@ -22,8 +22,8 @@ from citytwin_hub.apis.ngsild.calls import (
     Operation,
     route,
 )
-from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
 from citytwin_hub.apis.ngsild.negotiation import preferences
+from citytwin_hub.apis.ngsild.paging import cut, paged
 from citytwin_hub.apis.ngsild.parameters import page
 from citytwin_hub.apis.ngsild.provision import options
 from citytwin_hub.apis.ngsild.subscription_writing import write
@@ -51,14 +51,8 @@ def listed(call: Call) -> Response:
     """List subscriptions, in pages (6.10.3.2)."""
     wanted = page(Asked(values=dict(call.query), names=call.context, media=call.media))
     every = call.tenant.subscriptions.all()
-    part = every[wanted.offset : wanted.offset + wanted.limit]
-    headers = {COUNT_HEADER: str(len(every))} if wanted.count else {}
-    response = call.answer([_written(call, one) for one in part], headers=headers)
-    for rel, offset in _neighbours(wanted.offset, wanted.limit, len(every)):
-        others = {name: value for name, value in call.query.items() if name != "offset"}
-        query = urlencode(others | {"offset": offset})
-        response.headers.append("Link", f'<{PATH}?{query}>;rel="{rel}";type="{call.media}"')
-    return response
+    content = [_written(call, one) for one in cut(every, wanted)]
+    return paged(call, content, wanted, len(every), PATH)
 
 
 def retrieve(call: Call) -> Response:
@@ -137,13 +131,6 @@ def _written(call: Call, entry: Entry) -> dict[str, Any]:
         call.broker.clock.now_ns(),
         sys_attrs="sysAttrs" in options(call),
     )
-
-
-def _neighbours(offset: int, limit: int, count: int) -> Iterator[tuple[str, int]]:
-    if offset > 0 and limit:
-        yield "prev", max(offset - limit, 0)
-    if limit and offset + limit < count:
-        yield "next", offset + limit
 
 
 def _id(call: Call) -> str:

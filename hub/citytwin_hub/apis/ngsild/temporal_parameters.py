@@ -210,7 +210,7 @@ def _view(asked: Asked) -> TemporalView:
     if "aggrPeriodDuration" in asked:
         duration = durations.parse(asked.text("aggrPeriodDuration") or "")
     return TemporalView(
-        shape=shape, view=view, window=_window(asked), methods=methods, duration=duration
+        shape=shape, view=view, window=window(asked), methods=methods, duration=duration
     )
 
 
@@ -242,7 +242,7 @@ def _shape(asked: Asked) -> tuple[Shape, dict[str, Any]]:
     return shape, values
 
 
-def _window(asked: Asked) -> Window:
+def window(asked: Asked) -> Window:
     """Return which instances are asked for (clause 4.11)."""
     text, moment = asked.text("timerel"), Moment.ANY
     if text is not None and text not in tuple(Relation):

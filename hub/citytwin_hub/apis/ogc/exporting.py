@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -53,7 +54,8 @@ def export(ask: Ask) -> Response:
         if form == "cityjson":
             system = cityjson.system_of(system, extents(ask).get(iri, (75.0,))[0])
         spool = Spool(folder / "spool", system)
-        spool.fill(chosen(ask, choice))
+        with closing(chosen(ask, choice)) as features:
+            spool.fill(features)
         if form == "cityjson":
             cityjson.write(path, spool, system, short(iri))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -51,11 +52,10 @@ def items(ask: Ask) -> Response:
     _check_format(ask)
     iri = type_of(ask.path["collection"], ask.tenant.store.types())
     choice = choice_of(ask, iri, _NO_CHOICE)
-    matching = chosen(ask, choice, ask.given.get("after", ""))
-    found = list(islice(matching, limit))
-    # Whether there is another page is known without decoding all of it.
-    more = len(found) == limit and next(matching, None) is not None
-    matching.close()
+    with closing(chosen(ask, choice, ask.given.get("after", ""))) as matching:
+        found = list(islice(matching, limit))
+        # Whether there is another page is known without decoding all of it.
+        more = len(found) == limit and next(matching, None) is not None
     content: dict[str, Any] = {
         "type": "FeatureCollection",
         "features": [one.written(system) for one in found],
