@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from citytwin_hub import exports
-
-if TYPE_CHECKING:
-    from citytwin_hub.client import HubClient
 
 WORDS: Final = "write all entities of a type to a file"
 FORMATS: Final = ("csv", "parquet", "geoparquet", "cityjson")
@@ -26,7 +23,7 @@ def add_to(command: Any) -> None:
     command.add_argument("-o", "--output", type=Path, required=True)
 
 
-def answer(options: Any, client: HubClient) -> dict[str, Any]:
+def answer(options: Any, client: exports.Downloads) -> dict[str, Any]:
     """Write the file; return how many entities are in it, and where it is.
 
     Raises:

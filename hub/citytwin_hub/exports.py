@@ -6,7 +6,7 @@ import csv
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, Protocol
 from urllib.parse import quote
 
 from citytwin.errors import CityTwinError
@@ -19,6 +19,15 @@ SPAN_MS: Final = 3_600_000
 SPAN_MS_MAX: Final = 366 * 86_400_000
 SAMPLES_FEW: Final = 100_000
 COLUMNS: Final = ("point", "time", "value", "text", "quality", "reason")
+
+
+class Downloads(Protocol):
+    """Who fetches files of the hub: :class:`citytwin_hub.client.HubClient`."""
+
+    def download(self, path: str, file: BinaryIO, **query: str) -> Mapping[str, str]:
+        """Write an answer to a file; return its headers."""
+        ...
+
 
 Part = dict[str, Any]
 """Samples of one point: row, and the columns time_ms, value, quality and, of texts, text."""
@@ -50,7 +59,7 @@ def samples(
                 span = min(2 * span, SPAN_MS_MAX)
 
 
-def entities(client: HubClient, path: Path, collection: str, query: Mapping[str, str]) -> int:
+def entities(client: Downloads, path: Path, collection: str, query: Mapping[str, str]) -> int:
     """Write the entities of a collection, as the hub exports them, the whole file or none.
 
     Args:

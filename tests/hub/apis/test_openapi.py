@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 from fastapi.routing import APIRoute
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -60,7 +61,7 @@ async def test_every_route_is_documented_and_nothing_else(running):
         (one.path, method)
         for one in running.hub.app.router.routes
         if isinstance(one, APIRoute) and one.include_in_schema
-        for method in one.methods
+        for method in one.methods or ()
     }
     # FastAPI keeps routers that were included as they are: their routes are in its document.
     rest |= documented(running.hub.app.openapi())
@@ -86,6 +87,7 @@ async def test_every_operation_says_what_it_does(running):
     assert len(names) == len(set(names))
 
 
+@pytest.mark.timeout(500)
 async def test_the_hub_answers_random_requests_as_documented(running, tmp_path):
     entities = running.hub.broker.tenant().entities
     for number in range(3):

@@ -52,6 +52,7 @@ def test_of_what_clipping_leaves_the_highest_dimension_stays():
     found = mvt.drawn(
         shapely.from_wkt("GEOMETRYCOLLECTION (POINT (1 1), LINESTRING (2 2, 2 10))"), {}
     )
+    assert found is not None
     assert (found.kind, list(found.commands)) == (2, [9, 4, 4, 10, 0, 16])
 
 

@@ -12,8 +12,8 @@ from tests.hub.entities.samples import entity, point, prop
 
 def features():
     for number, value in enumerate((1, "x", None)):
-        given = {} if value is None else {"level": prop(value), "location": point(75 + number, 43)}
-        yield Feature(entity(number, **given), parse("*"))
+        one = entity(number, level=prop(value), location=point(75 + number, 43))
+        yield Feature(entity(number) if value is None else one, parse("*"))
 
 
 def test_columns_extent_and_rows_are_known(tmp_path):

@@ -14,6 +14,11 @@ from tests.hub.apis.ogc.serving import serving
 ROOT = "/ogc/features/v1/collections/"
 
 
+def asked(query):
+    """Return the rows that DuckDB finds."""
+    return duckdb.connect().execute(query).fetchall()
+
+
 async def exported(http, folder, name, **params):
     answer = await http.get(f"{ROOT}{name}/export", params=params)
     assert answer.status_code == 200, answer.text
@@ -36,11 +41,11 @@ async def test_csv_has_a_header_and_every_feature(tmp_path):
 async def test_parquet_has_columns_of_their_types(tmp_path):
     async with serving(tmp_path / "hub") as (http, _):
         path = await exported(http, tmp_path, "Tank", f="parquet", lang="en")
-    found = duckdb.sql(
+    [found] = asked(
         f"SELECT count(*), sum(level), count(*) FILTER (closed), "
         f'epoch_us(min("level.observedAt")), '
         f"max(name), min(geometry) FROM read_parquet('{path}')"
-    ).fetchall()[0]
+    )
     assert found[:3] == (25, 150.0, 13)
     oldest = datetime.datetime(2023, 11, 14, 22, 12, 56, tzinfo=datetime.UTC)
     assert found[3] == oldest.timestamp() * 1e6
@@ -57,7 +62,7 @@ async def test_geoparquet_says_where_it_is(tmp_path):
         assert (column["encoding"], column["geometry_types"]) == ("WKB", ["Polygon"])
         assert [round(one, 3) for one in column["bbox"]] == [76.95, 43.25, 76.951, 43.251]
         assert "crs" not in column
-        rows = duckdb.sql(f"SELECT id, geometry FROM read_parquet('{plain}')").fetchall()
+        rows = asked(f"SELECT id, geometry FROM read_parquet('{plain}')")
         assert shapely.from_wkb(bytes(rows[0][1])).bounds[0] == 76.95
         assert rows[1][1] is None
         metres = await exported(http, tmp_path, "Building", f="geoparquet", crs="[EPSG:32643]")
