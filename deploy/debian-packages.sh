@@ -55,6 +55,7 @@ test)
     want_command socat socat                       # pairs of pseudo-terminals: serial lines
     want_command strace strace                     # what a power cut would leave on a disk
     want_command faketime faketime                 # clocks that are set while a program runs
+    want_command ogrinfo gdal-bin                  # the client on which QGIS stands: features, tiles
     want_command systemd-analyze systemd           # how many rights the services have
     want_command systemd-nspawn systemd-container  # a machine with a systemd of its own
     want_browser                                   # the page is tested in a real browser

@@ -22,6 +22,7 @@ from citytwin.logs import configure
 from citytwin_hub import config as configuration
 from citytwin_hub import (
     config_command,
+    export_command,
     fit_command,
     graph_command,
     identity_command,
@@ -31,8 +32,8 @@ from citytwin_hub import (
 )
 
 ASKING: Final = {
-    "config": config_command, "graph": graph_command, "identity": identity_command,
-    "loose-ends": loose_ends_command, "scenario": scenario_command,
+    "config": config_command, "export-entities": export_command, "graph": graph_command,
+    "identity": identity_command, "loose-ends": loose_ends_command, "scenario": scenario_command,
 }  # fmt: skip
 """Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
@@ -110,10 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--end", required=True, help="likewise; not included")
     export.add_argument("--format", choices=("csv", "parquet"), default="csv")
     export.add_argument("-o", "--output", type=Path, required=True)
-    words = (
-        "fit a plant's model out of a clean time, as a [[kernel]] for the gateway's configuration"
-    )
-    fit_command.add_to(add("fit", _fit, words))
+    fit_command.add_to(add("fit", _fit, fit_command.WORDS))
     _add_commanding(add)
     for name, module in ASKING.items():
         module.add_to(add(name, functools.partial(_told, module), module.WORDS))

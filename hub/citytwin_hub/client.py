@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import httpx
+import msgspec
 
 from citytwin.errors import CityTwinError
 from citytwin_hub.config import HubConfig, split_address
@@ -79,6 +80,25 @@ class HubClient:
     def post(self, path: str, body: Any) -> Any:
         """Return the answer of a POST."""
         return self._call("POST", path, json=body)
+
+    def download(self, path: str, file: BinaryIO, **query: str) -> Mapping[str, str]:
+        """Write the answer of a GET below the hub's root to a file; return its headers."""
+        try:
+            with self._http.stream(
+                "GET", f"{self._address.rstrip('/')}{path}", params=query, timeout=None
+            ) as answer:
+                if not answer.is_success:
+                    told = msgspec.json.decode(answer.read())
+                    raise Refused(f"the hub refuses: {told['detail']}", answer.status_code, "")
+                for part in answer.iter_bytes():
+                    file.write(part)
+                return answer.headers
+        except (msgspec.DecodeError, KeyError, TypeError):
+            raise CityTwinError(f"{self._address} answers {path}, but not as a hub") from None
+        except httpx.HTTPError as error:
+            raise CityTwinError(
+                f"the hub at {self._address} broke off ({error}); is it running?"
+            ) from None
 
     def points(self, gateway: str = "", q: str = "") -> Iterator[dict[str, Any]]:
         """Yield every point, page by page."""

@@ -32,7 +32,7 @@ class LinkSection(msgspec.Struct, forbid_unknown_fields=True):
 class HttpSection(msgspec.Struct, forbid_unknown_fields=True):
     """``[http]``: the page and REST; any but a loopback address needs a certificate and its key.
 
-    ``anonymous``: what programs on this machine may do at /ngsi-ld without a token.
+    ``anonymous``: what programs on this machine may do without a token at /ngsi-ld, /ogc, /tiles.
     """
 
     bind: str = "127.0.0.1:8080"

@@ -6,7 +6,8 @@ import csv
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, Protocol
+from urllib.parse import quote
 
 from citytwin.errors import CityTwinError
 from citytwin.quality import Quality
@@ -18,6 +19,15 @@ SPAN_MS: Final = 3_600_000
 SPAN_MS_MAX: Final = 366 * 86_400_000
 SAMPLES_FEW: Final = 100_000
 COLUMNS: Final = ("point", "time", "value", "text", "quality", "reason")
+
+
+class Downloads(Protocol):
+    """Who fetches files of the hub: :class:`citytwin_hub.client.HubClient`."""
+
+    def download(self, path: str, file: BinaryIO, **query: str) -> Mapping[str, str]:
+        """Write an answer to a file; return its headers."""
+        ...
+
 
 Part = dict[str, Any]
 """Samples of one point: row, and the columns time_ms, value, quality and, of texts, text."""
@@ -47,6 +57,34 @@ def samples(
             begin = until
             if sum(len(part["time_ms"]) for part in answer["samples"]) < SAMPLES_FEW:
                 span = min(2 * span, SPAN_MS_MAX)
+
+
+def entities(client: Downloads, path: Path, collection: str, query: Mapping[str, str]) -> int:
+    """Write the entities of a collection, as the hub exports them, the whole file or none.
+
+    Args:
+        client: asks the hub.
+        path: the file.
+        collection: the name of a type.
+        query: ``f`` and what chooses features (docs/specs/ogc.md).
+
+    Returns:
+        How many they are.
+
+    Raises:
+        CityTwinError: the hub refuses, or the file cannot be written.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            address = f"/ogc/features/v1/collections/{quote(collection, safe='')}/export"
+            headers = client.download(address, file, **query)
+        partial.replace(path)
+    except OSError as error:
+        raise CityTwinError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return int(headers.get("citytwin-features", "0"))
 
 
 def write(path: Path, form: str, parts: Iterable[list[Part]], names: Mapping[int, str]) -> int:

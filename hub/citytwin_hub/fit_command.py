@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from citytwin.plant_table import Samples
     from citytwin_hub.client import HubClient
 
+WORDS: Final = (
+    "fit a plant's model out of a clean time, as a [[kernel]] for the gateway's configuration"
+)
 KINDS: Final = frozenset({Kind.ANALOG, Kind.STATE})
 """A counter only grows, a text is no quantity, and an alarm speaks with its changes only."""
 JUDGEMENTS: Final = ("*.plant*", "*.leak*", "*.anomaly*")

@@ -25,6 +25,8 @@ from citytwin_hub.apis.city import City, read_map
 from citytwin_hub.apis.graphs import Graphs
 from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
+from citytwin_hub.apis.ogc.app import PREFIXES, build_ogc
+from citytwin_hub.apis.things import Devices
 from citytwin_hub.authority import Authority
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
@@ -123,7 +125,10 @@ class Hub:
         self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
         self.app.state.broker, self.app.state.graphs = self.broker, Graphs(self.broker)
-        self.site = ByPath(self.app, {PREFIX: build_ngsild(self.broker)})
+        ogc = build_ogc(self.broker, Devices(self.registry, self.twin), self.app.openapi)
+        self.site = ByPath(
+            self.app, {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)
+        )
         self.readers.listen(self.alarms.entry)
         self.readers.listen(self.commands.entry)
         replayed = self.readers.replay(self.history.position)

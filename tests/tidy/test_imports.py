@@ -29,6 +29,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "fastapi": (HUB + "apis/",),
     "starlette": (HUB + "apis/",),
     "uvicorn": (HUB + "hub", HUB + "apis/"),
+    "cql2": (HUB + "apis/ogc/cql2_text",),
     "prometheus_client": (HUB + "metrics",),
     "httpx": (
         HUB + "cli",

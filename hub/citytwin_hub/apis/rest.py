@@ -35,6 +35,7 @@ MS: Final = 1_000_000
 TIME_MS_MAX: Final = 9_000_000_000_000
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"model": Problem, "description": "the body is no text"},
     401: {"model": Problem, "description": "no token, or a wrong one"},
     403: {"model": Problem, "description": "the token's role is too small"},
     422: {"model": Problem, "description": "a field is wrong; it is named"},

@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Final
 
 from citytwin.errors import StoreLimit
-from citytwin_hub.entities.model import Entity
+from citytwin_hub.entities.boxes import box_of
+from citytwin_hub.entities.model import AttributeKind, Entity
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.store import Change, EntityStore, Hints
 
@@ -22,6 +23,7 @@ DIFFERENCES_MAX: Final = 500_000
 """Entities of a branch that are not as in the base."""
 NAMED_MAX: Final = 1_000
 """A branch of so few entities reads them by name, a larger one through the indexes of the base."""
+GEO: Final = AttributeKind.GEO
 BEGINNING_NS: Final = 0
 """The moment of what the base was: nothing that was done in the branch is so old."""
 
@@ -56,7 +58,7 @@ class Branch:
         return self._own
 
     @property
-    def changed(self) -> frozenset[str]:
+    def changed_here(self) -> frozenset[str]:
         """Identifiers of the entities that were changed in the branch."""
         with self._lock:
             return frozenset(self._changed)
@@ -120,16 +122,29 @@ class Branch:
         return found
 
     def candidates(self, hints: Hints) -> Iterator[Entity]:
-        """Yield the entities that hints do not rule out."""
-        there = hints
-        if hints.ids is None and self.members is not None and len(self.members) <= NAMED_MAX:
-            there = replace(hints, ids=self.members)
+        """Yield the entities that hints do not rule out.
+
+        One that changes in the base moves behind all that are as there, also for who goes on
+        ``after`` another.
+        """
+        here = there = replace(hints, cell=0.0)  # a square's only one might not be of the branch
+        if hints.after in self._touched:
+            there = replace(there, ids=())
+        elif hints.after:
+            here = replace(here, after="")
+        if (
+            there.ids is None
+            and hints.ids is None
+            and self.members is not None
+            and len(self.members) <= NAMED_MAX
+        ):
+            there = replace(there, ids=self.members)
         seen = set[str]()
         for entity in self._base.candidates(there):
             if self._is_of_base(entity.id):
                 seen.add(entity.id)
                 yield entity
-        for entity in self._own.candidates(hints):
+        for entity in self._own.candidates(here):
             if entity.id not in seen:
                 yield entity
 
@@ -153,6 +168,20 @@ class Branch:
                 found.setdefault(iri, set()).update(one.attributes)
         return found
 
+    def extents(self, attribute: str) -> Mapping[str, tuple[float, float, float, float]]:
+        """Return west, south, east, north around the geometries of an attribute, by type."""
+        found: dict[str, tuple[float, float, float, float]] = {}
+        for one in self.candidates(Hints(attributes=[attribute])):
+            shapes = [each.value for each in one.attributes[attribute] if each.kind is GEO]
+            box = box_of(shapes)
+            for iri in one.types if box is not None else ():
+                found[iri] = _around(found.get(iri), box)
+        return found
+
+    def changed(self) -> int:
+        """Return the number of the last record in the branch's own log."""
+        return self._own.changed()
+
     def _is_of_base(self, entity_id: str) -> bool:
         if entity_id in self._touched:
             return False
@@ -172,3 +201,12 @@ class Branch:
 def _gone(entity: Entity) -> list[Change]:
     """Return changes after which an entity is known, and not there."""
     return [Change(None, entity), Change(entity, None)]
+
+
+def _around(
+    known: tuple[float, float, float, float] | None, box: tuple[float, float, float, float]
+) -> tuple[float, float, float, float]:
+    west, east, south, north = box
+    if known is None:
+        return west, south, east, north
+    return min(known[0], west), min(known[1], south), max(known[2], east), max(known[3], north)

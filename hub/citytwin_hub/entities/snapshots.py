@@ -256,7 +256,7 @@ class Snapshots:
         held = self.get(snapshot_id)
         branch, now_ns = held.branch, self._clock.now_ns()
         touched = sorted(branch.touched)
-        changed = branch.changed
+        changed = branch.changed_here
         now, then = self._entities.store.find(touched), branch.find(touched)
         found = []
         for one in touched:
@@ -273,7 +273,7 @@ class Snapshots:
         """
         held = self.get(snapshot_id)
         with self._entities.batch() as batch:
-            ids = sorted(held.branch.changed)
+            ids = sorted(held.branch.changed_here)
             batch.look(ids)
             wanted = held.branch.find(ids)
             for one in ids:

@@ -59,6 +59,16 @@ _IN_BOX: Final = (
     "number IN (SELECT number >> 20 FROM place WHERE "
     "west <= ? AND east >= ? AND south <= ? AND north >= ? AND (number & 1048575) = ?)"
 )
+_THINNED: Final = (
+    "number IN (SELECT min(number) >> 20 FROM (SELECT number, west, south, "
+    "max(east - west, north - south) >= ? AS large FROM place WHERE "
+    "west <= ? AND east >= ? AND south <= ? AND north >= ? AND (number & 1048575) = ? AND "
+    "(? IS NULL OR number >> 20 IN (SELECT entity FROM typed WHERE type IN "
+    "(SELECT value FROM json_each(?))))) "
+    "GROUP BY CASE WHEN large THEN number END, CASE WHEN NOT large THEN CAST(west / ? AS INTEGER) "
+    "END, CASE WHEN NOT large THEN CAST(south / ? AS INTEGER) END)"
+)
+_AFTER: Final = "number > (SELECT number FROM identifier WHERE id = ?)"
 
 _decode: Final = msgspec.json.Decoder(Entity).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -162,6 +172,24 @@ class SqliteEntities:
         )
         return [one for (one,) in rows]
 
+    def extents(self, attribute: str) -> Mapping[str, tuple[float, float, float, float]]:
+        """Return west, south, east, north around the geometries of an attribute, by type."""
+        rows = self.database.reader.execute(
+            # Place by place of each type: the R*Tree is found by number, typed not by entity.
+            "SELECT iri, min(west), min(south), max(east), max(north) FROM typed "
+            "CROSS JOIN place ON place.number = (entity << 20 | ?) "
+            "JOIN name ON name.number = type GROUP BY type",
+            (self.number_of(attribute),),
+        )
+        return {iri: tuple(box) for iri, *box in rows}
+
+    def changed(self) -> int:
+        """Return the number of the last record in the log, also when that was deleted since."""
+        row = self.database.reader.execute(
+            "SELECT seq FROM sqlite_sequence WHERE name = 'evolution'"
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
     def write(self, changes: Sequence[Change], now_ns: int) -> int:
         """Keep changes, with their evolution; return the number of the last one in the log."""
         with self.transaction() as (db, names):
@@ -218,6 +246,9 @@ class SqliteEntities:
         """Return the number of a name; 0 if it was never written."""
         return self._names.get(iri, 0)
 
+    def _numbers(self, iris: Iterable[str]) -> bytes:
+        return _listed(filter(None, map(self.number_of, iris)))
+
     def _where(self, hints: Hints) -> tuple[str, list[Any]]:
         parts, values = ["true"], list[Any]()
         if hints.ids is not None:
@@ -226,10 +257,20 @@ class SqliteEntities:
         for part, iris in ((_WITH_TYPE, hints.types), (_WITH_ATTRIBUTE, hints.attributes)):
             if iris is not None:
                 parts.append(part)
-                values.append(_listed(filter(None, map(self.number_of, iris))))
+                values.append(self._numbers(iris))
         if (box := hints.box) is not None:
-            parts.append(_IN_BOX)
-            values += (box.east, box.west, box.north, box.south, self.number_of(box.attribute))
+            inside = (box.east, box.west, box.north, box.south, self.number_of(box.attribute))
+            if hints.cell:
+                parts.append(_THINNED)
+                # Among those of the types that are wanted: else another's could stand for a cell.
+                types = None if hints.types is None else self._numbers(hints.types)
+                values += (hints.cell, *inside, types, types, hints.cell, hints.cell)
+            else:
+                parts.append(_IN_BOX)
+                values += inside
+        if hints.after:
+            parts.append(_AFTER)
+            values.append(hints.after)
         return " AND ".join(parts), values
 
 

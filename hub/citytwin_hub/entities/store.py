@@ -49,12 +49,18 @@ class Hints:
         types: with at least one of these IRIs; None: any.
         attributes: with at least one of these IRIs; None: any.
         box: with a geometry that may touch it; None: anywhere.
+        after: only those that were first created later than the one with this identifier, which may
+            be gone by now; empty: any. One that was never known leaves nothing.
+        cell: with ``box``: of the geometries that are smaller than a square of so many degrees, one
+            in each; 0: all.
     """
 
     ids: Collection[str] | None = None
     types: Collection[str] | None = None
     attributes: Collection[str] | None = None
     box: Box | None = None
+    after: str = ""
+    cell: float = 0.0
 
 
 class EntityStore(Protocol):
@@ -89,6 +95,14 @@ class EntityStore(Protocol):
 
     def attributes_of_types(self) -> Mapping[str, Collection[str]]:
         """Return the attributes that entities of each type have."""
+        ...
+
+    def extents(self, attribute: str) -> Mapping[str, tuple[float, float, float, float]]:
+        """Return west, south, east, north around the geometries of an attribute, by type."""
+        ...
+
+    def changed(self) -> int:
+        """Return the number of the last record in the log; it never falls."""
         ...
 
     def write(self, changes: Sequence[Change], now_ns: int) -> int:

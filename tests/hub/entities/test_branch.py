@@ -77,12 +77,12 @@ def test_a_branch_is_what_the_base_was_and_what_was_done_in_it(
         same(base, now)
         same(branch, then)
         own = {number for where, number, _ in acts if where == "branch"}
-        assert branch.changed <= {entity(number, "Tank").id for number in own}
-        touched, changed = branch.touched, branch.changed
+        assert branch.changed_here <= {entity(number, "Tank").id for number in own}
+        touched, changed = branch.touched, branch.changed_here
         branch.close()
         with closing(Branch(base, SqliteEntities(folder / "own.db"), members)) as again:
             same(again, then)
-            assert (again.touched, again.changed) == (touched, changed)
+            assert (again.touched, again.changed_here) == (touched, changed)
 
 
 def test_a_branch_of_nothing_is_a_store(tmp_path):

@@ -240,6 +240,22 @@ def _with_context(content: Any, reference: Any) -> Any:
     return content
 
 
+class Operated(Route):
+    """A route that knows its operation: the document of the API is made of it."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[[Request], Any],
+        method: str,
+        do: Callable[[Call], Response],
+        operation: Operation,
+    ) -> None:
+        """Take what Starlette calls, and what it does."""
+        super().__init__(path, endpoint, methods=[method], include_in_schema=False)
+        self.method, self.do, self.operation = method, do, operation
+
+
 def route(
     path: str, method: str, do: Callable[[Call], Response], operation: Operation
 ) -> list[Route]:
@@ -258,7 +274,7 @@ def route(
         return response
 
     paths = (path, path + "/")
-    return [Route(one, endpoint, methods=[method], include_in_schema=False) for one in paths]
+    return [Operated(one, endpoint, method, do, operation) for one in paths]
 
 
 async def _called(
