@@ -73,9 +73,8 @@ class Entities:
         """Yield the entities that hints do not rule out, in the order of their creation."""
         now_ns = self._clock.now_ns()
         bound = self._bindings.attributes if self._bindings else frozenset[str]()
-        if hints.attributes is not None and not bound.isdisjoint(hints.attributes):
-            # The store does not know which entities have these.
-            hints = dataclasses.replace(hints, attributes=None)
+        if bound:
+            hints = _without(hints, bound)
         for entity in self.store.candidates(hints):
             alive = self._live(entity, now_ns)
             if alive is not None:
@@ -213,6 +212,16 @@ class Entities:
         told = Written(made, number, now_ns)
         for observer in self.observers:
             observer(told)
+
+
+def _without(hints: Hints, bound: Collection[str]) -> Hints:
+    """Return hints without what they say of some attributes, of which the store knows nothing."""
+    names = frozenset(bound)
+    known = hints.attributes is None or names.isdisjoint(hints.attributes)
+    values = tuple(
+        need for need in hints.values if names.isdisjoint(span.attribute for span in need)
+    )
+    return dataclasses.replace(hints, attributes=hints.attributes if known else None, values=values)
 
 
 class Batch:

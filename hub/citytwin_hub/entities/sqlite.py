@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from citytwin.errors import StoreLimit
-from citytwin_hub.entities import relations, sqlite_relations
+from citytwin_hub.entities import relations, sqlite_relations, sqlite_values
 from citytwin_hub.entities.boxes import box_of
 from citytwin_hub.entities.database import Database
 from citytwin_hub.entities.evolution import EVER_TYPED, RECORD, steps
@@ -73,15 +73,25 @@ class SqliteEntities:
         Raises:
             StoreError: the file cannot be used.
         """
-        self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA + sqlite_relations.SCHEMA)
+        schemas = (SCHEMA, EVOLUTION_SCHEMA, sqlite_relations.SCHEMA, sqlite_values.SCHEMA)
+        self.database = Database(path, "".join(schemas))
         self._names: dict[str, int] = {
             iri: number
             for number, iri in self.database.reader.execute("SELECT number, iri FROM name")
         }
+        self._fill_values()
 
     def close(self) -> None:
         """Release the file."""
         self.database.close()
+
+    def _fill_values(self) -> None:
+        """Fill the index of values in a file that was written before there was one."""
+        if self.database.reader.execute("SELECT 1 FROM valued LIMIT 1").fetchone() is None:
+            with self.transaction() as (db, names):
+                rows = db.execute("SELECT number, body FROM entity")
+                bodies = ((number, _decode(body)) for number, body in rows)
+                sqlite_values.rebuild(db, bodies, names.of)
 
     def get(self, entity_id: str) -> Entity | None:
         """Return an entity."""
@@ -159,6 +169,7 @@ class SqliteEntities:
             for sets in (_TYPES, _ATTRIBUTES):
                 _write_sets(db, sets, net, names)
             _write_places(db, net, names)
+            sqlite_values.write(db, net, names.of)
             ties = [step for _, change in net for step in relations.steps(change, now_ns)]
             sqlite_relations.write(db, ties, names.of)
             db.executemany(
@@ -218,6 +229,10 @@ class SqliteEntities:
         if (box := hints.box) is not None:
             parts.append(_IN_BOX)
             values += (box.east, box.west, box.north, box.south, self.number_of(box.attribute))
+        for need in hints.values:
+            part, given = sqlite_values.where(need, self.number_of)
+            parts.append(part)
+            values += given
         return " AND ".join(parts), values
 
 

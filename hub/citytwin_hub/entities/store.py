@@ -40,6 +40,14 @@ class Box(NamedTuple):
     north: float
 
 
+class ValueSpan(NamedTuple):
+    """Values of an attribute from one key to another, both included (``value_keys.py``)."""
+
+    attribute: str
+    low: int | float | str | bytes
+    high: int | float | str | bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Hints:
     """What a store may leave out: entities that cannot match; those that remain are looked at.
@@ -49,12 +57,14 @@ class Hints:
         types: with at least one of these IRIs; None: any.
         attributes: with at least one of these IRIs; None: any.
         box: with a geometry that may touch it; None: anywhere.
+        values: with a value in at least one of the spans of each; a store may pass them over.
     """
 
     ids: Collection[str] | None = None
     types: Collection[str] | None = None
     attributes: Collection[str] | None = None
     box: Box | None = None
+    values: tuple[tuple[ValueSpan, ...], ...] = ()
 
 
 class EntityStore(Protocol):
