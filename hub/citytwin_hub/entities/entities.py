@@ -80,6 +80,13 @@ class Entities:
             if alive is not None:
                 yield alive
 
+    def count(self, hints: Hints) -> int | None:
+        """Return how many ``select`` yields, if that is known without reading them."""
+        bound = self._bindings.attributes if self._bindings else frozenset[str]()
+        if _without(hints, bound) != hints or self.store.has_expiring():
+            return None
+        return self.store.count(hints)
+
     def _live(self, entity: Entity, now_ns: int) -> Entity | None:
         """Return an entity without what has expired, with what its points give."""
         alive = changes.living(entity, now_ns)

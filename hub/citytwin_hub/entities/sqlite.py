@@ -91,7 +91,9 @@ class SqliteEntities:
             with self.transaction() as (db, names):
                 rows = db.execute("SELECT number, body FROM entity")
                 bodies = ((number, _decode(body)) for number, body in rows)
-                sqlite_values.rebuild(db, bodies, names.of)
+                net = [(number, Change(None, entity)) for number, entity in bodies]
+                sqlite_values.write(db, net, names.of)
+                sqlite_values.write_expiring(db, net)
 
     def get(self, entity_id: str) -> Entity | None:
         """Return an entity."""
@@ -132,6 +134,10 @@ class SqliteEntities:
         ).fetchone()
         return int(number)
 
+    def has_expiring(self) -> bool:
+        """Tell whether something may have expired, which is still counted."""
+        return self.database.reader.execute("SELECT 1 FROM expiring LIMIT 1").fetchone() is not None
+
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
         return dict(
@@ -166,6 +172,7 @@ class SqliteEntities:
             numbers = numbers_of(db, [change.id for change in changes])
             net = [(numbers[change.id], change) for change in _net(changes)]
             _write_bodies(db, net)
+            sqlite_values.write_expiring(db, net)
             for sets in (_TYPES, _ATTRIBUTES):
                 _write_sets(db, sets, net, names)
             _write_places(db, net, names)
@@ -316,8 +323,8 @@ def _write_sets(db: sqlite3.Connection, sets: _Sets, net: _Numbered, names: Nami
     added: list[tuple[int, int]] = []
     gone: list[tuple[int, int]] = []
     for number, change in net:
-        before = frozenset(sets.members(change.before)) if change.before else frozenset()
-        after = frozenset(sets.members(change.after)) if change.after else frozenset()
+        before = set(sets.members(change.before)) if change.before else set[str]()
+        after = set(sets.members(change.after)) if change.after else set[str]()
         if before != after:
             added += ((names.of(iri), number) for iri in after - before)
             gone += ((names.of(iri), number) for iri in before - after)
@@ -329,6 +336,8 @@ def _write_places(db: sqlite3.Connection, net: _Numbered, names: Naming) -> None
     added: list[tuple[int, float, float, float, float]] = []
     gone: list[tuple[int]] = []
     for number, change in net:
+        if _shapes(change.before) == _shapes(change.after):
+            continue
         before, after = _boxes(change.before), _boxes(change.after)
         if before != after:
             base = number << NAME_BITS
@@ -338,6 +347,18 @@ def _write_places(db: sqlite3.Connection, net: _Numbered, names: Naming) -> None
             )
     db.executemany("DELETE FROM place WHERE number = ?", gone)
     db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", added)
+
+
+def _shapes(entity: Entity | None) -> list[tuple[str, Any]]:
+    """Return the geometries of each attribute."""
+    if entity is None:
+        return []
+    return [
+        (iri, one.value)
+        for iri, instances in entity.attributes.items()
+        for one in instances
+        if one.kind is AttributeKind.GEO
+    ]
 
 
 def _boxes(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:

@@ -11,12 +11,13 @@ from typing import Any, Final
 
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.store import Change, ValueSpan
-from citytwin_hub.entities.value_keys import Key, keys_of
+from citytwin_hub.entities.value_keys import Key, are_same, keys_of
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS valued (
     attribute INTEGER NOT NULL, value ANY NOT NULL, entity INTEGER NOT NULL,
     PRIMARY KEY (attribute, value, entity)) WITHOUT ROWID, STRICT;
+CREATE TABLE IF NOT EXISTS expiring (entity INTEGER PRIMARY KEY) STRICT;
 """
 """Numbers and texts stand for themselves, truth and moments as ``value_keys.py`` makes them."""
 
@@ -36,7 +37,7 @@ def write(
         after = change.after.attributes if change.after else {}
         for iri, instances in after.items():
             old = before.get(iri, ())
-            if old is instances:
+            if old is instances or are_same(old, instances):
                 continue
             new_keys, old_keys = keys_of(instances), keys_of(old)
             if new_keys != old_keys:
@@ -52,13 +53,21 @@ def write(
     db.executemany(_ADD, added)
 
 
-def rebuild(
-    db: sqlite3.Connection,
-    entities: Iterable[tuple[int, Entity]],
-    number_of: Callable[[str], int],
-) -> None:
-    """Fill the index of a file that was written before there was one."""
-    write(db, ((number, Change(None, entity)) for number, entity in entities), number_of)
+def write_expiring(db: sqlite3.Connection, net: Sequence[tuple[int, Change]]) -> None:
+    """Keep which entities there are of which something expires."""
+    was = ((number,) for number, one in net if _expires(one.before) and not _expires(one.after))
+    db.executemany("DELETE FROM expiring WHERE entity = ?", was)
+    now = ((number,) for number, one in net if _expires(one.after))
+    db.executemany("INSERT OR IGNORE INTO expiring (entity) VALUES (?)", now)
+
+
+def _expires(entity: Entity | None) -> bool:
+    """Tell whether an entity, or an attribute of it, expires."""
+    if entity is None:
+        return False
+    return entity.expires_ns is not None or any(
+        one.expires_ns is not None for many in entity.attributes.values() for one in many
+    )
 
 
 def where(need: Sequence[ValueSpan], number_of: Callable[[str], int]) -> tuple[str, list[Any]]:

@@ -89,6 +89,10 @@ class EntityStore(Protocol):
         """Return how many ``candidates`` would yield."""
         ...
 
+    def has_expiring(self) -> bool:
+        """Tell whether something may have expired, which is still counted."""
+        ...
+
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
         ...

@@ -13,7 +13,7 @@ themselves; truth and moments are bytes, which no number or text is equal to.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
 from citytwin_hub.entities.model import Attribute, AttributeKind
@@ -41,39 +41,51 @@ _MOMENT_BYTES: Final = 12
 _TEMPORAL_CHARACTERS_MAX: Final = 64
 
 
-def keys_of(instances: Iterable[Attribute]) -> frozenset[Key]:
+def keys_of(instances: Sequence[Attribute]) -> frozenset[Key]:
     """Return the keys of what an attribute's values can be compared as."""
     found: set[Key] = set()
     for one in instances:
+        value = one.value
         if one.kind is AttributeKind.LANGUAGE:
             continue  # matches no comparison (q.py)
-        value = one.value
         if type(value) is dict:
             value = value.get("@value", value)
         if type(value) is not list:
-            found.update(_keys(value))
+            _add(found, value)
         elif len(value) > VALUES_MAX:
             found.add(LONG)
         else:
             for element in value:
-                found.update(_keys(element))
+                _add(found, element)
     return frozenset(found)
 
 
-def _keys(value: Any) -> Iterator[Key]:
+def are_same(before: Sequence[Attribute], after: Sequence[Attribute]) -> bool:
+    """Tell at a glance that two states of an attribute have the same keys; False: look."""
+    if len(before) != 1 or len(after) != 1:
+        return False
+    one, other = before[0], after[0]
+    kind = type(one.value)
+    if kind is not type(other.value) or one.kind is not other.kind:
+        return False
+    # 1 and True are equal inside a list or an object, but have different keys.
+    return kind is not list and kind is not dict and one.value == other.value
+
+
+def _add(found: set[Key], value: Any) -> None:
     kind = type(value)
     if kind is str:
-        yield value[:TEXT_CHARACTERS_MAX]
+        found.add(value[:TEXT_CHARACTERS_MAX])
         if "0" <= value[:1] <= "9" and len(value) <= _TEMPORAL_CHARACTERS_MAX:
             for mark, read in _READERS:
                 try:
-                    yield _moment(mark, read(value))
+                    found.add(_moment(mark, read(value)))
                 except ValueError:
                     continue
     elif kind is bool:
-        yield _TRUTH[value]
+        found.add(_TRUTH[value])
     elif kind is int or kind is float:
-        yield _number(value)
+        found.add(_number(value))
 
 
 def _number(value: float) -> int | float:
@@ -103,7 +115,7 @@ def needs(node: Node) -> tuple[tuple[ValueSpan, ...], ...]:
             found = needs(term)
             if not found:
                 return ()
-            spans += min(found, key=len)
+            spans += min(found, key=tuple.__len__)
         return (tuple(spans),) if len(spans) <= SPANS_MAX else ()
     if not isinstance(node, Compare):
         return ()
