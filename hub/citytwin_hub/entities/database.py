@@ -15,7 +15,7 @@ BUSY_S_MAX: Final = 10.0
 CACHE_KIB: Final = 32 * 1024
 """Pages in memory for each connection; the hub has few threads that read."""
 CHECKPOINT_PAGES: Final = 4_000
-"""Pages of 4 KiB in the log before they go to their places: the same ones change again and again."""
+"""Pages of 4 KiB in the log before they go to their places: many change again and again."""
 
 
 class Database:

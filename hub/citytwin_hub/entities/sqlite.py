@@ -51,6 +51,7 @@ _WITH_ID: Final = (
 _WITH_TYPE: Final = (
     "number IN (SELECT entity FROM typed WHERE type IN (SELECT value FROM json_each(?)))"
 )
+_OF_TYPE: Final = "EXISTS (SELECT 1 FROM typed WHERE type = ? AND entity = number)"
 _WITH_ATTRIBUTE: Final = (
     "number IN (SELECT entity FROM having_attribute "
     "WHERE attribute IN (SELECT value FROM json_each(?)))"
@@ -127,6 +128,10 @@ class SqliteEntities:
 
     def count(self, hints: Hints) -> int:
         """Return how many ``candidates`` would yield."""
+        if hints.types is not None and hints == Hints(types=hints.types) and len(hints.types) == 1:
+            types = [self.number_of(iri) for iri in hints.types]
+            sql = "SELECT count(*) FROM typed WHERE type = ?"
+            return int(self.database.reader.execute(sql, types).fetchone()[0])
         where, values = self._where(hints)
         (number,) = self.database.reader.execute(
             "SELECT count(*) FROM entity WHERE " + where,  # noqa: S608  # our words
@@ -229,10 +234,19 @@ class SqliteEntities:
         if hints.ids is not None:
             parts.append(_WITH_ID)
             values.append(_listed(hints.ids))
-        for part, iris in ((_WITH_TYPE, hints.types), (_WITH_ATTRIBUTE, hints.attributes)):
-            if iris is not None:
-                parts.append(part)
-                values.append(_listed(filter(None, map(self.number_of, iris))))
+        is_narrow = bool(hints.values) or hints.box is not None
+        if hints.types is not None:
+            numbers = list(filter(None, map(self.number_of, hints.types)))
+            if is_narrow and len(numbers) == 1:
+                # Asked of what the other indexes find, instead of listing all of the type.
+                parts.append(_OF_TYPE)
+                values += numbers
+            else:
+                parts.append(_WITH_TYPE)
+                values.append(_listed(numbers))
+        if hints.attributes is not None and not is_narrow:
+            parts.append(_WITH_ATTRIBUTE)
+            values.append(_listed(filter(None, map(self.number_of, hints.attributes))))
         if (box := hints.box) is not None:
             parts.append(_IN_BOX)
             values += (box.east, box.west, box.north, box.south, self.number_of(box.attribute))

@@ -169,12 +169,16 @@ class Call:
             )
         return self.resolve(self.linked)
 
+    @cached_property
+    def _of_link(self) -> Context:
+        return self.resolve(self.linked)
+
     def context_of(self, document: Mapping[str, Any]) -> Context:
         """Return what the names in a document of this request mean: a whole body, or one entity."""
         if self.sent != JSON_LD:
             if "@context" in document:
                 raise BadRequestData(f"{self.sent} has no @context; send {JSON_LD}")
-            return self.resolve(self.linked)
+            return self._of_link
         if self.linked is not None:
             raise BadRequestData(f"{JSON_LD} takes its @context from the body, not from a Link")
         if "@context" not in document:
