@@ -46,7 +46,6 @@ QUERIES: Final = 40
 POINTS: Final = 10_000
 AGGREGATIONS: Final = 20
 KINDS: Final = 10
-START_S_MAX: Final = 30.0
 REQUEST_S_MAX: Final = 120.0
 BASE: Final = "/ngsi-ld/v1/"
 HEAD: Final = ["figure", "goal", "measured", "p50 ms", "p95 ms", "p99 ms", "CPU µs/op", "baseline"]
@@ -92,15 +91,13 @@ def entity(number: int, level: float, chance: random.Random) -> Document:
     }  # fmt: skip
 
 
-def serve(folder: Path, port: int) -> None:
+def serve(folder: Path, listening: socket.socket) -> None:
     """Serve the application until a signal comes, as ``hub.py`` does."""
     clock = SystemClock()
     contexts = Contexts(folder / "contexts.db", clock)
     broker = Broker(folder / "entities", clock, contexts, lambda _token, _role: None)
-    config = uvicorn.Config(
-        build_ngsild(broker), host="127.0.0.1", port=port, log_config=None, access_log=False
-    )
-    uvicorn.Server(config).run()
+    config = uvicorn.Config(build_ngsild(broker), log_config=None, access_log=False)
+    uvicorn.Server(config).run(sockets=[listening])
     broker.close()
     contexts.close()
 
@@ -153,20 +150,14 @@ class Server:
 @contextlib.contextmanager
 def served(folder: Path) -> Iterator[Server]:
     """Serve in a process of its own until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "tests.bench.bench_ngsild", "serve", str(folder), str(port)]
-    process = subprocess.Popen(command)
+    module = "tests.bench.bench_ngsild"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port, number = int(listening.getsockname()[1]), listening.fileno()
+        command = [sys.executable, "-m", module, "serve", str(folder), str(number)]
+        process = subprocess.Popen(command, pass_fds=[number])
     try:
-        end = time.monotonic() + START_S_MAX
-        while True:
-            try:
-                Client(port).close()
-                break
-            except OSError:
-                if time.monotonic() > end or process.poll() is not None:
-                    raise
-                time.sleep(0.05)
+        # What is asked before it is there waits in the socket.
+        Client(port).ask("GET", "types")
         yield Server(port, psutil.Process(process.pid))
     finally:
         process.send_signal(signal.SIGTERM)
@@ -343,7 +334,7 @@ def run(told: Callable[[list[str]], None] = lambda _: None) -> Table:
 def main() -> None:
     """Print what was measured, or serve."""
     if sys.argv[1:2] == ["serve"]:
-        serve(Path(sys.argv[2]), int(sys.argv[3]))
+        serve(Path(sys.argv[2]), socket.socket(fileno=int(sys.argv[3])))
         return
     for row in run(_show)[-2:]:
         _show(row)

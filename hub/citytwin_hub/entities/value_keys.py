@@ -115,7 +115,7 @@ def needs(node: Node) -> tuple[tuple[ValueSpan, ...], ...]:
             found = needs(term)
             if not found:
                 return ()
-            spans += min(found, key=tuple.__len__)
+            spans += found[0]
         return (tuple(spans),) if len(spans) <= SPANS_MAX else ()
     if not isinstance(node, Compare):
         return ()
