@@ -17,7 +17,7 @@ import msgspec
 
 from citytwin.errors import StoreLimit
 from citytwin_hub.entities import relations, sqlite_relations, sqlite_values
-from citytwin_hub.entities.boxes import box_of
+from citytwin_hub.entities.boxes import box_of, geometries_of
 from citytwin_hub.entities.database import Database
 from citytwin_hub.entities.evolution import EVER_TYPED, RECORD, steps
 from citytwin_hub.entities.evolution import SCHEMA as EVOLUTION_SCHEMA
@@ -350,7 +350,7 @@ def _write_places(db: sqlite3.Connection, net: _Numbered, names: Naming) -> None
     added: list[tuple[int, float, float, float, float]] = []
     gone: list[tuple[int]] = []
     for number, change in net:
-        if _shapes(change.before) == _shapes(change.after):
+        if geometries_of(change.before) == geometries_of(change.after):
             continue
         before, after = _boxes(change.before), _boxes(change.after)
         if before != after:
@@ -361,18 +361,6 @@ def _write_places(db: sqlite3.Connection, net: _Numbered, names: Naming) -> None
             )
     db.executemany("DELETE FROM place WHERE number = ?", gone)
     db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", added)
-
-
-def _shapes(entity: Entity | None) -> list[tuple[str, Any]]:
-    """Return the geometries of each attribute."""
-    if entity is None:
-        return []
-    return [
-        (iri, one.value)
-        for iri, instances in entity.attributes.items()
-        for one in instances
-        if one.kind is AttributeKind.GEO
-    ]
 
 
 def _boxes(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:
