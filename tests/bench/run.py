@@ -31,6 +31,8 @@ from tests.bench import (
     bench_graph,
     bench_leaks,
     bench_mqtt,
+    bench_ngsild,
+    bench_subscriptions,
 )
 
 Table = list[list[str]]
@@ -45,6 +47,9 @@ BENCHES: Final[dict[str, Callable[[], Table]]] = {
     "graph": bench_graph.run,
     "fleet": bench_fleet.run,
     "mqtt": bench_mqtt.run,
+    "ngsild": bench_ngsild.run,
+    "subscriptions": bench_subscriptions.run,
+    "subscriptions-delay": bench_subscriptions.run_delays,
     "leaks": bench_leaks.run,
     "batadal": bench_batadal.run,
 }

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from citytwin_hub.entities.model import AttributeKind, Entity
+
 
 def box_of(geometries: Iterable[Any]) -> tuple[float, float, float, float] | None:
     """Return (west, east, south, north) around some GeoJSON geometries; None without positions."""
@@ -19,6 +21,18 @@ def box_of(geometries: Iterable[Any]) -> tuple[float, float, float, float] | Non
             lons.append(lon)
             lats.append(lat)
     return (min(lons), max(lons), min(lats), max(lats)) if lons else None
+
+
+def geometries_of(entity: Entity | None) -> list[tuple[str, Any]]:
+    """Return the geometries of each attribute."""
+    if entity is None:
+        return []
+    return [
+        (iri, one.value)
+        for iri, instances in entity.attributes.items()
+        for one in instances
+        if one.kind is AttributeKind.GEO
+    ]
 
 
 def _positions(geometry: Any) -> Iterator[tuple[float, float]]:

@@ -127,7 +127,7 @@ class Branch:
         One that changes in the base moves behind all that are as there, also for who goes on
         ``after`` another.
         """
-        here = there = replace(hints, cell=0.0)  # a square's only one might not be of the branch
+        here, there = hints, replace(hints, cell=0.0)  # a square's only one might not be of it
         if hints.after in self._touched:
             there = replace(there, ids=())
         elif hints.after:
@@ -152,6 +152,10 @@ class Branch:
         """Return how many ``candidates`` would yield."""
         return sum(1 for _ in self.candidates(hints))
 
+    def has_expiring(self) -> bool:
+        """Return whether any entity, or part of one, has an end."""
+        return self._base.has_expiring() or self._own.has_expiring()
+
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
         return Counter(iri for one in self.candidates(Hints()) for iri in one.types)
@@ -174,8 +178,8 @@ class Branch:
         for one in self.candidates(Hints(attributes=[attribute])):
             shapes = [each.value for each in one.attributes[attribute] if each.kind is GEO]
             box = box_of(shapes)
-            for iri in one.types if box is not None else ():
-                found[iri] = _around(found.get(iri), box)
+            if box is not None:
+                found |= {iri: _around(found.get(iri), box) for iri in one.types}
         return found
 
     def changed(self) -> int:

@@ -14,6 +14,8 @@ from citytwin.errors import StoreError
 BUSY_S_MAX: Final = 10.0
 CACHE_KIB: Final = 32 * 1024
 """Pages in memory for each connection; the hub has few threads that read."""
+CHECKPOINT_PAGES: Final = 4_000
+"""Pages of 4 KiB in the log before they go to their places: many change again and again."""
 
 
 class Database:
@@ -42,6 +44,7 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         with self._listing:
             self._opened.append(connection)
         return connection

@@ -76,13 +76,19 @@ class Entities:
         """Yield the entities that hints do not rule out, in the order of their creation."""
         now_ns = self._clock.now_ns()
         bound = self._bindings.attributes if self._bindings else frozenset[str]()
-        if hints.attributes is not None and not bound.isdisjoint(hints.attributes):
-            # The store does not know which entities have these.
-            hints = dataclasses.replace(hints, attributes=None)
+        if bound:
+            hints = _without(hints, bound)
         for entity in self.store.candidates(hints):
             alive = self._live(entity, now_ns)
             if alive is not None:
                 yield alive
+
+    def count(self, hints: Hints) -> int | None:
+        """Return how many ``select`` yields, if that is known without reading them."""
+        bound = self._bindings.attributes if self._bindings else frozenset[str]()
+        if _without(hints, bound) != hints or self.store.has_expiring():
+            return None
+        return self.store.count(hints)
 
     def _live(self, entity: Entity, now_ns: int) -> Entity | None:
         """Return an entity without what has expired, with what its points give."""
@@ -224,6 +230,16 @@ class Entities:
         told = Written(made, number, now_ns)
         for observer in self.observers:
             observer(told)
+
+
+def _without(hints: Hints, bound: Collection[str]) -> Hints:
+    """Return hints without what they say of some attributes, of which the store knows nothing."""
+    names = frozenset(bound)
+    known = hints.attributes is None or names.isdisjoint(hints.attributes)
+    values = tuple(
+        need for need in hints.values if names.isdisjoint(span.attribute for span in need)
+    )
+    return dataclasses.replace(hints, attributes=hints.attributes if known else None, values=values)
 
 
 class Batch:

@@ -17,6 +17,10 @@ from citytwin_hub.entities.q import Query
 from citytwin_hub.entities.scopes import ScopeQuery
 from citytwin_hub.entities.store import Box, Hints
 from citytwin_hub.entities.types import TypeSelection
+from citytwin_hub.entities.value_keys import needs
+
+NEEDS_MAX = 8
+"""Terms of a query by which a store looks; the others are asked of what it finds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +111,8 @@ class Selection:
 
     def hints(self) -> Hints:
         """Return what a store may leave out."""
-        return Hints(self.ids, self.types_any(), self.attributes_any(), self.box())
+        values = needs(self.q.root)[:NEEDS_MAX] if self.q is not None else ()
+        return Hints(self.ids, self.types_any(), self.attributes_any(), self.box(), values=values)
 
     @property
     def is_exact(self) -> bool:

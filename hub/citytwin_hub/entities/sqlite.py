@@ -9,24 +9,30 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from citytwin.errors import StoreLimit
-from citytwin_hub.entities import relations, sqlite_relations
-from citytwin_hub.entities.boxes import box_of
+from citytwin_hub.entities import relations, sqlite_relations, sqlite_values
 from citytwin_hub.entities.database import Database
 from citytwin_hub.entities.evolution import EVER_TYPED, RECORD, steps
 from citytwin_hub.entities.evolution import SCHEMA as EVOLUTION_SCHEMA
-from citytwin_hub.entities.model import AttributeKind, Entity
+from citytwin_hub.entities.model import Entity
+from citytwin_hub.entities.sqlite_rows import (
+    ATTRIBUTES,
+    TYPES,
+    Naming,
+    numbers_of,
+    taken_together,
+    write_bodies,
+    write_places,
+    write_sets,
+)
 from citytwin_hub.entities.store import Change, Hints
 
-NAME_BITS: Final = 20
-"""The number of a place is its entity's with as many bits below it for its attribute's."""
-NAMES_MAX: Final = (1 << NAME_BITS) - 1
 RELATIONS_MAX: Final = 5_000_000
 """Present and past ones: a graph in memory takes about 70 bytes for each."""
 SCHEMA: Final = """
@@ -51,6 +57,7 @@ _WITH_ID: Final = (
 _WITH_TYPE: Final = (
     "number IN (SELECT entity FROM typed WHERE type IN (SELECT value FROM json_each(?)))"
 )
+_OF_TYPE: Final = "EXISTS (SELECT 1 FROM typed WHERE type = ? AND entity = number)"
 _WITH_ATTRIBUTE: Final = (
     "number IN (SELECT entity FROM having_attribute "
     "WHERE attribute IN (SELECT value FROM json_each(?)))"
@@ -83,15 +90,27 @@ class SqliteEntities:
         Raises:
             StoreError: the file cannot be used.
         """
-        self.database = Database(path, SCHEMA + EVOLUTION_SCHEMA + sqlite_relations.SCHEMA)
+        schemas = (SCHEMA, EVOLUTION_SCHEMA, sqlite_relations.SCHEMA, sqlite_values.SCHEMA)
+        self.database = Database(path, "".join(schemas))
         self._names: dict[str, int] = {
             iri: number
             for number, iri in self.database.reader.execute("SELECT number, iri FROM name")
         }
+        self._fill_values()
 
     def close(self) -> None:
         """Release the file."""
         self.database.close()
+
+    def _fill_values(self) -> None:
+        """Fill the index of values in a file that was written before there was one."""
+        if self.database.reader.execute("SELECT 1 FROM valued LIMIT 1").fetchone() is None:
+            with self.transaction() as (db, names):
+                rows = db.execute("SELECT number, body FROM entity")
+                bodies = ((number, _decode(body)) for number, body in rows)
+                net = [(number, Change(None, entity)) for number, entity in bodies]
+                sqlite_values.write(db, net, names.of)
+                sqlite_values.write_expiring(db, net)
 
     def get(self, entity_id: str) -> Entity | None:
         """Return an entity."""
@@ -125,12 +144,20 @@ class SqliteEntities:
 
     def count(self, hints: Hints) -> int:
         """Return how many ``candidates`` would yield."""
+        if hints.types is not None and hints == Hints(types=hints.types) and len(hints.types) == 1:
+            types = [self.number_of(iri) for iri in hints.types]
+            sql = "SELECT count(*) FROM typed WHERE type = ?"
+            return int(self.database.reader.execute(sql, types).fetchone()[0])
         where, values = self._where(hints)
         (number,) = self.database.reader.execute(
             "SELECT count(*) FROM entity WHERE " + where,  # noqa: S608  # our words
             values,
         ).fetchone()
         return int(number)
+
+    def has_expiring(self) -> bool:
+        """Tell whether something may have expired, which is still counted."""
+        return self.database.reader.execute("SELECT 1 FROM expiring LIMIT 1").fetchone() is not None
 
     def types(self) -> Mapping[str, int]:
         """Return how many entities there are of each type."""
@@ -194,11 +221,13 @@ class SqliteEntities:
         """Keep changes, with their evolution; return the number of the last one in the log."""
         with self.transaction() as (db, names):
             numbers = numbers_of(db, [change.id for change in changes])
-            net = [(numbers[change.id], change) for change in _net(changes)]
-            _write_bodies(db, net)
-            for sets in (_TYPES, _ATTRIBUTES):
-                _write_sets(db, sets, net, names)
-            _write_places(db, net, names)
+            net = [(numbers[change.id], change) for change in taken_together(changes)]
+            write_bodies(db, net)
+            sqlite_values.write_expiring(db, net)
+            for sets in (TYPES, ATTRIBUTES):
+                write_sets(db, sets, net, names)
+            write_places(db, net, names)
+            sqlite_values.write(db, net, names.of)
             ties = [step for _, change in net for step in relations.steps(change, now_ns)]
             sqlite_relations.write(db, ties, names.of)
             db.executemany(
@@ -254,10 +283,19 @@ class SqliteEntities:
         if hints.ids is not None:
             parts.append(_WITH_ID)
             values.append(_listed(hints.ids))
-        for part, iris in ((_WITH_TYPE, hints.types), (_WITH_ATTRIBUTE, hints.attributes)):
-            if iris is not None:
-                parts.append(part)
-                values.append(self._numbers(iris))
+        is_narrow = bool(hints.values) or hints.box is not None
+        if hints.types is not None:
+            numbers = list(filter(None, map(self.number_of, hints.types)))
+            if is_narrow and len(numbers) == 1:
+                # Asked of what the other indexes find, instead of listing all of the type.
+                parts.append(_OF_TYPE)
+                values += numbers
+            else:
+                parts.append(_WITH_TYPE)
+                values.append(_listed(numbers))
+        if hints.attributes is not None and not is_narrow:
+            parts.append(_WITH_ATTRIBUTE)
+            values.append(self._numbers(hints.attributes))
         if (box := hints.box) is not None:
             inside = (box.east, box.west, box.north, box.south, self.number_of(box.attribute))
             if hints.cell:
@@ -268,125 +306,14 @@ class SqliteEntities:
             else:
                 parts.append(_IN_BOX)
                 values += inside
+        for need in hints.values:
+            part, given = sqlite_values.where(need, self.number_of)
+            parts.append(part)
+            values += given
         if hints.after:
             parts.append(_AFTER)
             values.append(hints.after)
         return " AND ".join(parts), values
-
-
-class _Sets(NamedTuple):
-    """A set of names that each entity has, and how it is kept."""
-
-    members: Callable[[Entity], Iterable[str]]
-    add: str
-    remove: str
-
-
-_TYPES: Final = _Sets(
-    lambda one: one.types,
-    "INSERT OR IGNORE INTO typed (type, entity) VALUES (?, ?)",
-    "DELETE FROM typed WHERE type = ? AND entity = ?",
-)
-_ATTRIBUTES: Final = _Sets(
-    lambda one: one.attributes,
-    "INSERT OR IGNORE INTO having_attribute (attribute, entity) VALUES (?, ?)",
-    "DELETE FROM having_attribute WHERE attribute = ? AND entity = ?",
-)
-
-
-class Naming:
-    """Numbers of names, given as they come up, within one transaction.
-
-    Raises:
-        StoreLimit: there are as many as there may be.
-    """
-
-    def __init__(self, db: sqlite3.Connection, known: dict[str, int]) -> None:
-        self._db, self._known = db, known
-
-    def of(self, iri: str) -> int:
-        """Return the number of a name."""
-        number = self._known.get(iri)
-        if number is None:
-            row = self._db.execute("INSERT INTO name (iri) VALUES (?) RETURNING number", (iri,))
-            number = int(row.fetchone()[0])
-            if number > NAMES_MAX:
-                raise StoreLimit(f"there are {NAMES_MAX} names of types and attributes already")
-            self._known[iri] = number
-        return number
-
-
-def numbers_of(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """Return the numbers of identifiers; new ones are given one."""
-    db.executemany("INSERT OR IGNORE INTO identifier (id) VALUES (?)", ((one,) for one in ids))
-    rows = db.execute(
-        "SELECT id, number FROM identifier WHERE id IN (SELECT value FROM json_each(?))",
-        (_listed(ids),),
-    )
-    return dict(rows.fetchall())
-
-
-def _net(changes: Sequence[Change]) -> list[Change]:
-    """Return one change for each entity: from before its first one to after its last."""
-    net: dict[str, Change] = {}
-    for change in changes:
-        first = net.get(change.id)
-        net[change.id] = Change(first.before, change.after) if first else change
-    return [change for change in net.values() if change.before or change.after]
-
-
-_Numbered = Sequence[tuple[int, Change]]
-
-
-def _write_bodies(db: sqlite3.Connection, net: _Numbered) -> None:
-    db.executemany(
-        "INSERT INTO entity (number, body) VALUES (?, ?) "
-        "ON CONFLICT (number) DO UPDATE SET body = excluded.body",
-        ((number, _encode(one.after)) for number, one in net if one.after is not None),
-    )
-    db.executemany(
-        "DELETE FROM entity WHERE number = ?",
-        ((number,) for number, one in net if one.after is None),
-    )
-
-
-def _write_sets(db: sqlite3.Connection, sets: _Sets, net: _Numbered, names: Naming) -> None:
-    added: list[tuple[int, int]] = []
-    gone: list[tuple[int, int]] = []
-    for number, change in net:
-        before = frozenset(sets.members(change.before)) if change.before else frozenset()
-        after = frozenset(sets.members(change.after)) if change.after else frozenset()
-        if before != after:
-            added += ((names.of(iri), number) for iri in after - before)
-            gone += ((names.of(iri), number) for iri in before - after)
-    db.executemany(sets.remove, gone)
-    db.executemany(sets.add, added)
-
-
-def _write_places(db: sqlite3.Connection, net: _Numbered, names: Naming) -> None:
-    added: list[tuple[int, float, float, float, float]] = []
-    gone: list[tuple[int]] = []
-    for number, change in net:
-        before, after = _boxes(change.before), _boxes(change.after)
-        if before != after:
-            base = number << NAME_BITS
-            gone += ((base | names.of(iri),) for iri in before.keys() - after.keys())
-            added += (
-                (base | names.of(iri), *box) for iri, box in after.items() if before.get(iri) != box
-            )
-    db.executemany("DELETE FROM place WHERE number = ?", gone)
-    db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", added)
-
-
-def _boxes(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:
-    """Return (west, east, south, north) around the geometries of each attribute."""
-    found: dict[str, tuple[float, float, float, float]] = {}
-    for iri, instances in entity.attributes.items() if entity else ():
-        shapes = [one.value for one in instances if one.kind is AttributeKind.GEO]
-        box = box_of(shapes)
-        if box is not None:
-            found[iri] = box
-    return found
 
 
 def _listed(items: Iterable[Any]) -> bytes:

@@ -20,7 +20,8 @@ from citytwin_hub.entities.evolution import EVER_TYPED, Role
 from citytwin_hub.entities.evolution_store import INSTANCE
 from citytwin_hub.entities.fragment import Patch
 from citytwin_hub.entities.model import NULL, Attribute, Entity
-from citytwin_hub.entities.sqlite import SqliteEntities, numbers_of
+from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.sqlite_rows import numbers_of
 
 TRIM_RECORDS_MAX: Final = 10_000
 """Looked at in one transaction, so that no writer waits long."""

@@ -40,6 +40,14 @@ class Box(NamedTuple):
     north: float
 
 
+class ValueSpan(NamedTuple):
+    """Values of an attribute from one key to another, both included (``value_keys.py``)."""
+
+    attribute: str
+    low: int | float | str | bytes
+    high: int | float | str | bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Hints:
     """What a store may leave out: entities that cannot match; those that remain are looked at.
@@ -53,6 +61,7 @@ class Hints:
             be gone by now; empty: any. One that was never known leaves nothing.
         cell: with ``box``: of the geometries that are smaller than a square of so many degrees, one
             in each; 0: all.
+        values: with a value in at least one of the spans of each; a store may pass them over.
     """
 
     ids: Collection[str] | None = None
@@ -61,6 +70,7 @@ class Hints:
     box: Box | None = None
     after: str = ""
     cell: float = 0.0
+    values: tuple[tuple[ValueSpan, ...], ...] = ()
 
 
 class EntityStore(Protocol):
@@ -83,6 +93,10 @@ class EntityStore(Protocol):
 
     def count(self, hints: Hints) -> int:
         """Return how many ``candidates`` would yield."""
+        ...
+
+    def has_expiring(self) -> bool:
+        """Tell whether something may have expired, which is still counted."""
         ...
 
     def types(self) -> Mapping[str, int]:

@@ -197,7 +197,7 @@ class AttributeReader:
             raise BadRequestData(f"{where}.value must be an object with the proof")
         if len(parts) > ATTRIBUTES_MAX:
             raise BadRequestData(f"{where} has over {ATTRIBUTES_MAX} attributes")
-        if len({part for part, _, _ in parts}) < len(parts):
+        if len(parts) > 1 and len({part for part, _, _ in parts}) < len(parts):
             raise BadRequestData(f"{where} has an attribute twice, by two names of the same IRI")
         return parts
 

@@ -81,6 +81,7 @@ class Operation:
         parameters: the query parameters that there are; another is refused (clause 6.3.20).
         creates: whether a tenant that is not there is made.
         in_snapshots: whether it is possible on the entities of a snapshot, too.
+        is_quick: whether it looks up one row, which costs less than handing it to a thread.
     """
 
     role: Role
@@ -89,6 +90,7 @@ class Operation:
     parameters: Collection[str] = ()
     creates: bool = False
     in_snapshots: bool = False
+    is_quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -191,17 +193,29 @@ class Call:
             )
         return self.resolve(self.linked)
 
+    @cached_property
+    def _of_link(self) -> Context:
+        return self.resolve(self.linked)
+
     def context_of(self, document: Mapping[str, Any]) -> Context:
         """Return what the names in a document of this request mean: a whole body, or one entity."""
         if self.sent != JSON_LD:
             if "@context" in document:
                 raise BadRequestData(f"{self.sent} has no @context; send {JSON_LD}")
-            return self.resolve(self.linked)
+            return self._of_link
         if self.linked is not None:
             raise BadRequestData(f"{JSON_LD} takes its @context from the body, not from a Link")
         if "@context" not in document:
             raise BadRequestData(f"a body of {JSON_LD} needs an @context")
         return self.resolve(document["@context"])
+
+    @property
+    def is_known(self) -> bool:
+        """Whether tenant and @context of a request without a body are in memory: nothing waits."""
+        headers = self.request.headers
+        if "ngsild-tenant" in headers or "ngsild-snapshot" in headers:
+            return False
+        return "link" not in headers or self.broker.contexts.find(self.linked) is not None
 
     def resolve(self, given: Any) -> Context:
         """Return the context that is given; the core context for None."""
@@ -294,6 +308,8 @@ async def _called(
         )
 
     call = Call(request, broker, operation, media, body, sent)
+    if operation.is_quick and not request.query_params and call.is_known:
+        return do(call)
     return await run_in_threadpool(do, call)
 
 
