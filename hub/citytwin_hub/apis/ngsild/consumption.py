@@ -17,9 +17,9 @@ from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
 from citytwin_hub.apis.ngsild.negotiation import preferences
 from citytwin_hub.apis.ngsild.older import understood
 from citytwin_hub.apis.ngsild.parameters import EntityQuery, Page
+from citytwin_hub.apis.ngsild.past import Readable, entities_at
 from citytwin_hub.apis.ngsild.view import View
 from citytwin_hub.apis.ngsild.writing import Writer
-from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.jsonld.context import is_absolute
@@ -31,7 +31,7 @@ _SAFE: Final = ":*.,;/-_~()[]{}=!@|"
 class Looked:
     """Looks up entities for one request, each of them once."""
 
-    def __init__(self, entities: Entities) -> None:
+    def __init__(self, entities: Readable) -> None:
         """Stand on the entities of a tenant."""
         self._entities = entities
         self._known: dict[str, Entity | None] = {}
@@ -51,14 +51,15 @@ def retrieve(call: Call) -> Response:
     entity_id = call.path["entity"]
     if not is_absolute(entity_id):
         raise BadRequestData(f"{entity_id!r} is not a URI")
-    entity = call.tenant.entities.get(entity_id)
+    entities = _entities(call)
+    entity = entities.get(entity_id)
     if wanted.types is not None and not wanted.types.matches(entity.types):
         raise ResourceNotFound(f"{entity_id} is not of the type that is asked for")
     attrs = wanted.view.attrs
     if attrs is not None and attrs.isdisjoint(entity.attributes):
         raise ResourceNotFound(f"{entity_id} has none of the attributes that are asked for")
     [shown], changed = _understood(call, [entity])
-    writer = Writer(call.context, wanted.view, Looked(call.tenant.entities))
+    writer = Writer(call.context, wanted.view, Looked(entities))
     content = writer.one(shown)
     if not content:
         raise ResourceNotFound(f"{entity_id} has none of the members that are asked for")
@@ -76,12 +77,19 @@ def query_by_post(call: Call) -> Response:
     return _results(call, asked)
 
 
+def _entities(call: Call) -> Readable:
+    tenant = call.tenant
+    return entities_at(
+        tenant.entities, tenant.temporal, _given(call).get("at"), call.broker.clock.now_ns()
+    )
+
+
 def _given(call: Call) -> dict[str, str]:
     return parameters.once(call.request.query_params.multi_items())
 
 
 def _results(call: Call, asked: EntityQuery) -> Response:
-    entities = call.tenant.entities
+    entities = _entities(call)
     find = Looked(entities)
     matching = _matching(entities, asked, find)
     page = asked.page
@@ -101,7 +109,7 @@ def _results(call: Call, asked: EntityQuery) -> Response:
     return response
 
 
-def _matching(entities: Entities, asked: EntityQuery, find: Looked) -> Iterator[Entity]:
+def _matching(entities: Readable, asked: EntityQuery, find: Looked) -> Iterator[Entity]:
     selection = asked.selection
     for entity in entities.select(selection.hints()):
         if selection.matches(entity, find):
