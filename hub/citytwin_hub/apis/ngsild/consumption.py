@@ -12,12 +12,12 @@ from starlette.routing import Route
 
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, query_document
-from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, Call, Operation, route
+from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, SNAPSHOT, Call, Operation, route
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
 from citytwin_hub.apis.ngsild.negotiation import preferences
 from citytwin_hub.apis.ngsild.older import understood
 from citytwin_hub.apis.ngsild.parameters import EntityQuery, Page
-from citytwin_hub.apis.ngsild.past import Readable, entities_at
+from citytwin_hub.apis.ngsild.past import AT, Readable, entities_at
 from citytwin_hub.apis.ngsild.view import View
 from citytwin_hub.apis.ngsild.writing import Writer
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
@@ -78,10 +78,10 @@ def query_by_post(call: Call) -> Response:
 
 
 def _entities(call: Call) -> Readable:
-    tenant = call.tenant
-    return entities_at(
-        tenant.entities, tenant.temporal, _given(call).get("at"), call.broker.clock.now_ns()
-    )
+    tenant, given = call.tenant, _given(call).get(AT)
+    if given is not None and SNAPSHOT in call.request.headers:
+        raise BadRequestData("at asks for the past of the present: leave the snapshot's header out")
+    return entities_at(tenant.entities, tenant.temporal, given, call.broker.clock.now_ns())
 
 
 def _given(call: Call) -> dict[str, str]:
@@ -162,9 +162,11 @@ def _link(call: Call, page: Page, offset: int, rel: str) -> str:
 def _routes() -> Iterator[list[Route]]:
     gives = (JSON, JSON_LD, GEO_JSON)
     retrieving = Operation(
-        Role.VIEWER, gives=gives, parameters=parameters.RETRIEVE, in_snapshots=True
+        Role.VIEWER, gives=gives, parameters=parameters.RETRIEVE | {AT}, in_snapshots=True
     )
-    querying = Operation(Role.VIEWER, gives=gives, parameters=parameters.QUERY, in_snapshots=True)
+    querying = Operation(
+        Role.VIEWER, gives=gives, parameters=parameters.QUERY | {AT}, in_snapshots=True
+    )
     by_post = Operation(
         Role.VIEWER,
         (JSON, JSON_LD),

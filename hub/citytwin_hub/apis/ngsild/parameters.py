@@ -36,14 +36,13 @@ _VIEW: Final = (
 )  # fmt: skip
 _PAGE: Final = ("limit", "offset", "count")
 
-RETRIEVE: Final = frozenset({*_VIEW, "type", "at"})
+RETRIEVE: Final = frozenset({*_VIEW, "type"})
 """Parameters of retrieving an entity (table 6.5.3.1-1)."""
 
 QUERY: Final = frozenset(
     {
         *_VIEW, *_PAGE, "id", "type", "idPattern", "q", "csf", "georel", "geometry", "coordinates",
         "geoproperty", "scopeQ", "orderBy", "orderFrom", "collation", "expandValues", "jsonKeys",
-        "at",
     }
 )  # fmt: skip
 """Parameters of querying entities (table 6.4.3.2-1)."""

@@ -7,7 +7,7 @@ of the present (ETSI GS CIM 009, 5.7.1 and 5.7.2). Values that are bound to poin
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 from citytwin_hub.apis.ngsild.members import read_moment
 from citytwin_hub.entities.entities import Entities
@@ -15,6 +15,9 @@ from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.store import Hints
 from citytwin_hub.entities.temporal import Temporal
+
+AT: Final = "at"
+"""The parameter, which is not of the standard."""
 
 
 class Readable(Protocol):
@@ -61,7 +64,7 @@ def entities_at(present: Entities, temporal: Temporal, given: str | None, now_ns
     """
     if given is None:
         return present
-    moment_ns = read_moment(given, "at")
+    moment_ns = read_moment(given, AT)
     if moment_ns > now_ns:
         raise BadRequestData(f"at={given} lies in the future: ask for a moment that has been")
     return Past(temporal, moment_ns)

@@ -56,5 +56,8 @@ async def test_the_past_is_what_was_seen_then(tmp_path: Path, seed: int) -> None
             refused = await http.get(ENTITIES, params={"type": "Tank", "at": wrong})
             assert refused.status_code == 400
             assert "at" in refused.text
+        snapshot = {"NGSILD-Snapshot": "urn:ngsi-ld:Snapshot:1"}
+        both = await http.get(ENTITIES, params={"type": "Tank", "at": seen[0][0]}, headers=snapshot)
+        assert both.status_code in {400, 404}
     broker.close()
     contexts.close()
