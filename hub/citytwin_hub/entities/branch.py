@@ -125,12 +125,15 @@ class Branch:
         """Yield the entities that hints do not rule out.
 
         One that changes in the base moves behind all that are as there, also for who goes on
-        ``after`` another.
+        ``after`` another; after one that the base has no more, and that was none of its members,
+        comes nothing.
         """
         here, there = hints, replace(hints, cell=0.0)  # a square's only one might not be of it
         if hints.after in self._touched:
             there = replace(there, ids=())
         elif hints.after:
+            if self._base.get(hints.after) is None:
+                return
             here = replace(here, after="")
         if (
             there.ids is None

@@ -12,14 +12,14 @@ from starlette.routing import Route
 
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, query_document
-from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, Call, Operation, route
+from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, SNAPSHOT, Call, Operation, route
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
 from citytwin_hub.apis.ngsild.negotiation import preferences
 from citytwin_hub.apis.ngsild.older import understood
 from citytwin_hub.apis.ngsild.parameters import EntityQuery, Page
+from citytwin_hub.apis.ngsild.past import AT, Readable, entities_at
 from citytwin_hub.apis.ngsild.view import View
 from citytwin_hub.apis.ngsild.writing import Writer
-from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.jsonld.context import is_absolute
@@ -31,7 +31,7 @@ _SAFE: Final = ":*.,;/-_~()[]{}=!@|"
 class Looked:
     """Looks up entities for one request, each of them once."""
 
-    def __init__(self, entities: Entities) -> None:
+    def __init__(self, entities: Readable) -> None:
         """Stand on the entities of a tenant."""
         self._entities = entities
         self._known: dict[str, Entity | None] = {}
@@ -51,14 +51,15 @@ def retrieve(call: Call) -> Response:
     entity_id = call.path["entity"]
     if not is_absolute(entity_id):
         raise BadRequestData(f"{entity_id!r} is not a URI")
-    entity = call.tenant.entities.get(entity_id)
+    entities = _entities(call)
+    entity = entities.get(entity_id)
     if wanted.types is not None and not wanted.types.matches(entity.types):
         raise ResourceNotFound(f"{entity_id} is not of the type that is asked for")
     attrs = wanted.view.attrs
     if attrs is not None and attrs.isdisjoint(entity.attributes):
         raise ResourceNotFound(f"{entity_id} has none of the attributes that are asked for")
     [shown], changed = _understood(call, [entity])
-    writer = Writer(call.context, wanted.view, Looked(call.tenant.entities))
+    writer = Writer(call.context, wanted.view, Looked(entities))
     content = writer.one(shown)
     if not content:
         raise ResourceNotFound(f"{entity_id} has none of the members that are asked for")
@@ -76,12 +77,19 @@ def query_by_post(call: Call) -> Response:
     return _results(call, asked)
 
 
+def _entities(call: Call) -> Readable:
+    tenant, given = call.tenant, _given(call).get(AT)
+    if given is not None and SNAPSHOT in call.request.headers:
+        raise BadRequestData("at asks for the past of the present: leave the snapshot's header out")
+    return entities_at(tenant.entities, tenant.temporal, given, call.broker.clock.now_ns())
+
+
 def _given(call: Call) -> dict[str, str]:
     return parameters.once(call.request.query_params.multi_items())
 
 
 def _results(call: Call, asked: EntityQuery) -> Response:
-    entities = call.tenant.entities
+    entities = _entities(call)
     find = Looked(entities)
     matching = _matching(entities, asked, find)
     page = asked.page
@@ -104,12 +112,12 @@ def _results(call: Call, asked: EntityQuery) -> Response:
     return response
 
 
-def _count(entities: Entities, asked: EntityQuery) -> int | None:
+def _count(entities: Readable, asked: EntityQuery) -> int | None:
     """Return how many a selection has, where the store can say it without reading them."""
     return entities.count(asked.selection.hints()) if asked.selection.is_exact else None
 
 
-def _matching(entities: Entities, asked: EntityQuery, find: Looked) -> Iterator[Entity]:
+def _matching(entities: Readable, asked: EntityQuery, find: Looked) -> Iterator[Entity]:
     selection = asked.selection
     for entity in entities.select(selection.hints()):
         if selection.matches(entity, find):
@@ -162,9 +170,15 @@ def _link(call: Call, page: Page, offset: int, rel: str) -> str:
 def _routes() -> Iterator[list[Route]]:
     gives = (JSON, JSON_LD, GEO_JSON)
     retrieving = Operation(
-        Role.VIEWER, gives=gives, parameters=parameters.RETRIEVE, in_snapshots=True, is_quick=True
+        Role.VIEWER,
+        gives=gives,
+        parameters=parameters.RETRIEVE | {AT},
+        in_snapshots=True,
+        is_quick=True,
     )
-    querying = Operation(Role.VIEWER, gives=gives, parameters=parameters.QUERY, in_snapshots=True)
+    querying = Operation(
+        Role.VIEWER, gives=gives, parameters=parameters.QUERY | {AT}, in_snapshots=True
+    )
     by_post = Operation(
         Role.VIEWER,
         (JSON, JSON_LD),
