@@ -25,15 +25,19 @@ class Readable(Protocol):
 
     def get(self, entity_id: str) -> Entity:
         """Return an entity; raises ResourceNotFound."""
+        ...
 
     def find(self, ids: Collection[str]) -> Mapping[str, Entity]:
         """Return those of some entities that there are."""
+        ...
 
     def select(self, hints: Hints) -> Iterator[Entity]:
         """Yield entities that may fit; the caller tests each."""
+        ...
 
     def count(self, hints: Hints) -> int | None:
         """Return how many ``select`` yields, if that is known without reading them."""
+        ...
 
 
 class Past:
