@@ -18,9 +18,9 @@ from msgspec.structs import replace
 
 from citytwin.clock import Clock
 from citytwin_hub.entities import changes
-from citytwin_hub.entities.bindings import Bindings
+from citytwin_hub.entities.bindings import Bindings, Bound
 from citytwin_hub.entities.changes import Outcome
-from citytwin_hub.entities.errors import AlreadyExists, ResourceNotFound
+from citytwin_hub.entities.errors import AlreadyExists, BadRequestData, ResourceNotFound
 from citytwin_hub.entities.fragment import Fragment, Patch
 from citytwin_hub.entities.model import Attribute, Entity
 from citytwin_hub.entities.store import Change, EntityStore, Hints
@@ -183,7 +183,7 @@ class Entities:
     def batch(self) -> Iterator[Batch]:
         """Give a batch that is written at the end of the block, whole; nobody else writes then."""
         with self._lock:
-            batch = Batch(self.store, self._clock.now_ns())
+            batch = Batch(self.store, self._clock.now_ns(), self._refuse_measured)
             yield batch
             self._write(batch.changes, batch.now_ns)
 
@@ -221,6 +221,20 @@ class Entities:
                         batch.delete(entity_id)
         return len(ids)
 
+    def _refuse_measured(self, change: Change) -> None:
+        """Refuse to write what a point gives: it would be hidden behind the measured value.
+
+        Raises:
+            BadRequestData: an instance is written that a point gives.
+        """
+        for one in self._bindings.of(change.id) if self._bindings else ():
+            written = _instance(change.after, one)
+            if written is not None and written != _instance(change.before, one):
+                raise BadRequestData(
+                    f"{one.attribute} of {change.id} is given by the point {one.point.id}: command "
+                    "the point, or write the instance of another datasetId"
+                )
+
     def _write(self, made: Sequence[Change], now_ns: int) -> None:
         if not made:
             return
@@ -230,6 +244,13 @@ class Entities:
         told = Written(made, number, now_ns)
         for observer in self.observers:
             observer(told)
+
+
+def _instance(entity: Entity | None, bound: Bound) -> Attribute | None:
+    for one in entity.attributes.get(bound.attribute, ()) if entity else ():
+        if one.dataset == bound.dataset:
+            return one
+    return None
 
 
 def _without(hints: Hints, bound: Collection[str]) -> Hints:
@@ -245,9 +266,9 @@ def _without(hints: Hints, bound: Collection[str]) -> Hints:
 class Batch:
     """Operations that become durable together; each sees what those before it did."""
 
-    def __init__(self, store: EntityStore, now_ns: int) -> None:
+    def __init__(self, store: EntityStore, now_ns: int, refuse: Callable[[Change], None]) -> None:
         """Begin; ``Entities.batch`` gives one."""
-        self._store, self.now_ns = store, now_ns
+        self._store, self.now_ns, self._refuse = store, now_ns, refuse
         self._seen: dict[str, Entity | None] = {}
         self.changes: list[Change] = []
 
@@ -326,5 +347,6 @@ class Batch:
 
     def _put(self, before: Entity | None, after: Entity | None) -> None:
         change = Change(before, after)
+        self._refuse(change)
         self._seen[change.id] = after
         self.changes.append(change)

@@ -10,6 +10,8 @@ from citytwin.quality import Quality
 from citytwin.testing import VirtualClock
 from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
+from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.fragment import Fragment
 from citytwin_hub.entities.model import AttributeKind
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.store import Hints
@@ -84,3 +86,34 @@ def test_a_point_that_is_gone_or_moved_gives_nothing_any_more(city):
     assert entities.get(TANK).attribute(LEVEL).value == 1
     registry.rows([point(1, feeds="urn:ngsi-ld:Tank:2")])
     assert entities.get(TANK).attribute(LEVEL).value == 0
+
+
+def test_what_is_measured_is_not_written(city):
+    entities, registry, _ = city
+    registry.rows([point(1)])
+    measured = Fragment(attributes={LEVEL: (prop(9),)})
+    with pytest.raises(BadRequestData, match=r"given by the point g-1/d/p1"):
+        entities.update(TANK, measured)
+    with pytest.raises(BadRequestData, match=LEVEL):
+        entities.append(TANK, measured)
+    with pytest.raises(BadRequestData, match="another datasetId"):
+        entities.replace(entity(1, level=prop(9)))
+    entities.update(TANK, Fragment(attributes={name("volume"): (prop(7),)}))
+    forecast = prop(9, dataset="urn:ngsi-ld:dataset:forecast")
+    entities.append(TANK, Fragment(attributes={LEVEL: (forecast,)}))
+    entities.delete_attribute(TANK, LEVEL, every=True)
+    entities.delete(TANK)
+    with pytest.raises(BadRequestData, match="g-1/d/p1"):
+        entities.create(entity(1, level=prop(9)))
+    entities.create(entity(1, volume=prop(9)))
+
+
+def test_of_a_batch_only_what_is_measured_is_refused(city):
+    entities, registry, _ = city
+    registry.rows([point(1)])
+    with entities.batch() as batch:
+        with pytest.raises(BadRequestData):
+            batch.upsert(entity(1, level=prop(9)), update=True)
+        batch.upsert(entity(2, level=prop(9)), update=True)
+    assert entities.store.get(TANK).attribute(LEVEL).value == 0
+    assert entities.get(entity(2).id).attribute(LEVEL).value == 9
