@@ -18,6 +18,7 @@ from citytwin_hub.apis.ngsild import (
     consumption,
     contexts,
     discovery,
+    mapping,
     provision,
     purging,
     registrations,
@@ -32,7 +33,8 @@ from citytwin_hub.entities.errors import EntityError, OperationNotSupported, Res
 PREFIX: Final = "/ngsi-ld/v1"
 # /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
 ROUTES: Final[list[Route]] = [
-    *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *purging.ROUTES,
+    *batch.ROUTES, *consumption.ROUTES, *contexts.ROUTES, *discovery.ROUTES, *mapping.ROUTES,
+    *purging.ROUTES,
     *provision.ROUTES, *registrations.ROUTES, *snapshots.ROUTES,
     *subscriptions.ROUTES, *temporal.ROUTES,
 ]  # fmt: skip

@@ -215,7 +215,7 @@ class AttributeReader:
         if key == "observedAt":
             fields["observed_ns"] = NULL if deletes else read_moment(value, at)
         elif key == "expiresAt":
-            fields["expires_ns"] = NULL if deletes else read_moment(value, at)
+            fields["expires_ns"] = NULL if deletes else read_moment(value, at, bounded=True)
         elif key == "datasetId":
             fields["dataset"] = read_dataset(value, where)
         elif key == "instanceId":

@@ -23,6 +23,7 @@ from citytwin_hub.apis.ngsild.delivery import Delivery, Post
 from citytwin_hub.apis.ngsild.receivers import Receivers
 from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
+from citytwin_hub.entities.entity_maps import EntityMaps
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.entities.notifier import Notice, Notifier
 from citytwin_hub.entities.registrations import Registrations
@@ -60,6 +61,7 @@ class Tenant:
         registrations: other brokers that have entities.
         identities: what its objects are called, here and elsewhere.
         snapshots: branches of its entities.
+        maps: what queries found once.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Tenant:
     registrations: Registrations
     identities: Identities
     snapshots: Snapshots
+    maps: EntityMaps
 
 
 class Broker:
@@ -191,7 +194,7 @@ class Broker:
         self._opened.enter_context(closing(snapshots))
         tenant = Tenant(
             name, store, entities, temporal, subscribers, notifier, registrations, identities,
-            snapshots,
+            snapshots, EntityMaps(self.clock),
         )  # fmt: skip
         self._tenants[name] = tenant
         return tenant

@@ -14,16 +14,20 @@ from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, query_document
 from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, SNAPSHOT, Call, Operation, route
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
+from citytwin_hub.apis.ngsild.mapping import Mapped
 from citytwin_hub.apis.ngsild.negotiation import preferences
 from citytwin_hub.apis.ngsild.older import understood
 from citytwin_hub.apis.ngsild.parameters import EntityQuery, Page
 from citytwin_hub.apis.ngsild.past import AT, Readable, entities_at
 from citytwin_hub.apis.ngsild.view import View
 from citytwin_hub.apis.ngsild.writing import Writer
+from citytwin_hub.entities.entity_maps import EntityMap
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.jsonld.context import is_absolute
 
+MAPPED_MAX: Final = 1_000
+"""Entities of a map that are looked up at one time."""
 _SAFE: Final = ":*.,;/-_~()[]{}=!@|"
 """What stands in a query string and in a Link header as it is."""
 
@@ -63,7 +67,11 @@ def retrieve(call: Call) -> Response:
     content = writer.one(shown)
     if not content:
         raise ResourceNotFound(f"{entity_id} has none of the members that are asked for")
-    return _answer(call, content, changed=changed)
+    response = _answer(call, content, changed=changed)
+    mapped = Mapped(call, wanted=wanted.entity_map, life=wanted.map_life)
+    if mapped.is_wanted:
+        mapped.create([entity_id])
+    return mapped.tell(response)
 
 
 def query(call: Call) -> Response:
@@ -90,26 +98,50 @@ def _given(call: Call) -> dict[str, str]:
 
 def _results(call: Call, asked: EntityQuery) -> Response:
     entities = _entities(call)
-    find = Looked(entities)
-    matching = _matching(entities, asked, find)
-    page = asked.page
-    if asked.ordering is not None:
-        matching = iter(asked.ordering.sorted(matching, find))
+    find, page = Looked(entities), asked.page
+    mapped = Mapped(call, wanted=asked.entity_map, life=asked.map_life)
+    gone = list[str]()
+    if mapped.known is None:
+        matching = _matching(entities, asked, find)
+        if asked.ordering is not None:
+            matching = iter(asked.ordering.sorted(matching, find))
+    else:
+        matching = _remaining(entities, mapped.known, asked, find, gone)
+    if mapped.is_wanted:
+        every = list(matching)
+        mapped.create(one.id for one in every)
+        matching = iter(every)
     passed = sum(1 for _ in islice(matching, page.offset))
     found = list(islice(matching, page.limit))
     # Counting goes through to the end; otherwise one more tells whether there is another page.
-    count = _count(entities, asked) if page.count else None
+    count = _count(entities, asked) if page.count and mapped.known is None else None
     counted = matching if page.count and count is None else islice(matching, 1)
     rest = sum(1 for _ in counted)
+    mapped.prune(gone)
     shown, changed = _understood(call, found)
     content = _written(call, asked.view, shown, find)
     response = _answer(call, content, changed=changed)
     if page.count:
-        every = passed + len(found) + rest if count is None else count
-        response.headers[COUNT_HEADER] = str(every)
+        response.headers[COUNT_HEADER] = str(passed + len(found) + rest if count is None else count)
     for link in page_links(call, page, more=bool(rest)):
         response.headers.append("Link", link)
-    return response
+    return mapped.tell(response, status=201)
+
+
+def _remaining(
+    entities: Readable, known: EntityMap, asked: EntityQuery, find: Looked, gone: list[str]
+) -> Iterator[Entity]:
+    """Yield the entities of a map that still fit, in its order; note the others."""
+    ids = list(known.entities)
+    for start in range(0, len(ids), MAPPED_MAX):
+        some = ids[start : start + MAPPED_MAX]
+        there = entities.find(some)
+        for one in some:
+            entity = there.get(one)
+            if entity is not None and asked.selection.matches(entity, find):
+                yield entity
+            else:
+                gone.append(one)
 
 
 def _count(entities: Readable, asked: EntityQuery) -> int | None:

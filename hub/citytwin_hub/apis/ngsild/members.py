@@ -20,6 +20,7 @@ from citytwin_hub.jsonld.names import Names
 TYPES_MAX: Final = 100
 SCOPES_MAX: Final = 100
 NAME_CHARACTERS_MAX: Final = 2048
+MOMENT_NS_MAX: Final = 2**63 - 1
 TEXT_CHARACTERS_MAX: Final = 200
 """Of a unitCode or a valueType."""
 
@@ -86,14 +87,26 @@ def _moment_ns(text: str) -> int:
     return parse_ns(text)
 
 
-def read_moment(value: Any, where: str) -> int:
-    """Return a DateTime in UTC (clause 4.6.3: with Z, not with an offset)."""
+def read_moment(value: Any, where: str, *, bounded: bool = False) -> int:
+    """Return a DateTime in UTC (clause 4.6.3: with Z, not with an offset).
+
+    Args:
+        value: the text.
+        where: the member, for the error's sentence.
+        bounded: what lies beyond the years that nanoseconds of 64 bits reach is taken as their end:
+            for ends and bounds, of which nobody is told that they were measured then.
+    """
     try:
-        return _moment_ns(value if isinstance(value, str) else "")
+        moment_ns = _moment_ns(value if isinstance(value, str) else "")
     except ValueError:
         raise BadRequestData(
             f"{where} is {shown(value)}; it is a DateTime in UTC such as '2026-11-26T17:10:00Z'"
         ) from None
+    if bounded:
+        return max(-MOMENT_NS_MAX, min(moment_ns, MOMENT_NS_MAX))
+    if abs(moment_ns) > MOMENT_NS_MAX:
+        raise BadRequestData(f"{where} is {shown(value)}; moments lie between 1678 and 2262")
+    return moment_ns
 
 
 def read_dataset(value: Any, where: str) -> str:

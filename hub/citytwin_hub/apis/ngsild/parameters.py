@@ -15,7 +15,8 @@ from citytwin_hub.apis.ngsild.asked import LISTS, Asked
 from citytwin_hub.apis.ngsild.projections import CORE
 from citytwin_hub.apis.ngsild.view import View
 from citytwin_hub.apis.ngsild.viewing import view
-from citytwin_hub.entities import geo, ordering, q_parser, scopes, types
+from citytwin_hub.entities import durations, geo, ordering, q_parser, scopes, types
+from citytwin_hub.entities.durations import Duration
 from citytwin_hub.entities.errors import BadRequestData, InvalidRequest, TooManyResults
 from citytwin_hub.entities.ordering import Ordering
 from citytwin_hub.entities.patterns import compile_pattern
@@ -32,7 +33,7 @@ OFFSET_MAX: Final = 10_000_000
 
 _VIEW: Final = (
     "attrs", "pick", "omit", "options", "format", "lang", "datasetId", "geometryProperty",
-    "join", "joinLevel", "containedBy", "local", "entityMap", "splitEntities",
+    "join", "joinLevel", "containedBy", "local", "entityMap", "entityMapLifetime", "splitEntities",
 )  # fmt: skip
 _PAGE: Final = ("limit", "offset", "count")
 
@@ -56,8 +57,11 @@ PURGE: Final = frozenset(
 """Parameters of purging entities (table 6.4.3.3-1)."""
 
 QUERY_BY_POST: Final = frozenset(
-    {*_PAGE, "options", "format", "geometryProperty", "lang", "local", "entityMap", "splitEntities"}
-)
+    {
+        *_PAGE, "options", "format", "geometryProperty", "lang", "local", "entityMap",
+        "entityMapLifetime", "splitEntities",
+    }
+)  # fmt: skip
 """Parameters beside the body of a query (table 6.23.3.1-1)."""
 
 
@@ -70,12 +74,14 @@ class Retrieval:
         types: it must be of these types; None: of any.
         local: only what this hub itself has.
         entity_map: an EntityMap is wanted.
+        map_life: how long it shall live; None: as the hub thinks fit.
     """
 
     view: View
     types: types.TypeSelection | None = None
     local: bool = False
     entity_map: bool = False
+    map_life: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +111,7 @@ class EntityQuery:
         local: only what this hub itself has.
         sources: a filter of context sources (``csf``); this hub's own entities are always asked.
         entity_map: an EntityMap is wanted.
+        map_life: how long it shall live; None: as the hub thinks fit.
         split: entities may come from several sources.
     """
 
@@ -115,6 +122,7 @@ class EntityQuery:
     local: bool = False
     sources: Query | None = None
     entity_map: bool = False
+    map_life: Duration | None = None
     split: bool = False
 
 
@@ -151,6 +159,7 @@ def retrieval(given: Mapping[str, str], names: Names, media: str) -> Retrieval:
         types=type_selection(asked),
         local=asked.flag("local"),
         entity_map=asked.flag("entityMap"),
+        map_life=map_life(asked),
     )
 
 
@@ -217,6 +226,7 @@ def entity_query(asked: Asked, selected: tuple[Selector, ...], *, local: bool) -
         local=local,
         sources=None if sources is None else q_parser.parse(sources, asked.names, what="csf"),
         entity_map=asked.flag("entityMap"),
+        map_life=map_life(asked),
         split=asked.flag("splitEntities"),
     )
 
@@ -289,6 +299,12 @@ def _ordering(asked: Asked) -> Ordering | None:
         coordinates=asked.values.get("orderFrom"),
         collation=asked.text("collation"),
     )
+
+
+def map_life(asked: Asked) -> Duration | None:
+    """Return how long an EntityMap shall live; None where that is not said."""
+    text = asked.text("entityMapLifetime")
+    return None if text is None else durations.parse(text, "entityMapLifetime")
 
 
 def page(asked: Asked) -> Page:

@@ -187,7 +187,9 @@ def _head(document: dict[str, Any], names: Names, *, nulls: bool) -> dict[str, A
     if "expiresAt" in document:
         expires = document["expiresAt"]
         deletes = nulls and expires == NULL
-        fields["expires_ns"] = None if deletes else read_moment(expires, "the entity's expiresAt")
+        fields["expires_ns"] = (
+            None if deletes else read_moment(expires, "the entity's expiresAt", bounded=True)
+        )
     return fields
 
 

@@ -186,9 +186,9 @@ def _interval(member: str) -> Callable[[Mapping[str, Any], Names], Interval]:
         value = object_in(given[member], member)
         if "startAt" not in value:
             raise BadRequestData(f"{member} needs startAt")
-        start_ns = read_moment(value["startAt"], f"{member}.startAt")
+        start_ns = read_moment(value["startAt"], f"{member}.startAt", bounded=True)
         end = value.get("endAt")
-        end_ns = None if end is None else read_moment(end, f"{member}.endAt")
+        end_ns = None if end is None else read_moment(end, f"{member}.endAt", bounded=True)
         if end_ns is not None and end_ns < start_ns:
             raise BadRequestData(f"{member} ends before it starts")
         return Interval(start_ns, end_ns)
@@ -223,7 +223,7 @@ def _text(given: Mapping[str, Any], member: str) -> str:
 
 
 def _expiry(value: Any) -> int:
-    return read_moment(value, "expiresAt")
+    return read_moment(value, "expiresAt", bounded=True)
 
 
 def _geometry(value: Any, member: str) -> Any:
@@ -249,7 +249,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[Mapping[str, Any], Names], Any
     "managementInterval": ("managed", _interval("managementInterval"), None),
     "expiresAt": (
         "expires_ns",
-        lambda given, _: read_moment(given["expiresAt"], "expiresAt"),
+        lambda given, _: _expiry(given["expiresAt"]),
         None,
     ),
     "refreshRate": ("refresh_rate", lambda given, _: _duration(given, "refreshRate"), ""),

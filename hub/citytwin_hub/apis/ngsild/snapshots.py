@@ -168,7 +168,7 @@ def _changed(before: Snapshot, given: dict[str, Any]) -> Snapshot:
     if "snapshotName" in given:
         fields["name"] = read_text(given["snapshotName"], "snapshotName")
     if "expiresAt" in given:
-        fields["expires_ns"] = read_moment(given["expiresAt"], "expiresAt")
+        fields["expires_ns"] = read_moment(given["expiresAt"], "expiresAt", bounded=True)
     return replace(before, **fields)
 
 

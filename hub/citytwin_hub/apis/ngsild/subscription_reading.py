@@ -233,7 +233,7 @@ _READERS: Final[Mapping[str, Callable[[Any, Names], dict[str, Any]]]] = {
     "lang": _languages,
     "datasetId": _datasets,
     "isActive": _is_active,
-    "expiresAt": lambda value, _: {"expires_ns": read_moment(value, "expiresAt")},
+    "expiresAt": lambda value, _: {"expires_ns": read_moment(value, "expiresAt", bounded=True)},
     "jsonldContext": lambda value, _: {"given_context": read_uri(value, "jsonldContext")},
 }
 _CLEARED: Final[Mapping[str, Mapping[str, Any]]] = {

@@ -22,6 +22,7 @@ from citytwin_hub.apis.ngsild.calls import (
 )
 from citytwin_hub.apis.ngsild.consumption import page_links
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
+from citytwin_hub.apis.ngsild.mapping import Mapped, of_temporal_query
 from citytwin_hub.apis.ngsild.provision import entity_id, flag
 from citytwin_hub.apis.ngsild.temporal_parameters import Shape, TemporalQuery, TemporalView
 from citytwin_hub.apis.ngsild.temporal_reading import read_evolution
@@ -104,7 +105,10 @@ def retrieve(call: Call) -> Response:
     (document,) = _documents(call, [evolution], seen)
     if not document:
         raise ResourceNotFound(f"nothing of {wanted} is left by pick and omit")
-    return _answer(call, document, part)
+    mapped = _mapped(call)
+    if mapped.is_wanted:
+        mapped.create([wanted])
+    return mapped.tell(_answer(call, document, part))
 
 
 def query(call: Call) -> Response:
@@ -122,17 +126,18 @@ def query_by_post(call: Call) -> Response:
 
 def _found(call: Call, asked: TemporalQuery) -> Response:
     temporal, page = call.tenant.temporal, asked.page
-    selection = dataclasses.replace(asked.selection, attrs=None, scope=None)
-    found = temporal.select(
-        asked.selection.ids,
-        asked.selection.types_any(),
-        selection.matches,
-        asked.wanted,
-        over_values=selection.q is not None or selection.geo is not None,
-    )
+    mapped = _mapped(call)
+    found = _selected(call, asked)
+    if mapped.known is not None:
+        known = mapped.known.entities
+        found = (one for one in found if one.id in known)
     if asked.descending is not None:
         ordered = sorted(found, key=lambda one: one.id, reverse=asked.descending)
         found = iter(ordered)
+    if mapped.is_wanted:
+        every = list(found)
+        mapped.create(one.id for one in every)
+        found = iter(every)
     end, count = page.offset + page.limit, 0
     chosen: list[Evolution] = []
     for count, one in enumerate(found, start=1):
@@ -149,7 +154,23 @@ def _found(call: Call, asked: TemporalQuery) -> Response:
         response.headers[COUNT_HEADER] = str(count)
     for link in page_links(call, page, more=count > end):
         response.headers.append("Link", link)
-    return response
+    return mapped.tell(response, status=201)
+
+
+def _selected(call: Call, asked: TemporalQuery) -> Iterator[Evolution]:
+    selection = dataclasses.replace(asked.selection, attrs=None, scope=None)
+    return call.tenant.temporal.select(
+        asked.selection.ids,
+        asked.selection.types_any(),
+        selection.matches,
+        asked.wanted,
+        over_values=selection.q is not None or selection.geo is not None,
+    )
+
+
+def query_for_map(call: Call) -> Response:
+    """Make the map of a query of evolution (6.35.3.1)."""
+    return of_temporal_query(call, _selected)
 
 
 def _documents(
@@ -172,6 +193,11 @@ def _answer(call: Call, content: Any, part: Part | None) -> Response:
     size = "*" if part.last is None else str(part.last)
     span = f"{format_ns(part.start_ns)}-{format_ns(part.end_ns)}"
     return call.answer(content, 206, headers={"Content-Range": f"date-time {span}/{size}"})
+
+
+def _mapped(call: Call) -> Mapped:
+    asked = parameters.read(_given(call), call.context, call.media)
+    return Mapped(call, wanted=asked.flag("entityMap"), life=parameters.map_life(asked))
 
 
 def _given(call: Call) -> dict[str, str]:
@@ -205,6 +231,7 @@ def _routes() -> Iterator[list[Route]]:
     local = ("local",)
     asking = Operation(Role.VIEWER, parameters=temporal_parameters.QUERY)
     yield route(entities, "GET", query, asking)
+    yield route("/temporal/entityMaps", "GET", query_for_map, asking)
     yield route(
         "/temporal/entityOperations/query", "POST", query_by_post,
         Operation(Role.VIEWER, BODIES, parameters=temporal_parameters.QUERY_BY_POST),

@@ -34,14 +34,15 @@ _TEMPORAL: Final = (
 )  # fmt: skip
 _VIEW: Final = ("attrs", "pick", "omit", "options", "format", "lang", "datasetId", "local")
 
-RETRIEVE: Final = frozenset({*_TEMPORAL, *_VIEW, "type"})
+_MAP: Final = ("entityMap", "entityMapLifetime")
+RETRIEVE: Final = frozenset({*_TEMPORAL, *_VIEW, *_MAP, "type"})
 """Parameters of retrieving an evolution (table 6.19.3.1-1)."""
 
 QUERY: Final = frozenset(
     {
-        *_TEMPORAL, *_VIEW, "limit", "offset", "count", "id", "type", "idPattern", "q", "csf",
-        "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "orderBy", "expandValues",
-        "jsonKeys",
+        *_TEMPORAL, *_VIEW, *_MAP, "limit", "offset", "count", "id", "type", "idPattern", "q",
+        "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "orderBy",
+        "expandValues", "jsonKeys",
     }
 )  # fmt: skip
 """Parameters of querying evolutions (table 6.18.3.2-1)."""
@@ -267,8 +268,10 @@ def window(asked: Asked) -> Window:
         raise BadRequestData("timeAt and endTimeAt need timerel beside them")
     return Window(
         relation=relation,
-        at_ns=0 if relation is None else read_moment(asked.values["timeAt"], "timeAt"),
-        end_ns=read_moment(asked.values["endTimeAt"], "endTimeAt")
+        at_ns=0
+        if relation is None
+        else read_moment(asked.values["timeAt"], "timeAt", bounded=True),
+        end_ns=read_moment(asked.values["endTimeAt"], "endTimeAt", bounded=True)
         if relation is Relation.BETWEEN
         else 0,
         moment=moment,

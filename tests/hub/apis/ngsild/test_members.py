@@ -113,3 +113,10 @@ def test_texts() -> None:
     for wrong in ("", 3, None, "a" * 201):
         with pytest.raises(BadRequestData, match=r"speed\.unitCode"):
             read_text(wrong, "speed.unitCode")
+
+
+def test_a_moment_that_nanoseconds_do_not_reach_is_refused_or_taken_as_their_end():
+    for far, end in (("2999-01-01T00:00:00Z", 2**63 - 1), ("0999-01-01T00:00:00Z", 1 - 2**63)):
+        with pytest.raises(BadRequestData, match="between 1678 and 2262"):
+            read_moment(far, "speed.observedAt")
+        assert read_moment(far, "expiresAt", bounded=True) == end
