@@ -32,6 +32,7 @@ from tests.bench import (
     bench_leaks,
     bench_mqtt,
     bench_ngsild,
+    bench_snapshots,
     bench_subscriptions,
 )
 
@@ -48,6 +49,7 @@ BENCHES: Final[dict[str, Callable[[], Table]]] = {
     "fleet": bench_fleet.run,
     "mqtt": bench_mqtt.run,
     "ngsild": bench_ngsild.run,
+    "snapshots": bench_snapshots.run,
     "subscriptions": bench_subscriptions.run,
     "subscriptions-delay": bench_subscriptions.run_delays,
     "leaks": bench_leaks.run,
