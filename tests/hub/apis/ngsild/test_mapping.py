@@ -68,7 +68,7 @@ async def test_evolution_keeps_to_a_map(client):
     )
     keep = {MAP: answer.headers[MAP]}
     assert found == [3]
-    _, found = await cars(client, "temporal/entities", headers=keep, **WINDOW)
+    _, found = await cars(client, "temporal/entities", 200, keep, **WINDOW)
     assert found == [3]
     answer = await client.get(f"temporal/entities/{car(2)}", params={"entityMap": "true"})
     assert (answer.status_code, MAP in answer.headers) == (200, True)
