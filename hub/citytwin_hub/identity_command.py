@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 from citytwin.errors import CityTwinError
 from citytwin_hub import tables
@@ -53,7 +54,7 @@ def answer(options: Any, client: Asks) -> Any:
         return client.get("identity/resolve", tenant=options.tenant, **query)
     if action == "journal":
         return client.get("identity/journal", after=options.after, tenant=options.tenant)
-    tenant = f"?tenant={options.tenant}" if options.tenant else ""
+    tenant = f"?tenant={quote(options.tenant)}" if options.tenant else ""
     path, body = _asked(options)
     return client.post(path + tenant, body)
 

@@ -45,6 +45,8 @@ _PROPERTIES: Final[Callable[[int], Any]] = Properties  # which has no types
 _LENGTH: Final[Any] = VariableByteIntegers
 PROPERTIES_MAX: Final = 1000
 """Different properties of messages whose meaning is remembered."""
+PROPERTIES_BYTES_MAX: Final = 256
+"""Of those; longer ones carry what is new in each message, and are read anew."""
 
 
 class Said(NamedTuple):
@@ -268,13 +270,17 @@ def identifier(topic: str) -> int:
     return zlib.crc32(topic.encode()) % _IDENTIFIERS + 1
 
 
-@lru_cache(PROPERTIES_MAX)
 def identifiers(properties: bytes) -> frozenset[int]:
     """Return the numbers that a message came with; none where the broker names none.
 
     Args:
         properties: those of ``Message``. One that breaks the rules names none.
     """
+    short = len(properties) <= PROPERTIES_BYTES_MAX
+    return _known_identifiers(properties) if short else _read_identifiers(properties)
+
+
+def _read_identifiers(properties: bytes) -> frozenset[int]:
     if not properties:
         return frozenset()
     read = _PROPERTIES(PacketTypes.PUBLISH)
@@ -283,6 +289,9 @@ def identifiers(properties: bytes) -> frozenset[int]:
     except (MQTTException, KeyError, ValueError, IndexError, struct.error):
         return frozenset()
     return frozenset(getattr(read, "SubscriptionIdentifier", ()))
+
+
+_known_identifiers: Final = lru_cache(PROPERTIES_MAX)(_read_identifiers)
 
 
 def _converted(message: MQTTMessage) -> Message:

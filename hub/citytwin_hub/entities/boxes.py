@@ -35,6 +35,15 @@ def geometries_of(entity: Entity | None) -> list[tuple[str, Any]]:
     ]
 
 
+def boxes_of(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:
+    """Return (west, east, south, north) around the geometries of each attribute."""
+    shapes: dict[str, list[Any]] = {}
+    for iri, geometry in geometries_of(entity):
+        shapes.setdefault(iri, []).append(geometry)
+    boxes = {iri: box_of(some) for iri, some in shapes.items()}
+    return {iri: box for iri, box in boxes.items() if box is not None}
+
+
 def _positions(geometry: Any) -> Iterator[tuple[float, float]]:
     if not isinstance(geometry, dict):
         return

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Final
 
 from citytwin.errors import StoreLimit
-from citytwin_hub.entities.boxes import box_of
-from citytwin_hub.entities.model import AttributeKind, Entity
+from citytwin_hub.entities.boxes import boxes_of
+from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.store import Change, EntityStore, Hints
 
@@ -23,7 +23,6 @@ DIFFERENCES_MAX: Final = 500_000
 """Entities of a branch that are not as in the base."""
 NAMED_MAX: Final = 1_000
 """A branch of so few entities reads them by name, a larger one through the indexes of the base."""
-GEO: Final = AttributeKind.GEO
 BEGINNING_NS: Final = 0
 """The moment of what the base was: nothing that was done in the branch is so old."""
 
@@ -179,8 +178,7 @@ class Branch:
         """Return west, south, east, north around the geometries of an attribute, by type."""
         found: dict[str, tuple[float, float, float, float]] = {}
         for one in self.candidates(Hints(attributes=[attribute])):
-            shapes = [each.value for each in one.attributes[attribute] if each.kind is GEO]
-            box = box_of(shapes)
+            box = boxes_of(one).get(attribute)
             if box is not None:
                 found |= {iri: _around(found.get(iri), box) for iri in one.types}
         return found

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from citytwin.errors import StoreLimit
-from citytwin_hub.entities.boxes import box_of, geometries_of
-from citytwin_hub.entities.model import AttributeKind, Entity
+from citytwin_hub.entities.boxes import boxes_of, geometries_of
+from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.store import Change
 
 NAME_BITS: Final = 20
@@ -118,7 +118,7 @@ def write_places(db: sqlite3.Connection, numbered: Numbered, names: Naming) -> N
     for number, change in numbered:
         if geometries_of(change.before) == geometries_of(change.after):
             continue
-        before, after = _boxes(change.before), _boxes(change.after)
+        before, after = boxes_of(change.before), boxes_of(change.after)
         if before != after:
             base = number << NAME_BITS
             gone += ((base | names.of(iri),) for iri in before.keys() - after.keys())
@@ -127,17 +127,6 @@ def write_places(db: sqlite3.Connection, numbered: Numbered, names: Naming) -> N
             )
     db.executemany("DELETE FROM place WHERE number = ?", gone)
     db.executemany("INSERT OR REPLACE INTO place VALUES (?, ?, ?, ?, ?)", added)
-
-
-def _boxes(entity: Entity | None) -> dict[str, tuple[float, float, float, float]]:
-    """Return (west, east, south, north) around the geometries of each attribute."""
-    found: dict[str, tuple[float, float, float, float]] = {}
-    for iri, instances in entity.attributes.items() if entity else ():
-        shapes = [one.value for one in instances if one.kind is AttributeKind.GEO]
-        box = box_of(shapes)
-        if box is not None:
-            found[iri] = box
-    return found
 
 
 def _listed(items: Iterable[Any]) -> bytes:

@@ -10,6 +10,7 @@ import aiomqtt
 import msgspec
 import pytest
 
+from citytwin_edge.adapters import mqtt_client
 from citytwin_edge.adapters.mqtt_client import Client, identifier, identifiers
 from citytwin_edge.adapters.mqtt_settings import MqttDevice
 from tests.edge.mqtt_devices import PATIENCE_S, certificate
@@ -281,3 +282,11 @@ async def test_what_is_read_ahead_of_the_library_is_all_handed_over(tmp_path, is
         await until(lambda: len(heard) == len(said), "every message")
         await client.leave()
     assert heard == said
+
+
+def test_long_properties_are_understood_and_not_remembered():
+    name, value = b"n" * 200, b"v" * 200
+    user = b"\x26" + len(name).to_bytes(2, "big") + name + len(value).to_bytes(2, "big") + value
+    remembered = mqtt_client._known_identifiers.cache_info().currsize
+    assert identifiers(user + b"\x0b\x07") == {7}
+    assert mqtt_client._known_identifiers.cache_info().currsize == remembered

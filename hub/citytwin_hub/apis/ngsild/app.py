@@ -27,8 +27,7 @@ from citytwin_hub.apis.ngsild import (
     temporal,
 )
 from citytwin_hub.apis.ngsild.broker import Broker
-from citytwin_hub.apis.ngsild.calls import problem
-from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
+from citytwin_hub.apis.ngsild.calls import not_served
 
 PREFIX: Final = "/ngsi-ld/v1"
 # /entities/ is to be purged, not to be deleted as the entity without a name: purging comes first.
@@ -52,13 +51,7 @@ def build_ngsild(broker: Broker) -> Starlette:
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    told: EntityError = (
-        ResourceNotFound(f"there is nothing at {request.url.path}")
-        if status == 404
-        else OperationNotSupported(f"{request.method} is not possible at {request.url.path}")
-    )
-    return problem(told, status)
+    return not_served(request, error)
 
 
 class ByPath:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import PathConvertor, register_url_convertor
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -30,6 +31,7 @@ from citytwin_hub.entities.errors import (
     InternalError,
     InvalidRequest,
     OperationNotSupported,
+    ResourceNotFound,
 )
 from citytwin_hub.jsonld.context import Context
 
@@ -353,6 +355,17 @@ def problem(error: BaseException, status: int = 0) -> Response:
     status = status or own
     details = {"type": kind, "title": title, "detail": str(error), "status": status}
     return Response(_encode(details), status, media_type=PROBLEM)
+
+
+def not_served(request: Request, error: Exception, hint: str = "") -> Response:
+    """Return problem details of what no route serves; ``hint`` goes on where nothing is there."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    told: EntityError = (
+        ResourceNotFound(f"there is nothing at {request.url.path}{hint}")
+        if status == 404
+        else OperationNotSupported(f"{request.method} is not possible at {request.url.path}")
+    )
+    return problem(told, status)
 
 
 def error_body(error: EntityError) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, query_document
 from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, SNAPSHOT, Call, Operation, route
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
-from citytwin_hub.apis.ngsild.mapping import Mapped
+from citytwin_hub.apis.ngsild.mapping import Mapped, created
 from citytwin_hub.apis.ngsild.negotiation import preferences
 from citytwin_hub.apis.ngsild.older import understood
 from citytwin_hub.apis.ngsild.parameters import EntityQuery, Page
@@ -69,9 +69,7 @@ def retrieve(call: Call) -> Response:
         raise ResourceNotFound(f"{entity_id} has none of the members that are asked for")
     response = _answer(call, content, changed=changed)
     mapped = Mapped(call, wanted=wanted.entity_map, life=wanted.map_life)
-    if mapped.is_wanted:
-        mapped.create([entity_id])
-    return mapped.tell(response)
+    return mapped.of_one(entity_id, response)
 
 
 def query(call: Call) -> Response:
@@ -85,8 +83,16 @@ def query_by_post(call: Call) -> Response:
     return _results(call, asked)
 
 
+def map_of_query(call: Call) -> Response:
+    """Make the map of a query, without its entities (6.34.3.1)."""
+    asked = parameters.query(_given(call), call.context, call.media)
+    entities = _entities(call)
+    found = _matching(entities, asked, Looked(entities))
+    return created(call, asked.map_life, (one.id for one in found))
+
+
 def _entities(call: Call) -> Readable:
-    tenant, given = call.tenant, _given(call).get(AT)
+    tenant, given = call.tenant, call.query.get(AT)
     if given is not None and SNAPSHOT in call.request.headers:
         raise BadRequestData("at asks for the past of the present: leave the snapshot's header out")
     return entities_at(tenant.entities, tenant.temporal, given, call.broker.clock.now_ns())
@@ -220,6 +226,8 @@ def _routes() -> Iterator[list[Route]]:
     )
     yield route("/entityOperations/query", "POST", query_by_post, by_post)
     yield route("/entities", "GET", query, querying)
+    mapping = Operation(Role.VIEWER, parameters=parameters.QUERY)
+    yield route("/entityMaps", "GET", map_of_query, mapping)
     yield route("/entities/{entity:path}", "GET", retrieve, retrieving)
 
 

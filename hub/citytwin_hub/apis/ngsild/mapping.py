@@ -6,7 +6,7 @@ entities of the map only, in its order; one that is gone is replaced by a new on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from citytwin_hub.access import Role
-from citytwin_hub.apis.ngsild import parameters, temporal_parameters
 from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, MERGE_PATCH, Call, Operation, route
 from citytwin_hub.apis.ngsild.fields import object_in
 from citytwin_hub.apis.ngsild.members import read_moment
@@ -23,7 +22,6 @@ from citytwin_hub.entities.entity_maps import EntityMap
 from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.uris import is_uri
-from citytwin_hub.entities.windows import Evolution
 
 PATH: Final = "/ngsi-ld/v1/entityMaps"
 HEADER: Final = "NGSILD-EntityMap"
@@ -61,6 +59,12 @@ class Mapped:
         """Make the new one."""
         self._made = self._maps.create(ids, self._life_ns)
 
+    def of_one(self, entity_id: str, response: Response) -> Response:
+        """Say in the answer with one entity which map has it; a new one has it alone."""
+        if self.is_wanted:
+            self.create([entity_id])
+        return self.tell(response)
+
     def prune(self, gone: list[str]) -> None:
         """Take what no longer fits out of the known one."""
         if self.known is not None and gone:
@@ -97,36 +101,8 @@ def delete(call: Call) -> Response:
     return Response(status_code=204)
 
 
-def of_query(call: Call) -> Response:
-    """Make the map of a query, without its entities (6.34.3.1)."""
-    given = parameters.once(call.request.query_params.multi_items())
-    asked = parameters.query(given, call.context, call.media)
-    entities, selection = call.tenant.entities, asked.selection
-    return _made(
-        call,
-        asked.map_life,
-        (
-            one.id
-            for one in entities.select(selection.hints())
-            if selection.matches(one, entities.find)
-        ),
-    )
-
-
-def of_temporal_query(call: Call, select: Callable[[Call, Any], Iterator[Evolution]]) -> Response:
-    """Make the map of a query of evolution (6.35.3.1).
-
-    Args:
-        call: the request.
-        select: yields what the query finds.
-    """
-    given = parameters.once(call.request.query_params.multi_items())
-    asked = temporal_parameters.query(given, call.context, call.media)
-    life = parameters.map_life(parameters.read(given, call.context, call.media))
-    return _made(call, life, (one.id for one in select(call, asked)))
-
-
-def _made(call: Call, life: Duration | None, ids: Iterable[str]) -> Response:
+def created(call: Call, life: Duration | None, ids: Iterable[str]) -> Response:
+    """Make a map of what a query found, and give it without the entities (6.34.3.1, 6.35.3.1)."""
     made = call.tenant.maps.create(ids, _life_ns(call, life))
     headers = {HEADER: f"{PATH}/{quote(made.id, safe=':')}"}
     return call.answer(_written(made), 201, headers=headers)
@@ -157,7 +133,6 @@ def _id(call: Call) -> str:
 
 def _routes() -> Iterator[list[Route]]:
     one = "/entityMaps/{map:some}"
-    yield route("/entityMaps", "GET", of_query, Operation(Role.VIEWER, parameters=parameters.QUERY))
     yield route(one, "GET", retrieve, Operation(Role.VIEWER))
     yield route(one, "PATCH", update, Operation(Role.VIEWER, (JSON, JSON_LD, MERGE_PATCH)))
     yield route(one, "DELETE", delete, Operation(Role.VIEWER))

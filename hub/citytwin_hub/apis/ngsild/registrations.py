@@ -27,7 +27,7 @@ from citytwin_hub.entities import q_parser
 from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.evolution_store import Moment
 from citytwin_hub.entities.registrations import SourceQuery
-from citytwin_hub.entities.selection import Selection
+from citytwin_hub.entities.selection import EVERYTHING, Selection
 from citytwin_hub.entities.sources import Sought, Source
 from citytwin_hub.entities.uris import is_uri
 
@@ -68,7 +68,7 @@ def source_query(asked: Asked) -> SourceQuery:
     selected, attributes = parameters.selectors(asked), view(asked).attrs
     own = parameters.select(asked, selected, view(asked))
     described = Selection(q=own.q, geo=own.geo, scope=own.scope)
-    filters = [described] if described != Selection() else []
+    filters = [described] if described != EVERYTHING else []
     if (csf := asked.text("csf")) is not None:
         filters.append(Selection(q=q_parser.parse(csf, asked.names, what="csf")))
     if not selected and not attributes and not filters:

@@ -26,7 +26,7 @@ from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.model import Attribute, AttributeKind, Entity
 from citytwin_hub.entities.moments import format_ns
-from citytwin_hub.entities.selection import Selection
+from citytwin_hub.entities.selection import EVERYTHING, Selection
 from citytwin_hub.entities.snapshots import PRIORITY, Snapshot
 from citytwin_hub.entities.uris import is_uri
 
@@ -49,7 +49,7 @@ def create(call: Call) -> Response:
     selections = [one.selection for one in asked]
 
     def choose(entities: Entities) -> Collection[str] | None:
-        if any(one == Selection() for one in selections):
+        if any(one == EVERYTHING for one in selections):
             return None
         return _chosen(entities, selections)
 

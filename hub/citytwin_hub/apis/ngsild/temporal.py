@@ -22,7 +22,7 @@ from citytwin_hub.apis.ngsild.calls import (
 )
 from citytwin_hub.apis.ngsild.consumption import page_links
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
-from citytwin_hub.apis.ngsild.mapping import Mapped, of_temporal_query
+from citytwin_hub.apis.ngsild.mapping import Mapped, created
 from citytwin_hub.apis.ngsild.provision import entity_id, flag
 from citytwin_hub.apis.ngsild.temporal_parameters import Shape, TemporalQuery, TemporalView
 from citytwin_hub.apis.ngsild.temporal_reading import read_evolution
@@ -105,10 +105,7 @@ def retrieve(call: Call) -> Response:
     (document,) = _documents(call, [evolution], seen)
     if not document:
         raise ResourceNotFound(f"nothing of {wanted} is left by pick and omit")
-    mapped = _mapped(call)
-    if mapped.is_wanted:
-        mapped.create([wanted])
-    return mapped.tell(_answer(call, document, part))
+    return _mapped(call).of_one(wanted, _answer(call, document, part))
 
 
 def query(call: Call) -> Response:
@@ -170,7 +167,10 @@ def _selected(call: Call, asked: TemporalQuery) -> Iterator[Evolution]:
 
 def query_for_map(call: Call) -> Response:
     """Make the map of a query of evolution (6.35.3.1)."""
-    return of_temporal_query(call, _selected)
+    given = _given(call)
+    asked = temporal_parameters.query(given, call.context, call.media)
+    life = parameters.map_life(parameters.read(given, call.context, call.media))
+    return created(call, life, (one.id for one in _selected(call, asked)))
 
 
 def _documents(

@@ -17,13 +17,12 @@ from citytwin_hub.apis import things
 from citytwin_hub.apis.ngsild.app import PREFIX
 from citytwin_hub.apis.ngsild.app import ROUTES as NGSILD_ROUTES
 from citytwin_hub.apis.ngsild.broker import Broker
-from citytwin_hub.apis.ngsild.calls import problem
+from citytwin_hub.apis.ngsild.calls import not_served
 from citytwin_hub.apis.ogc import exporting, items, pages, tiles
 from citytwin_hub.apis.ogc.calls import FEATURES, Described
 from citytwin_hub.apis.ogc.document import describing
 from citytwin_hub.apis.openapi import document
 from citytwin_hub.apis.things import Devices
-from citytwin_hub.entities.errors import EntityError, OperationNotSupported, ResourceNotFound
 
 PREFIXES: Final = ("/ogc/", "/tiles/", "/things", "/openapi.json")
 _SERVED: Final[list[Described]] = [
@@ -61,10 +60,4 @@ def build_ogc(
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    told: EntityError = (
-        ResourceNotFound(f"there is nothing at {request.url.path}; features are at {FEATURES}")
-        if status == 404
-        else OperationNotSupported(f"{request.method} is not possible at {request.url.path}")
-    )
-    return problem(told, status)
+    return not_served(request, error, f"; features are at {FEATURES}")
