@@ -5,7 +5,14 @@ import stat
 import pytest
 
 from citytwin.errors import IdentityError
-from citytwin_hub.access import FAILURES_MAX, Access, AccessError, Role, local_token
+from citytwin_hub.access import (
+    FAILURES_MAX,
+    TOKEN_PREFIX,
+    Access,
+    AccessError,
+    Role,
+    local_token,
+)
 
 NOW = 1_767_225_600 * 10**9
 
@@ -31,6 +38,13 @@ def test_a_new_token_ends_the_old_one_and_removal_ends_both(tmp_path):
     assert not access.remove("aigul")
     with pytest.raises(AccessError):
         access.user(new, NOW)
+
+
+def test_no_token_can_be_taken_for_an_option(tmp_path):
+    access = Access(tmp_path / "access.db")
+    # A random first letter would be a dash once in 64 tokens.
+    assert {access.add("aigul", Role.VIEWER)[:3] for _ in range(500)} == {TOKEN_PREFIX}
+    assert not TOKEN_PREFIX.startswith("-")
 
 
 def test_guessing_is_slowed_down(tmp_path):
