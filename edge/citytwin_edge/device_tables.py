@@ -342,7 +342,7 @@ def _check_spans(document: Document, table: dict[str, Any], section: PointSectio
         raise document.error("needs two finite limits: anything may be commanded within them",
                              (*at, "writable"))  # fmt: skip
     failsafe = None if section.write is None else section.write.failsafe
-    if failsafe is not None and failsafe not in written:
+    if isinstance(failsafe, float) and failsafe not in written:
         raise document.error(
             f"failsafe {failsafe:g} must lie within writable, [{written.low:g}, {written.high:g}]",
             (*at, "write"),

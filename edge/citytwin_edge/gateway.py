@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -59,14 +59,15 @@ class WriteRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         step: a command sets a multiple of it, counted from the lower limit.
         interval_s_min: the shortest time between two commands.
         tolerance: how far the read-back may be from what was set; half a step if left out.
-        failsafe: what the gateway sets by itself when its hub is gone for ``failsafe_after_s``.
+        failsafe: what the gateway sets by itself when its hub is gone for ``failsafe_after_s``;
+            ``hold`` leaves what was commanded last, and so does leaving it out.
         failsafe_after_s: how long the hub must be gone for that.
     """
 
     step: Annotated[float, msgspec.Meta(gt=0, le=1e300)] | None = None
     interval_s_min: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 0.0
     tolerance: Annotated[float, msgspec.Meta(ge=0, le=1e300)] | None = None
-    failsafe: float | None = None
+    failsafe: float | Literal["hold"] | None = None
     failsafe_after_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = 600.0
 
     def allowed(self) -> float:
@@ -217,7 +218,7 @@ class GatewayConfig(msgspec.Struct, frozen=True):
         return {
             one.point.id: Secure(one.write.failsafe, nanoseconds(one.write.failsafe_after_s))
             for one in self.points
-            if one.write is not None and one.write.failsafe is not None
+            if one.write is not None and isinstance(one.write.failsafe, float)
         }
 
     @property

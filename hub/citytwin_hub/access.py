@@ -17,7 +17,7 @@ from citytwin.identity import segment
 
 BUSY_S_MAX: Final = 5.0
 TOKEN_BYTES: Final = 24
-TOKEN_PREFIX: Final = "ct_"
+START: Final = "ct_"
 """So that a token never begins with a dash, which a command line would take for an option."""
 USERS_MAX: Final = 10_000
 FAILURES_MAX: Final = 50
@@ -81,7 +81,7 @@ class Access:
         (count,) = self._db.execute("SELECT count(*) FROM users").fetchone()
         if count >= USERS_MAX:
             raise StoreError(f"there are {USERS_MAX} users already")
-        token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+        token = START + secrets.token_urlsafe(TOKEN_BYTES)
         self._db.execute(
             "INSERT INTO users (name, role, hash) VALUES (?, ?, ?) "
             "ON CONFLICT (name) DO UPDATE SET role = excluded.role, hash = excluded.hash",

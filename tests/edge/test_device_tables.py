@@ -5,7 +5,7 @@ import pytest
 from citytwin import Kind, Span
 from citytwin.errors import ConfigError
 from citytwin_edge.config import load as load_gateway
-from tests.edge.catalogue.profiles import put
+from tests.edge.catalogue.profiles import METER, put
 
 GATEWAY = """\
 [gateway]
@@ -40,6 +40,17 @@ def test_a_device_with_a_profile_needs_its_connection_only(tmp_path):
     assert relay.point.writable == Span(0, 1)
     assert relay.write is not None
     assert (relay.write.interval_s_min, relay.write.failsafe) == (5, 0)
+
+
+def test_what_is_held_is_not_set_when_the_hub_is_gone(tmp_path):
+    put(tmp_path)
+    (relay,) = gateway(tmp_path).failsafe
+    assert relay.endswith("/relay")
+    put(tmp_path, METER.replace("failsafe = 0", 'failsafe = "hold"'))
+    assert gateway(tmp_path).failsafe == {}
+    put(tmp_path, METER.replace("failsafe = 0", 'failsafe = "keep"'))
+    with pytest.raises(ConfigError, match="failsafe"):
+        gateway(tmp_path)
 
 
 def test_a_gateway_says_what_is_different_there(tmp_path):

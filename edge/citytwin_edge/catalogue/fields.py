@@ -188,6 +188,8 @@ def _kind(kind: inspect.Type) -> tuple[str, str]:
             return _kind(kind.type)
         case inspect.UnionType():
             parts = [_kind(one) for one in kind.types if not isinstance(one, inspect.NoneType)]
+            if len(parts) > 1:  # a few words beside another kind stand for themselves
+                parts = [(text, "") if name == "one of" else (name, text) for name, text in parts]
             names = " or ".join(dict.fromkeys(name for name, _ in parts))
             return names, "; ".join(dict.fromkeys(allowed for _, allowed in parts if allowed))
         case inspect.BoolType():

@@ -97,11 +97,15 @@ def _point(point: ProfilePoint, made: GatewayPoint) -> Iterator[str]:
     if kind == Kind.COUNTER and made.point.writable is not None:
         yield "nobody sets a counter by command"
     if made.point.writable is not None and (
-        made.write is None or made.write.step is None or not made.write.interval_s_min
+        made.write is None
+        or made.write.step is None
+        or not made.write.interval_s_min
+        or made.write.failsafe is None
     ):
         yield (
-            "what can be commanded needs write = { step = …, interval_s_min = … }: which values, "
-            "and how often"
+            "what can be commanded needs write = { step = …, interval_s_min = …, failsafe = … }: "
+            "which values, how often, and what is set when the hub is gone (a value that the "
+            'maker calls safe, else "hold")'
         )
     if kind == Kind.ANALOG and made.point.valid is None:
         yield "needs valid = [low, high], what such a device can measure or be"

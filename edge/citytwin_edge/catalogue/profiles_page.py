@@ -7,7 +7,7 @@ order. What must be known of a device stands on the page of its nature, beside o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from citytwin_edge.catalogue.adapter_page import MADE, markdown_table
 from citytwin_edge.catalogue.meanings import attributes, needed
@@ -87,8 +87,7 @@ def _kind(name: str, profiles: list[Profile]) -> Iterator[str]:
 
 def _profile(profile: Profile) -> Iterator[str]:
     file = profile.file
-    writable = sum("writable" in point for point in file.point)
-    commanded = f", {writable} of them can be commanded" if writable else ""
+    commanded = _commanded([point for point in file.point if "writable" in point])
     points = "1 point" if len(file.point) == 1 else f"{len(file.point)} points"
     yield (
         f"**{profile.product}**: {file.title.en}. {points}{commanded}; "
@@ -104,3 +103,13 @@ def _profile(profile: Profile) -> Iterator[str]:
         for one in file.manual
     ]
     yield f"Made from {'; '.join(manuals)}."
+
+
+def _commanded(points: list[dict[str, Any]]) -> str:
+    """Say how many points can be commanded, and what becomes of them when the hub is gone."""
+    if not points:
+        return ""
+    held = [one for one in points if one.get("write", {}).get("failsafe") == "hold"]
+    safe = len(points) - len(held)
+    alone = f"set to a safe value: {safe}" if safe else "what was commanded last stays"
+    return f", {len(points)} of them can be commanded (when the hub is gone, {alone})"

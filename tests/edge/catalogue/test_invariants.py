@@ -39,6 +39,7 @@ def test_a_device_of_ours_says_what_it_is(name):
         ("address = 100", "address = -100", "address"),
         ("failsafe = 0 }", "failsafe = 2 }", "failsafe 2 must lie within writable"),
         ("step = 1, ", "", "what can be commanded needs write = { step"),
+        (", failsafe = 0 }", " }", "what is set when the hub is gone"),
         ("interval_s_min = 5, ", "", "what can be commanded needs write = { step"),
         ("write = { step = 1, interval_s_min = 5, failsafe = 0 }", "", "needs write = { step"),
     ],

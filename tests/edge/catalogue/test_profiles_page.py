@@ -32,12 +32,21 @@ def test_a_profile_is_found_by_its_vendor(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_command_that_stays_without_the_hub_is_told(tmp_path):
+    put(tmp_path, METER.replace("failsafe = 0", 'failsafe = "hold"'))
+    page = profiles_pages(shelf(tmp_path))["electricity.md"]
+    assert (
+        "1 of them can be commanded (when the hub is gone, what was commanded last stays)" in page
+    )
+
+
 def test_what_to_know_of_it_stands_on_the_page_of_its_kind(tmp_path):
     put(tmp_path)
     page = profiles_pages(shelf(tmp_path))["electricity.md"]
     assert page.partition("## `acme/m1`\n\n")[2] == (
-        "**Acme M1**: Meter. 4 points, 1 of them can be commanded; adapter "
-        "[modbus](../adapters/modbus.md). Registers by: manual; order by: manual.\n\n"
+        "**Acme M1**: Meter. 4 points, 1 of them can be commanded (when the hub is gone, "
+        "set to a safe value: 1); adapter [modbus](../adapters/modbus.md). Registers by: manual; "
+        "order by: manual.\n\n"
         "- Answers after 300 ms only. ([source](https://acme.example/faq))\n\n"
         "Made from [M1 manual](https://acme.example/m1.pdf), pages 4.\n"
     )
