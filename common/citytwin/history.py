@@ -49,8 +49,8 @@ class HistoryStore(Protocol):
     """Durable samples by point and time.
 
     The hub promises: ``append`` is called from one thread, blocks of one stream in order of their
-    number, and after a crash again from any earlier position. ``read`` and ``aggregate`` may be
-    called from any thread at the same time.
+    number, and after a crash again from any earlier position. ``read``, ``ends`` and ``aggregate``
+    may be called from any thread at the same time.
     The store promises: a block appended again changes nothing; what ``durable`` names survives a
     power cut; a read sees every appended block.
     """
@@ -72,6 +72,19 @@ class HistoryStore(Protocol):
 
         Raises:
             StoreLimit: there are more than ``samples_max``; the text says how to ask for less.
+            StoreError: they cannot be read.
+        """
+        ...
+
+    def ends(
+        self, points: Sequence[int], start_ns: int, end_ns: int, *, count: int, newest: bool
+    ) -> Batch:
+        """Return the first, or the last, ``count`` samples of each point in a span.
+
+        They are ordered by point, then time. With ``newest`` and a count of 1 they are what each
+        point had given when the span ended.
+
+        Raises:
             StoreError: they cannot be read.
         """
         ...

@@ -34,6 +34,7 @@ from citytwin_hub.config import HubConfig, split_address
 from citytwin_hub.configs import Configs
 from citytwin_hub.enrolment import EnrolmentService
 from citytwin_hub.entities.bindings import Bindings
+from citytwin_hub.entities.measured import Points
 from citytwin_hub.files import locked
 from citytwin_hub.history.parquet import ParquetHistory
 from citytwin_hub.ingest import Ingest
@@ -142,13 +143,14 @@ class Hub:
         config, clock, settings = self.config, self.clock, self.config.ngsild
         contexts = Contexts(state / "contexts.db", clock, settings.context_hosts)
         opened.enter_context(closing(contexts))
+        bindings = Bindings(self.registry, self.twin, contexts.core.expand)
         anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
         return Broker(
             state / "entities",
             clock,
             contexts,
             admission(self.access, clock.now_ns, anonymous),
-            bindings=Bindings(self.registry, self.twin, contexts.core.expand),
+            points=Points(bindings, self.twin, self.history),
             instances_max=settings.evolution_instances_max,
             notify_hosts=settings.notify_hosts,
         )

@@ -24,7 +24,7 @@ from citytwin import SystemClock
 from citytwin_hub.entities import changes
 from citytwin_hub.entities.fragment import Fragment
 from citytwin_hub.entities.matching import Matcher
-from citytwin_hub.entities.notifier import Notice
+from citytwin_hub.entities.notices import Notice
 from citytwin_hub.entities.store import Change
 from citytwin_hub.entities.subscribers import watch_of
 from citytwin_hub.entities.subscriptions import EntitySelector, Subscription

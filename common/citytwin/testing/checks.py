@@ -165,7 +165,7 @@ def check_history(build: Callable[[], HistoryStore], *, seed: int = 0) -> None:
     """Check a history store; ``build`` opens the same files again each time.
 
     Repeated blocks change nothing (also after reopening), late samples are found, reads are ordered
-    and bounded, sums by step agree with the samples.
+    and bounded, the ends of a span are its first and last samples, sums by step agree with them.
     """
     random = np.random.default_rng(seed)
     start_ns = 1_767_225_600 * SECOND_NS
@@ -194,6 +194,7 @@ def check_history(build: Callable[[], HistoryStore], *, seed: int = 0) -> None:
         pass
     else:
         raise AssertionError("a read over samples_max is refused (StoreError)")
+    _check_ends(store, expected, start_ns, end_ns)
     _check_aggregate(store, expected, start_ns, end_ns)
     store.close()
 
@@ -212,6 +213,21 @@ def _block(random: np.random.Generator, number: int, start_ns: int) -> Block:
 
 def _in_order(batch: Batch) -> Batch:
     return batch.select(np.lexsort((batch.time_ns, batch.point)))
+
+
+def _check_ends(store: HistoryStore, samples: Batch, start_ns: int, end_ns: int) -> None:
+    middle_ns = (start_ns + end_ns) // 2
+    for first_ns, last_ns in ((start_ns, end_ns), (0, middle_ns), (middle_ns, 2**62)):
+        for count in (1, 3, 10_000):
+            for newest in (False, True):
+                seen = store.ends(range(7), first_ns, last_ns, count=count, newest=newest)
+                inside = (samples.time_ns >= first_ns) & (samples.time_ns < last_ns)
+                parts = [samples.select(inside & (samples.point == row)) for row in range(7)]
+                chosen = slice(-count, None) if newest else slice(0, count)
+                expected = Batch.concat(
+                    [part.select(np.arange(len(part))[chosen]) for part in parts]
+                )
+                assert seen == expected, "ends are the first or last samples of each point"
 
 
 def _check_aggregate(store: HistoryStore, samples: Batch, start_ns: int, end_ns: int) -> None:

@@ -60,6 +60,7 @@ class Bindings:
         self._registry, self._twin, self._expand = registry, twin, expand
         self._lock, self._version = threading.Lock(), -1
         self._by_entity: dict[str, list[Bound]] = {}
+        self._owner: dict[int, str] = {}
         self._attributes: frozenset[str] = frozenset()
 
     def at(self, twin: Newest) -> Bindings:
@@ -87,18 +88,24 @@ class Bindings:
         self._look()
         return self._by_entity
 
-    def overlay(self, entity: Entity) -> Entity:
-        """Return an entity with what its points give now."""
+    @property
+    def owners(self) -> Mapping[int, str]:
+        """The entity that each row gives an attribute, by row."""
+        self._look()
+        return self._owner
+
+    def overlay(self, entity: Entity, newest: Newest | None = None) -> Entity:
+        """Return an entity with what its points give now, or gave at the moment of ``newest``."""
         bound = self.of(entity.id)
         if not bound:
             return entity
-        latest = self._twin.read([one.row for one in bound])
+        latest = (newest or self._twin).read([one.row for one in bound])
         attributes = dict(entity.attributes)
         modified_ns = entity.modified_ns
         for index, one in enumerate(bound):
             if not latest.time_ns[index]:
                 continue
-            instance = self._instance(one, latest, index)
+            instance = self.instance(one, latest, index)
             others = (
                 other for other in attributes.get(one.attribute, ()) if other.dataset != one.dataset
             )
@@ -106,7 +113,8 @@ class Bindings:
             modified_ns = max(modified_ns, instance.modified_ns)
         return replace(entity, attributes=attributes, modified_ns=modified_ns)
 
-    def _instance(self, bound: Bound, latest: Latest, index: int) -> Attribute:
+    def instance(self, bound: Bound, latest: Latest, index: int) -> Attribute:
+        """Return a sample of a point as the attribute that it gives."""
         value, quality = float(latest.value[index]), Quality(int(latest.quality[index]))
         received_ns = int(latest.received_ns[index])
         finite = bool(np.isfinite(value))
@@ -145,4 +153,5 @@ class Bindings:
                     )
                     found.setdefault(point.feeds, []).append(bound)
             self._by_entity, self._version = found, version
+            self._owner = {one.row: entity for entity, many in found.items() for one in many}
             self._attributes = frozenset(one.attribute for many in found.values() for one in many)

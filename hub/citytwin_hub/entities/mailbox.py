@@ -2,6 +2,8 @@
 
 What does not fit is not lost: the mailbox falls behind, which is to say that it keeps only the
 number of the last record he was told of, and what came since is read out of the evolution again.
+What points gave has no record: of each entity one change waits, from what he knows to the newest,
+and when they are too many, only the moment since when he must be told.
 
 >>> box = Mailbox(passed=10)
 >>> box.cursor, box.has_work
@@ -40,6 +42,12 @@ class Item(NamedTuple):
     at_ns: int
 
 
+class _Live(NamedTuple):
+    """The key of what points gave an entity; what is written has others."""
+
+    entity: str
+
+
 class Mailbox:
     """What waits for one subscriber. Belongs to one thread."""
 
@@ -59,16 +67,28 @@ class Mailbox:
         """When what he was not told of yet began; None: there is nothing."""
         self._items: dict[object, Item] = {}
         self._first: Item | None = None
+        self._live: dict[_Live, Item] = {}
+        self.live_behind: int | None = None
+        """He must be told again of what points gave that was received after this moment."""
 
     @property
     def has_work(self) -> bool:
         """Whether there is something to tell."""
-        return self.behind is not None or bool(self._items)
+        told_later = self.behind is not None or self.live_behind is not None
+        return told_later or bool(self._items) or bool(self._live)
 
     @property
     def pending(self) -> int:
         """How many changes wait in memory."""
-        return len(self._items)
+        return len(self._items) + len(self._live)
+
+    @property
+    def live_cursor(self) -> int | None:
+        """When the first was received of what points gave and he was not told; None: he was."""
+        if self.live_behind is not None:
+            return self.live_behind
+        first = next(iter(self._live.values()), None)
+        return None if first is None else first.after
 
     @property
     def cursor(self) -> int | None:
@@ -103,6 +123,28 @@ class Mailbox:
             self._items[key] = item
         self._settle()
 
+    def put_live(self, change: Change, before_ns: int, at_ns: int) -> None:
+        """Add what points gave an entity.
+
+        Args:
+            change: the entity before and after.
+            before_ns: a moment before all of it was received, and after what was told before.
+            at_ns: when it was seen.
+        """
+        if self.live_behind is not None:
+            return
+        key = _Live(change.id)
+        known = self._live.get(key)
+        if known is not None:
+            change = Change(known.change.before, change.after)
+            self._live[key] = known._replace(change=change)
+        elif len(self._live) >= PENDING_MAX:
+            self.live_behind = self.live_cursor
+            self._live.clear()
+        else:
+            self._live[key] = Item(0, before_ns, change, at_ns)
+        self._settle()
+
     def next(self) -> dict[object, Item]:
         """Return what one notification can tell: no entity twice. It stays until ``done``."""
         found: dict[object, Item] = {}
@@ -112,16 +154,44 @@ class Mailbox:
                 break
             entities.add(item.change.id)
             found[key] = item
+        for key, item in self._live.items():
+            if len(found) >= ENTITIES_MAX:
+                break
+            if key.entity not in entities:
+                found[key] = item
         return found
 
     def done(self, told: dict[object, Item]) -> None:
         """Forget what was told."""
+        written = [item.after for key, item in told.items() if not isinstance(key, _Live)]
         for key, item in told.items():
-            if self._items.get(key) is item:
+            if isinstance(key, _Live):
+                self._done_live(key, item)
+            elif self._items.get(key) is item:
                 del self._items[key]
-        if told and self.behind is not None:
+        if written and self.behind is not None:
             # It fell behind meanwhile; of the last write there may be more to tell.
-            self.behind = max(self.behind, *(item.after for item in told.values()))
+            self.behind = max(self.behind, *written)
+        self._settle()
+
+    def _done_live(self, key: _Live, told: Item) -> None:
+        newer = self._live.get(key)
+        if newer is told:
+            del self._live[key]
+        elif newer is not None:
+            change = Change(told.change.after, newer.change.after)
+            self._live[key] = newer._replace(change=change)
+
+    def take_live_behind(self) -> int | None:
+        """Return since when he must be told again of what points gave; from now on it waits."""
+        since_ns, self.live_behind = self.live_behind, None
+        self._settle()
+        return since_ns
+
+    def fall_live_behind(self, received_ns: int) -> None:
+        """Note that he must be told again of what was received after a moment."""
+        self._live.clear()
+        self.live_behind = received_ns
         self._settle()
 
     def caught_up(self, number: int, *, in_step: bool) -> None:
@@ -142,6 +212,8 @@ class Mailbox:
     def skip(self, number: int) -> None:
         """Forget everything up to a record: he does not want to be told."""
         self._items.clear()
+        self._live.clear()
+        self.live_behind = None
         self.passed, self.behind, self.failures, self.ready_ns = number, None, 0, 0
         self._settle()
 
@@ -158,7 +230,8 @@ class Mailbox:
 
     def _settle(self) -> None:
         self._first = next(iter(self._items.values()), None)
-        if self._first is not None:
-            self.since_ns = self._first.at_ns
-        elif self.behind is None:
+        waiting = [one for one in (self._first, next(iter(self._live.values()), None)) if one]
+        if waiting:
+            self.since_ns = min(one.at_ns for one in waiting)
+        elif self.behind is None and self.live_behind is None:
             self.since_ns = None

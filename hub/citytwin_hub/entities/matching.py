@@ -160,6 +160,13 @@ class Matcher:
             if not found:
                 del self._index[key]
 
+    def wants(self, attributes: frozenset[str]) -> bool:
+        """Tell whether a change of one of some attributes can concern any subscription."""
+        return any(
+            not (one.watched and attributes.isdisjoint(one.watched))
+            for one in self._watches.values()
+        )
+
     def match(self, change: Change, now_ns: int) -> list[Watch]:
         """Return the subscriptions that a change concerns."""
         touches = touched(change)

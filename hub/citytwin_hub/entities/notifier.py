@@ -1,20 +1,20 @@
 """Notifier: tells the subscribers of one tenant what changed, and loses nothing on the way.
 
 What is written is matched on a thread of its own and put into the mailboxes of those whom it
-concerns. For each of them with something to be told one task sends, waits as he wants to be left
-alone, and after a failure tries again, at longer and longer intervals but without end. A mailbox
-that overflows, a receiver that was away, a hub that was stopped: all go on from the last record
-that is known to have been told, out of the evolution. So a notification may come twice after a
-crash, and never not at all. (ETSI GS CIM 009, clause 5.8.6.)
+concerns; so is what points gave (``live_changes.py``). For each of them with something to be told
+one task sends, waits as he wants to be left alone, and after a failure tries again, at longer and
+longer intervals but without end. A mailbox that overflows, a receiver that was away, a hub that was
+stopped: all go on from the last record that is known to have been told, out of the evolution. So a
+notification may come twice after a crash, and never not at all. (ETSI GS CIM 009, clause 5.8.6.)
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from msgspec.structs import replace
@@ -24,15 +24,20 @@ from citytwin.clock import Clock
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.entities.backlog import Backlog
 from citytwin_hub.entities.entities import Entities
+from citytwin_hub.entities.live_changes import LiveChanges
 from citytwin_hub.entities.mailbox import ENTITIES_MAX, Item, Mailbox
 from citytwin_hub.entities.model import Entity
+from citytwin_hub.entities.notices import Deliver, Lag, Notice
 from citytwin_hub.entities.selection import Selection
+from citytwin_hub.entities.sqlite_subscriptions import Passed
 from citytwin_hub.entities.store import Box, Change, Hints
 from citytwin_hub.entities.subscribers import Entry, Subscribers
-from citytwin_hub.entities.subscriptions import Progress, Status, Subscription
+from citytwin_hub.entities.subscriptions import Progress, Status
 
 SAVE_S: Final = 1.0
 """How often is written down how far everybody was told; what a crash takes is told again."""
+LOOK_S: Final = 0.2
+"""How often is looked at what points gave; several samples between two looks are told as one."""
 SENDING_MAX: Final = 100
 """Notifications under way at one time, of one tenant."""
 DELAYS_MAX: Final = 10_000
@@ -42,49 +47,18 @@ FAILURE_CHARS_MAX: Final = 300
 _log = structlog.get_logger(__name__)
 
 
-class Undelivered(CityTwinError):
-    """A receiver did not take a notification; the text says why."""
-
-
-class Notice(NamedTuple):
-    """What is to be told.
-
-    Attributes:
-        changes: each of another entity; of a notification that comes by the clock the entity is
-            the same before and after.
-        at_ns: when it is sent.
-    """
-
-    changes: tuple[Change, ...]
-    at_ns: int
-
-
-Deliver = Callable[[Subscription, Notice], Awaitable[None]]
-"""Sends a notification; raises ``Undelivered``, or an ``EntityError`` if it cannot be written."""
-
-
-class Lag(NamedTuple):
-    """How far a subscriber is behind.
-
-    Attributes:
-        records: of the evolution that he was not told of, at most (also those that do not concern
-            him).
-        since_ns: when the oldest thing was written that he waits for; None: he is in step.
-        pending: changes that wait in memory.
-    """
-
-    records: int
-    since_ns: int | None
-    pending: int
-
-
 class Notifier:
     """Tells the subscribers of one tenant; ``run`` belongs to one event loop."""
 
     def __init__(
-        self, entities: Entities, subscribers: Subscribers, clock: Clock, deliver: Deliver
+        self,
+        entities: Entities,
+        subscribers: Subscribers,
+        clock: Clock,
+        deliver: Deliver,
+        live: LiveChanges | None = None,
     ) -> None:
-        """Listen to what is written and to what becomes of subscriptions."""
+        """Listen to what is written, to what becomes of subscriptions, and to points (``live``)."""
         self._entities, self._subscribers = entities, subscribers
         self._clock, self._deliver = clock, deliver
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -95,11 +69,14 @@ class Notifier:
         self._slots = asyncio.Semaphore(SENDING_MAX)
         self._matching = ThreadPoolExecutor(1, "matching")
         self._saved: dict[str, Progress] = {}
-        self._saved_passed: int | None = None
+        self._saved_passed: Passed | None = None
+        self._live = live
         head = subscribers.replay.head()
         passed = subscribers.store.passed()
-        self.passed = head if passed is None else min(passed, head)
+        self.passed = head if passed is None else min(passed.number, head)
         """The last record that was matched with the subscriptions."""
+        self._live_passed_ns = None if passed is None else passed.received_ns
+        """When the newest sample was received that was matched with the subscriptions."""
         self.delays_ns: deque[int] = deque(maxlen=DELAYS_MAX)
         """From the change to the receiver's answer, of the last notifications."""
         entities.observers.append(self._backlog.put)
@@ -113,7 +90,10 @@ class Notifier:
 
     async def run(self) -> None:
         """Tell everybody, until cancelled."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        if self._live is not None:
+            await loop.run_in_executor(self._matching, self._live.begin, self._live_passed_ns)
+            self._live_passed_ns = self._live.received_ns
         for entry in self._subscribers.all():
             self._box(entry)
         try:
@@ -123,6 +103,8 @@ class Notifier:
                     self._refresh(entry)
                 tasks.create_task(self._match(), name="matching")
                 tasks.create_task(self._saving(), name="cursors")
+                if self._live is not None:
+                    tasks.create_task(self._follow(self._live), name="points")
         finally:
             self._loop = None
             self._tasks.clear()
@@ -175,6 +157,8 @@ class Notifier:
             else:
                 box = Mailbox(self.passed, behind=cursor)
                 box.since_ns = self._clock.now_ns()
+            if entry.progress.live_ns is not None and self._live is not None:
+                box.fall_live_behind(entry.progress.live_ns)
             self._boxes[subscription_id] = box
             self._saved[subscription_id] = entry.progress
         return box
@@ -217,8 +201,30 @@ class Notifier:
             at_ns = self._clock.now_ns()
             if number == after:
                 self._backlog.close_gap(gap, number)
-        hits = self._subscribers.match(changes)
+        hits = self._subscribers.match(self._with_points(changes))
         return [(one, Item(number, after, change, at_ns)) for one, change in hits], number
+
+    def _with_points(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """Return changes with what points gave beside it; on the thread for matching."""
+        return changes if self._live is None else self._live.overlaid(changes)
+
+    async def _follow(self, live: LiveChanges) -> None:
+        """Look now and then at what points gave."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            hits, received_ns = await loop.run_in_executor(self._matching, self._look, live)
+            before_ns, now_ns = self._live_passed_ns or 0, self._clock.now_ns()
+            for subscription_id, change in hits:
+                entry = self._subscribers.look(subscription_id)
+                if entry is not None:
+                    self._box(entry).put_live(change, before_ns, now_ns)
+                    self._refresh(entry)
+            self._live_passed_ns = received_ns
+
+    def _look(self, live: LiveChanges) -> tuple[list[tuple[str, Change]], int]:
+        changes = live.next(self._subscribers.wants)
+        return self._subscribers.match(changes), live.received_ns
 
     def _put(self, subscription_id: str, item: Item) -> None:
         entry = self._subscribers.look(subscription_id)
@@ -239,6 +245,8 @@ class Notifier:
                 await asyncio.sleep(wait_ns / SECOND_NS)
             elif box.behind is not None:
                 await self._catch_up(entry, box, box.behind)
+            elif box.live_behind is not None and self._live is not None:
+                await self._catch_up_live(entry, box, self._live)
             else:
                 told = box.next()
                 changes = tuple(item.change for item in told.values())
@@ -254,12 +262,27 @@ class Notifier:
         loop = asyncio.get_running_loop()
         missed = await loop.run_in_executor(None, self._subscribers.replay.after, after)
         now_ns, watch = self._clock.now_ns(), entry.watch
-        hits = await loop.run_in_executor(None, watch.among, missed.changes, now_ns)
+        changes = await loop.run_in_executor(self._matching, self._with_points, missed.changes)
+        hits = await loop.run_in_executor(None, watch.among, changes, now_ns)
         if not hits or await self._send(entry, box, hits):
             # Read to the end at a moment when that was as far as others were matched: what comes
             # later comes into the mailbox.
             in_step = missed.number >= self.passed
             box.caught_up(missed.number, in_step=in_step)
+
+    async def _catch_up_live(self, entry: Entry, box: Mailbox, live: LiveChanges) -> None:
+        """Tell one subscriber what points gave that he was not told of."""
+        loop, told = asyncio.get_running_loop(), False
+        since_ns = box.take_live_behind() or 0
+        try:
+            changes = await loop.run_in_executor(self._matching, live.since, since_ns)
+            now_ns, watch = self._clock.now_ns(), entry.watch
+            hits = await loop.run_in_executor(None, watch.among, changes, now_ns)
+            parts = [hits[at : at + ENTITIES_MAX] for at in range(0, len(hits), ENTITIES_MAX)]
+            told = all([await self._send(entry, box, part) for part in parts])
+        finally:
+            if not told:  # also when this is cancelled: it is told later
+                box.fall_live_behind(since_ns)
 
     async def _tell_by_clock(self, entry: Entry, box: Mailbox) -> None:
         """Tell one subscriber periodically what there is, whatever changes."""
@@ -331,7 +354,7 @@ class Notifier:
             else:
                 self._saved.update(changed)
 
-    def _unsaved(self) -> tuple[dict[str, Progress], int]:
+    def _unsaved(self) -> tuple[dict[str, Progress], Passed]:
         """Return how far everybody was told, where that is not written down yet."""
         changed, passed = {}, self.passed
         for subscription_id, box in self._boxes.items():
@@ -341,8 +364,9 @@ class Notifier:
             cursor = box.cursor
             if cursor is None and box.passed > passed:
                 cursor = box.passed
-            if entry.progress.cursor != cursor:
-                entry.progress = replace(entry.progress, cursor=cursor)
+            live_ns = box.live_cursor
+            if (entry.progress.cursor, entry.progress.live_ns) != (cursor, live_ns):
+                entry.progress = replace(entry.progress, cursor=cursor, live_ns=live_ns)
             if self._saved.get(subscription_id) is not entry.progress:
                 changed[subscription_id] = entry.progress
-        return changed, passed
+        return changed, Passed(passed, self._live_passed_ns)

@@ -18,9 +18,12 @@ CREATE TABLE IF NOT EXISTS subscription (
     body BLOB NOT NULL, progress BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS passed (
     only INTEGER PRIMARY KEY CHECK (only = 1), number INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS passed_live (
+    only INTEGER PRIMARY KEY CHECK (only = 1), received INTEGER NOT NULL) STRICT;
 """
 """``passed`` is the last record of the evolution that every subscription without a cursor of its
-own was told of."""
+own was told of; ``passed_live`` when the last sample of a point was received that it was told of.
+"""
 
 _encode: Final = msgspec.json.Encoder().encode
 _subscription: Final = msgspec.json.Decoder(Subscription).decode
@@ -32,6 +35,18 @@ class Kept(NamedTuple):
 
     subscription: Subscription
     progress: Progress
+
+
+class Passed(NamedTuple):
+    """How far every subscriber without a cursor of his own was told.
+
+    Attributes:
+        number: the last record of the evolution.
+        received_ns: when the newest sample of a point was received; None: no points were followed.
+    """
+
+    number: int
+    received_ns: int | None = None
 
 
 class SqliteSubscriptions:
@@ -56,10 +71,12 @@ class SqliteSubscriptions:
         )
         return [Kept(_subscription(body), _progress(progress)) for body, progress in rows]
 
-    def passed(self) -> int | None:
-        """Return the number that ``save`` was last given; None before the first time."""
-        row = self._database.reader.execute("SELECT number FROM passed").fetchone()
-        return None if row is None else int(row[0])
+    def passed(self) -> Passed | None:
+        """Return what ``save`` was last given; None before the first time."""
+        row = self._database.reader.execute(
+            "SELECT number, received FROM passed LEFT JOIN passed_live USING (only)"
+        ).fetchone()
+        return None if row is None else Passed(*row)
 
     def add(self, subscription: Subscription, progress: Progress) -> None:
         """Keep a new subscription.
@@ -89,7 +106,7 @@ class SqliteSubscriptions:
         with self._database.writing() as db:
             db.execute("DELETE FROM subscription WHERE id = ?", (subscription_id,))
 
-    def save(self, progress: Mapping[str, Progress], passed: int) -> int:
+    def save(self, progress: Mapping[str, Progress], passed: Passed) -> Passed:
         """Keep how far some subscribers were told, and all others; return ``passed``.
 
         Raises:
@@ -100,5 +117,12 @@ class SqliteSubscriptions:
                 "UPDATE subscription SET progress = ? WHERE id = ?",
                 ((_encode(one), subscription_id) for subscription_id, one in progress.items()),
             )
-            db.execute("INSERT OR REPLACE INTO passed (only, number) VALUES (1, ?)", (passed,))
+            db.execute(
+                "INSERT OR REPLACE INTO passed (only, number) VALUES (1, ?)", (passed.number,)
+            )
+            if passed.received_ns is not None:
+                db.execute(
+                    "INSERT OR REPLACE INTO passed_live (only, received) VALUES (1, ?)",
+                    (passed.received_ns,),
+                )
         return passed

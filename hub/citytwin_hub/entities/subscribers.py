@@ -164,6 +164,11 @@ class Subscribers:
             self._matcher.remove(subscription_id)
         self._tell(subscription_id)
 
+    def wants(self, attributes: frozenset[str]) -> bool:
+        """Tell whether anybody may want to know of a change of one of some attributes (IRIs)."""
+        with self._lock:
+            return self._matcher.wants(attributes)
+
     def match(self, changes: Iterable[Change]) -> list[tuple[str, Change]]:
         """Return which subscriptions each change concerns."""
         now_ns = self._clock.now_ns()

@@ -195,12 +195,15 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         cursor: number of the last record of the evolution that he was told of; None: he is in
             step with the hub.
+        live_ns: of what points gave he must be told what was received after this moment; None: he
+            is in step.
         times_sent: notifications that were sent, also those that failed; ``times_failed`` those.
         last_sent_ns, last_success_ns, last_failure_ns: when; None: never.
         failure: why the last one failed; empty where it did not.
     """
 
     cursor: int | None = None
+    live_ns: int | None = None
     times_sent: int = 0
     times_failed: int = 0
     last_sent_ns: int | None = None

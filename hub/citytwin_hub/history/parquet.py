@@ -34,6 +34,10 @@ MERGE_SAMPLES_MAX: Final = 1_000_000
 STEPS_MAX: Final = 1_000_000
 THREADS: Final = 2
 READ_TRIES: Final = 3
+NEAR_NS: Final = 3600 * SECOND_NS
+"""The first stretch that is looked through for the last samples of points …"""
+FARTHER: Final = 24
+"""… and how much longer each next one is."""
 MEMORY_MAX: Final = "1GB"
 
 _log = structlog.get_logger(__name__)
@@ -138,12 +142,56 @@ class ParquetHistory:
                 f"there are more than {samples_max} samples in this span; ask for a shorter one, "
                 "for fewer points, or for steps"
             )
-        return Batch(
-            columns["point"].astype(np.int32),
-            columns["time_ns"].astype(np.int64),
-            columns["value"].astype(np.float64),
-            columns["quality"].astype(np.uint8),
+        return _samples(columns)
+
+    def ends(
+        self, points: Sequence[int], start_ns: int, end_ns: int, *, count: int, newest: bool
+    ) -> Batch:
+        """Return the first or last samples; see the contract."""
+        end_ns = min(end_ns, self._last_ns() + 1)
+        start_ns = max(start_ns, self._first_ns())
+        left, found, span_ns = list(points), [Batch.empty()], NEAR_NS
+        while left and start_ns < end_ns:
+            # Most points have said something lately: the whole span is read for the others only.
+            near_ns = (max(start_ns, end_ns - span_ns), end_ns) if newest else (
+                start_ns, min(end_ns, start_ns + span_ns)
+            )  # fmt: skip
+            part = self._ends(left, *near_ns, count=count, newest=newest)
+            whole = near_ns == (start_ns, end_ns)
+            rows, counts = np.unique(part.point, return_counts=True)
+            done = {int(row) for row in rows[counts >= count]} if not whole else set(left)
+            found.append(part.select(np.isin(part.point, list(done))))
+            left = [row for row in left if row not in done]
+            span_ns *= FARTHER
+        every = Batch.concat(found)
+        return every.select(np.lexsort((every.time_ns, every.point)))
+
+    def _ends(
+        self, points: Sequence[int], start_ns: int, end_ns: int, *, count: int, newest: bool
+    ) -> Batch:
+        order = "DESC" if newest else "ASC"
+        return _samples(
+            self._query(
+                "SELECT point, time_ns, value, quality FROM samples "  # noqa: S608  # our words
+                "QUALIFY row_number() OVER "
+                f"(PARTITION BY point ORDER BY time_ns {order}) <= {int(count)}",
+                points,
+                start_ns,
+                end_ns,
+            )
         )
+
+    def _first_ns(self) -> int:
+        with self._lock:
+            known = [file.first_ns for file in self._manifest.files]
+            known += [int(one.batch.time_ns.min()) for one in self._recent if len(one.batch)]
+        return min(known, default=0)
+
+    def _last_ns(self) -> int:
+        with self._lock:
+            known = [file.last_ns for file in self._manifest.files]
+            known += [int(one.batch.time_ns.max()) for one in self._recent if len(one.batch)]
+        return max(known, default=0)
 
     def aggregate(
         self, points: Sequence[int], start_ns: int, end_ns: int, *, step_ns: int
@@ -294,6 +342,15 @@ class ParquetHistory:
         for path in self._folder.glob("*.parquet*"):
             if path.name not in named:
                 path.unlink(missing_ok=True)
+
+
+def _samples(columns: dict[str, Any]) -> Batch:
+    return Batch(
+        columns["point"].astype(np.int32),
+        columns["time_ns"].astype(np.int64),
+        columns["value"].astype(np.float64),
+        columns["quality"].astype(np.uint8),
+    )
 
 
 def _overlaps(block: Block, start_ns: int, end_ns: int) -> bool:

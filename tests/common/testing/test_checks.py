@@ -228,6 +228,16 @@ class Memory:
             raise StoreError("too many samples; ask for a shorter span")
         return batch.select(np.lexsort((batch.time_ns, batch.point)))
 
+    def ends(self, points, start_ns, end_ns, *, count, newest):
+        batch = self.read(points, start_ns, end_ns, samples_max=10**9)
+        chosen = slice(-count, None) if newest else slice(0, count)
+        return Batch.concat(
+            [
+                batch.select(np.flatnonzero(batch.point == point)[chosen])
+                for point in sorted(set(points))
+            ]
+        )
+
     def aggregate(self, points, start_ns, end_ns, *, step_ns):
         batch = self.read(points, start_ns, end_ns, samples_max=10**9)
         steps = batch.time_ns // step_ns * step_ns

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from citytwin.testing import VirtualClock
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.fragment import Fragment
-from citytwin_hub.entities.notifier import Notifier, Undelivered
+from citytwin_hub.entities.live_changes import LiveChanges
+from citytwin_hub.entities.notices import Undelivered
+from citytwin_hub.entities.notifier import Notifier
 from citytwin_hub.entities.sqlite import SqliteEntities
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
 from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
@@ -55,14 +57,15 @@ def value_of(change, attribute):
 class Tenant:
     """Entities, subscribers and their notifier on files of a folder."""
 
-    def __init__(self, folder, clock, deliver):
+    def __init__(self, folder, clock, deliver, points=None):
         self.clock = clock
         self.store = SqliteEntities(folder / "entities.db")
-        self.entities = Entities(self.store, clock)
+        self.entities = Entities(self.store, clock, points and points.bindings)
         self.kept = SqliteSubscriptions(folder / "subscriptions.db")
         self.replay = SqliteReplay(self.store)
         self.subscribers = Subscribers(self.kept, self.replay, self.entities.find, clock)
-        self.notifier = Notifier(self.entities, self.subscribers, clock, deliver)
+        live = points and LiveChanges(points.bindings, points.twin, self.store.find)
+        self.notifier = Notifier(self.entities, self.subscribers, clock, deliver, live)
 
     def update(self, entity_id, **attributes):
         """Update attributes of an entity, a moment later."""
@@ -82,9 +85,9 @@ class Tenant:
 
 
 @contextmanager
-def tenant(folder, clock, deliver):
-    """Give a tenant."""
-    opened = Tenant(folder, clock, deliver)
+def tenant(folder, clock, deliver, points=None):
+    """Give a tenant, with what points give its entities."""
+    opened = Tenant(folder, clock, deliver, points)
     try:
         yield opened
     finally:

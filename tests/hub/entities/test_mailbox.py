@@ -117,3 +117,52 @@ def test_a_notification_has_a_limit(monkeypatch, entities_max):
     for number in range(1, 5):
         box.put(item(number, number), merge=False)
     assert len(box.next()) == entities_max
+
+
+def gave(tank: int, before: float, after: float) -> Change:
+    """Return what a point gave a tank."""
+    return Change(entity(tank, level=prop(before)), entity(tank, level=prop(after)))
+
+
+def test_of_what_points_gave_an_entity_one_change_waits():
+    box = Mailbox(passed=0)
+    box.put_live(gave(1, 1, 2), 100, 150)
+    box.put_live(gave(2, 5, 6), 100, 150)
+    box.put_live(gave(1, 2, 3), 200, 250)
+    assert (box.pending, box.live_cursor, box.since_ns, box.cursor) == (2, 100, 150, None)
+    told = box.next()
+    assert [one.change for one in told.values()] == [gave(1, 1, 3), gave(2, 5, 6)]
+    box.put_live(gave(1, 3, 4), 300, 350)
+    box.done(told)
+    ((_, left),) = box.next().items()
+    assert left.change == gave(1, 3, 4), "what came while it was told goes on from there"
+    box.done(box.next())
+    assert (box.has_work, box.live_cursor, box.since_ns) == (False, None, None)
+
+
+def test_what_was_written_and_what_points_gave_are_two_notifications():
+    box = Mailbox(passed=0)
+    box.put_live(gave(1, 1, 2), 100, 150)
+    box.put(item(1, tank=1), merge=True)
+    box.put(item(2, tank=2), merge=True)
+    first = box.next()
+    assert levels(first) == [("1", 1), ("2", 2)]
+    box.done(first)
+    assert [one.change for one in box.next().values()] == [gave(1, 1, 2)]
+
+
+def test_of_too_much_that_points_gave_the_moment_is_kept(monkeypatch):
+    monkeypatch.setattr(mailbox, "PENDING_MAX", 2)
+    box = Mailbox(passed=0)
+    for tank in (1, 2, 3):
+        box.put_live(gave(tank, 1, 2), 100 * tank, 150)
+    assert (box.live_behind, box.pending, box.has_work) == (100, 0, True)
+    box.put_live(gave(4, 1, 2), 400, 450)
+    assert box.pending == 0
+    assert box.take_live_behind() == 100
+    box.put_live(gave(4, 1, 2), 400, 450)
+    assert (box.pending, box.live_cursor) == (1, 400)
+    box.fall_live_behind(100)
+    assert (box.pending, box.live_cursor) == (0, 100)
+    box.skip(0)
+    assert not box.has_work

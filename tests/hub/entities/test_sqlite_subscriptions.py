@@ -4,7 +4,7 @@ import pytest
 
 from citytwin.errors import StoreError
 from citytwin_hub.entities.errors import AlreadyExists
-from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
+from citytwin_hub.entities.sqlite_subscriptions import Passed, SqliteSubscriptions
 from citytwin_hub.entities.subscriptions import Progress
 from tests.hub.entities.subscribing import subscription
 
@@ -29,9 +29,11 @@ def test_what_was_put_is_there_after_a_restart_in_its_order(opened):
         store.add(subscription(number), Progress(cursor=number))
     store.put(subscription(1, name="changed"), Progress())
     store.remove(subscription(3).id)
-    store.save({subscription(2).id: Progress(times_sent=7)}, 42)
+    store.save({subscription(2).id: Progress(times_sent=7)}, Passed(42))
     again = opened()
-    assert again.passed() == 42
+    assert again.passed() == Passed(42, None)
+    again.save({}, Passed(43, 10**18))
+    assert opened().passed() == Passed(43, 10**18)
     assert again.all() == [
         (subscription(2), Progress(times_sent=7)),
         (subscription(1, name="changed"), Progress()),

@@ -21,11 +21,13 @@ from citytwin.files import replace
 from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild.delivery import Delivery, Post
 from citytwin_hub.apis.ngsild.receivers import Receivers
-from citytwin_hub.entities.bindings import Bindings
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.entity_maps import EntityMaps
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
-from citytwin_hub.entities.notifier import Notice, Notifier
+from citytwin_hub.entities.live_changes import LiveChanges
+from citytwin_hub.entities.measured import MeasuredEvolution, Points
+from citytwin_hub.entities.notices import Notice
+from citytwin_hub.entities.notifier import Notifier
 from citytwin_hub.entities.registrations import Registrations
 from citytwin_hub.entities.snapshots import Snapshots
 from citytwin_hub.entities.sqlite import SqliteEntities
@@ -86,7 +88,7 @@ class Broker:
         contexts: Contexts,
         admit: Callable[[str, Role], None],
         *,
-        bindings: Bindings | None = None,
+        points: Points | None = None,
         instances_max: int = INSTANCES_MAX,
         notify_hosts: Collection[str] = (),
     ) -> None:
@@ -97,7 +99,7 @@ class Broker:
             clock: what gives the time.
             contexts: what names mean.
             admit: takes an Authorization header and the least role; raises AccessError.
-            bindings: attributes of the default tenant's entities that points give.
+            points: what gives attributes of the default tenant's entities.
             instances_max: of one attribute of one entity in one answer of the temporal API.
             notify_hosts: where notifications may be sent to beside this machine (``Receivers``).
 
@@ -106,7 +108,7 @@ class Broker:
         """
         self.clock, self.contexts, self.admit = clock, contexts, admit
         self.began_ns, self._instances_max = clock.now_ns(), instances_max
-        self._bindings = bindings
+        self._points = points
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
         self.receivers = Receivers(notify_hosts)
@@ -175,16 +177,19 @@ class Broker:
         store = SqliteEntities(folder / "entities.db")
         self._opened.enter_context(closing(store))
         # Points belong to the city itself, not to whoever else has entities here.
-        bindings = None if name else self._bindings
+        points = None if name else self._points
+        bindings = points and points.bindings
         entities = Entities(store, self.clock, bindings)
-        temporal = Temporal(SqliteEvolution(store), self.clock, instances_max=self._instances_max)
+        evolution = SqliteEvolution(store) if points is None else MeasuredEvolution(store, points)
+        temporal = Temporal(evolution, self.clock, instances_max=self._instances_max)
         kept = self._opened.enter_context(closing(SqliteSubscriptions(folder / _SUBSCRIPTIONS)))
         subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock)
 
         async def deliver(subscription: Subscription, notice: Notice) -> None:
             await self._post.delivery.deliver(subscription, notice, entities.find, name)
 
-        notifier = Notifier(entities, subscribers, self.clock, deliver)
+        live = points and LiveChanges(points.bindings, points.twin, store.find)
+        notifier = Notifier(entities, subscribers, self.clock, deliver, live)
         self._opened.enter_context(closing(notifier))
         self._post.add(notifier)
         sources = self._opened.enter_context(closing(SqliteSources(folder / "sources.db")))

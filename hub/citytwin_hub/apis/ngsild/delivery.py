@@ -11,7 +11,8 @@ from citytwin_hub.apis.ngsild.mqtt_delivery import MqttDelivery
 from citytwin_hub.apis.ngsild.notifications import Message, compose
 from citytwin_hub.apis.ngsild.receivers import Receivers
 from citytwin_hub.entities.links import Find
-from citytwin_hub.entities.notifier import Notice, Notifier, Undelivered
+from citytwin_hub.entities.notices import Notice, Undelivered
+from citytwin_hub.entities.notifier import Notifier
 from citytwin_hub.entities.subscriptions import Subscription
 from citytwin_hub.jsonld.contexts import Contexts
 

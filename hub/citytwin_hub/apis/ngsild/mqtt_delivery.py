@@ -12,7 +12,7 @@ import msgspec
 
 from citytwin_hub.apis.ngsild.notifications import Message
 from citytwin_hub.apis.ngsild.receivers import Receiver
-from citytwin_hub.entities.notifier import Undelivered
+from citytwin_hub.entities.notices import Undelivered
 
 CONNECTIONS_MAX: Final = 50
 """Servers that stay connected; the one that was not needed for longest makes room."""

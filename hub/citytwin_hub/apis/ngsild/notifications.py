@@ -21,7 +21,7 @@ from citytwin_hub.entities.links import Find
 from citytwin_hub.entities.matching import Touched, Watch, touched
 from citytwin_hub.entities.model import MEMBER, NULL, Attribute, AttributeKind, Entity
 from citytwin_hub.entities.moments import format_ns
-from citytwin_hub.entities.notifier import Notice
+from citytwin_hub.entities.notices import Notice
 from citytwin_hub.entities.store import Change
 from citytwin_hub.entities.subscribers import Meanings
 from citytwin_hub.entities.subscriptions import Format, Notify, Subscription, Touch

@@ -1,7 +1,7 @@
 """Time travel: entities as they were at a moment, asked like those of now (our extension ``at``).
 
-States come from the evolution of entities (``Temporal.at``); filters and representations are those
-of the present (ETSI GS CIM 009, 5.7.1 and 5.7.2). Values that are bound to points are not in it.
+States come from the evolution of entities and the history of points (``Temporal.at``); filters and
+representations are those of the present (ETSI GS CIM 009, 5.7.1 and 5.7.2).
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from citytwin_hub.apis.ngsild import subscription_reading as reading
 from citytwin_hub.apis.ngsild.delivery import Delivery
 from citytwin_hub.apis.ngsild.receivers import Receivers
 from citytwin_hub.entities.errors import BadRequestData
-from citytwin_hub.entities.notifier import Notice, Undelivered
+from citytwin_hub.entities.notices import Notice, Undelivered
 from citytwin_hub.entities.store import Change
 from citytwin_hub.jsonld.contexts import Contexts
 from tests.hub.entities.samples import entity, prop

@@ -10,7 +10,7 @@ from citytwin_hub.apis.ngsild import mqtt_delivery
 from citytwin_hub.apis.ngsild.mqtt_delivery import MqttDelivery
 from citytwin_hub.apis.ngsild.notifications import Message
 from citytwin_hub.apis.ngsild.receivers import Receivers
-from citytwin_hub.entities.notifier import Undelivered
+from citytwin_hub.entities.notices import Undelivered
 from tests.servers import broker, mosquitto
 
 MESSAGE = Message({"type": "Notification"}, "application/json", {"Link": "<x>", "key": "value"})

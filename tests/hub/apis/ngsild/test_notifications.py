@@ -9,7 +9,7 @@ from citytwin_hub.apis.ngsild.notifications import compose
 from citytwin_hub.apis.ngsild.receivers import Receivers
 from citytwin_hub.entities import changes
 from citytwin_hub.entities.model import Attribute, AttributeKind
-from citytwin_hub.entities.notifier import Notice
+from citytwin_hub.entities.notices import Notice
 from citytwin_hub.entities.store import Change
 from citytwin_hub.jsonld.processing import CORE, compiled
 from tests.hub.entities.samples import BASE, entity, link, point, prop
