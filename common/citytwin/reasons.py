@@ -111,6 +111,12 @@ GIVEN_AGAIN_ELSE: Final = Reason(
     "{user} қайта берді, {point} = {value} үшін: қабылданбады",
     "повторно дана: {user}, для {point} = {value}: отклонена",
 )
+CANCELED_BY: Final = Reason("canceled by {user}", "{user} қайтарып алды", "отменена: {user}")
+TOO_LATE: Final = Reason(
+    "command {id} was sent already and cannot be canceled",
+    "{id} бұйрығы жіберілді, оны қайтарып алуға болмайды",
+    "команда {id} уже отправлена, её нельзя отменить",
+)
 NOT_REACHED: Final = Reason(
     "the gateway was not reached before the command expired",
     "бұйрықтың мерзімі біткенше шлюзбен байланыс болмады",

@@ -98,6 +98,11 @@ class Access:
         rows = self._db.execute("SELECT name, role FROM users ORDER BY name")
         return [User(name, Role(role)) for name, role in rows]
 
+    def role(self, name: str) -> Role | None:
+        """Return the role that a user has; None if there is no such user."""
+        row = self._db.execute("SELECT role FROM users WHERE name = ?", (name,)).fetchone()
+        return None if row is None else Role(row[0])
+
     def user(self, token: str, now_ns: int, least: Role = Role.VIEWER) -> User:
         """Return whose token it is.
 

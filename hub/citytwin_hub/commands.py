@@ -1,7 +1,7 @@
 """Commands: from somebody's wish to a read-back, each step in a durable journal.
 
-submitted → sent → executed → settled | contradicted | unverified; or refused, expired, failed.
-What was wished never reaches the twin: the twin changes when the value is read back.
+scheduled → submitted → sent → executed → settled | contradicted | unverified; or refused, canceled,
+expired, failed. What was wished never reaches the twin, which changes when the value is read back.
 """
 
 from __future__ import annotations
@@ -19,19 +19,23 @@ import structlog
 
 from citytwin import reasons
 from citytwin.batch import SECOND_NS
-from citytwin.command import LIFETIME_NS_MAX, Command, Outcome, OutcomeState, Readback
-from citytwin.errors import CommandError, IdentityError, StoreError
+from citytwin.command import Command, Outcome, OutcomeState
+from citytwin.errors import StoreError
 from citytwin.quality import Severity, severity
 from citytwin_hub.access import Role, User
+from citytwin_hub.command_checks import (
+    LIFE_S,
+    CommandRefused,
+    Wish,
+    command_of,
+    known_point,
+    refused,
+)
 from citytwin_hub.messages import reason_text
 from citytwin_hub.readers import Entry, outcome_of
 from citytwin_hub.registry import Registry
 from citytwin_protos.codec import command_from_bytes, command_to_bytes
 
-LIFE_S: Final = 30.0
-READBACK_NS: Final = 30 * SECOND_NS
-TOLERANCE: Final = 0.01
-"""Read-back may be off by a hundredth of the writable span where the point says nothing."""
 OPEN_MAX: Final = 10_000
 LISTED_MAX: Final = 500
 BUSY_S_MAX: Final = 5.0
@@ -42,18 +46,11 @@ KEPT_MAX: Final = 1_000_000
 """So many commands are kept on disk, the newest."""
 REPEATED: Final = "repeated"
 """A note between the states: the same id was given again, and not sent again."""
-FINAL: Final = frozenset({"settled", "contradicted", "unverified", "refused", "expired", "failed"})
+FINAL: Final = frozenset(
+    {"settled", "contradicted", "unverified", "refused", "canceled", "expired", "failed"}
+)
 
 _log = structlog.get_logger(__name__)
-
-
-class CommandRefused(CommandError):
-    """A command may not be submitted; ``status`` is HTTP's, ``field`` what is wrong."""
-
-    def __init__(self, status: int, message: str, field: str = "") -> None:
-        """Refuse with 400, 403, 404, 409, 422 or 429."""
-        super().__init__(message)
-        self.status, self.field = status, field
 
 
 @dataclass(slots=True)
@@ -86,10 +83,22 @@ class Commands:
     """Submits, follows and settles. Belongs to the event loop."""
 
     def __init__(
-        self, path: Path, registry: Registry, send: Callable[[str, Command], bool]
+        self,
+        path: Path,
+        registry: Registry,
+        send: Callable[[str, Command], bool],
+        role_of: Callable[[str], Role | None] = lambda _name: None,
     ) -> None:
-        """Open or create the journal and take up what is not final; ``send`` reaches a gateway."""
-        self._registry, self._send = registry, send
+        """Open or create the journal and take up what is not final.
+
+        Args:
+            path: the journal.
+            registry: what points there are.
+            send: hands a command to a gateway; tells whether it could.
+            role_of: gives the role that a user has now, None if there is no such user any more:
+                asked when a scheduled command is due.
+        """
+        self._registry, self._send, self._role_of = registry, send, role_of
         self._open: dict[str, Tracked] = {}
         self._watchers: list[Callable[[dict[str, Any]], None]] = []
         self.counts: dict[str, int] = {}
@@ -104,6 +113,7 @@ class Commands:
                 "id TEXT NOT NULL, state TEXT NOT NULL, at_ns INTEGER NOT NULL, "
                 "reason TEXT NOT NULL) STRICT;"
                 "CREATE INDEX IF NOT EXISTS steps_id ON steps (id);"
+                "CREATE INDEX IF NOT EXISTS commands_row ON commands (row, issued_ns);"
             )
             ended = f"SELECT id FROM steps WHERE state IN {tuple(sorted(FINAL))}"  # noqa: S608  # constants
             for tracked in self._stored(f"WHERE id NOT IN ({ended})", OPEN_MAX):
@@ -130,8 +140,11 @@ class Commands:
         expires_s: float = LIFE_S,
         command_id: str = "",
         reason: str = "",
+        at_ns: int | None = None,
     ) -> Tracked:
         """Check a wish, journal it and send it on; refusals and repeats are journalled too.
+
+        With ``at_ns``, a moment to come, it is checked again and sent on then.
 
         Raises:
             CommandRefused: it may not be done; the text says why.
@@ -146,20 +159,51 @@ class Commands:
             if same:
                 return known
             raise CommandRefused(409, reasons.GIVEN_FOR_ELSE.said(id=command_id))
-        command, row, refusal = self._checked(
-            user, point_id, value, now_ns, expires_s, command_id or uuid.uuid4().hex
-        )
-        tracked = Tracked(command, row)
-        self._open[command.id] = tracked
+        wish = Wish(user, point_id, value, expires_s, at_ns)
+        tracked = self._checked(wish, command_id or uuid.uuid4().hex, now_ns)
+        self._open[tracked.command.id] = tracked
+        refusal = refused(self._registry, user.role, tracked.command)
         if refusal is not None:
             self._step(tracked, "refused", now_ns, str(refusal))
             raise refusal
-        self._step(tracked, "submitted", now_ns, reason)
+        later = tracked.command.issued_ns > now_ns
+        self._step(tracked, "scheduled" if later else "submitted", now_ns, reason)
         if not tracked.saved:
-            del self._open[command.id]
+            del self._open[tracked.command.id]
             raise StoreError("the command cannot be journalled, so it was not sent; see the log")
-        self._try_to_send(tracked, now_ns)
+        if not later:
+            self._try_to_send(tracked, now_ns)
         return tracked
+
+    def cancel(self, user: User, tracked: Tracked, now_ns: int) -> None:
+        """Withdraw a command that was not sent yet.
+
+        Raises:
+            CommandRefused: he may not, or it is too late.
+        """
+        if user.role < Role.OPERATOR:
+            raise CommandRefused(403, reasons.LOOKER.said(user=user.name))
+        if tracked.state not in {"scheduled", "submitted"}:
+            raise CommandRefused(409, reasons.TOO_LATE.said(id=tracked.command.id))
+        self._step(tracked, "canceled", now_ns, reasons.CANCELED_BY.said(user=user.name))
+
+    def open_on(self, point_id: str) -> list[Tracked]:
+        """Return the commands to a point of which it is not known yet what becomes of them."""
+        return [
+            one
+            for one in self._open.values()
+            if one.command.point == point_id and one.state not in FINAL
+        ]
+
+    def _begin(self, tracked: Tracked, now_ns: int) -> None:
+        """Send on what was scheduled, if it still may be done."""
+        role = self._role_of(tracked.command.issued_by)
+        refusal = refused(self._registry, role, tracked.command)
+        if refusal is not None:
+            self._step(tracked, "refused", now_ns, str(refusal))
+            return
+        self._step(tracked, "submitted", now_ns, "")
+        self._try_to_send(tracked, now_ns)
 
     def _try_to_send(self, tracked: Tracked, now_ns: int) -> None:
         """Send a command; journal that it was, if it was and this is new."""
@@ -168,54 +212,12 @@ class Commands:
         ):
             self._step(tracked, "sent", now_ns, "")
 
-    def _checked(
-        self,
-        user: User,
-        point_id: str,
-        value: float,
-        now_ns: int,
-        expires_s: float,
-        command_id: str,
-    ) -> tuple[Command, int, CommandRefused | None]:
-        """Return the command, its row and why it is refused; raises for what is no command."""
+    def _checked(self, wish: Wish, command_id: str, now_ns: int) -> Tracked:
+        """Return a wish as a command; raises for what is none."""
         if len(self._open) >= OPEN_MAX:
             raise CommandRefused(429, reasons.TOO_MANY.said(limit=OPEN_MAX))
-        row = self._registry.row(point_id)
-        point = self._registry.points.get(row or 0)
-        if row is None or point is None:
-            raise CommandRefused(404, reasons.NO_POINT.said(point=repr(point_id[:200])), "point")
-        if not math.isfinite(value):
-            raise CommandRefused(422, reasons.NOT_FINITE.said(), "value")
-        if not 1 <= expires_s <= LIFETIME_NS_MAX / SECOND_NS:
-            raise CommandRefused(422, "expires_s must be 1 to 86400", "expires_s")
-        span = point.writable
-        width = span.high - span.low if span else 0.0
-        tolerance = point.tolerance or max(
-            width * TOLERANCE if math.isfinite(width) else 0.0, abs(value) * 1e-6, 1e-9
-        )
-        try:
-            command = Command(
-                id=command_id,
-                point=point_id,
-                value=value,
-                issued_by=user.name,
-                issued_ns=now_ns,
-                expires_ns=now_ns + int(expires_s * SECOND_NS),
-                readback=Readback(point_id, value, tolerance, READBACK_NS),
-            )
-        except (CommandError, IdentityError, ValueError) as error:
-            raise CommandRefused(422, str(error), "id") from None
-        refusal = None
-        if user.role < Role.OPERATOR:
-            refusal = CommandRefused(403, reasons.LOOKER.said(user=user.name))
-        elif span is None:
-            refusal = CommandRefused(422, reasons.NOT_WRITABLE.said(point=point_id), "point")
-        elif value not in span:
-            outside = reasons.OUTSIDE.said(value=f"{value:g}", **reasons.ends(span))
-            refusal = CommandRefused(422, outside, "value")
-        elif not point.on_step(value):
-            refusal = CommandRefused(422, reasons.off_step(point, value), "value")
-        return command, row, refusal
+        row, point = known_point(self._registry, wish.point)
+        return Tracked(command_of(wish, point, command_id, now_ns), row)
 
     def find(self, command_id: str) -> Tracked | None:
         """Return a command, however old."""
@@ -223,9 +225,12 @@ class Commands:
             return self._open[command_id]
         return next(iter(self._stored("WHERE id = ?", 1, command_id)), None)
 
-    def listed(self) -> list[Tracked]:
-        """Return the newest commands, newest first."""
-        stored = self._stored("ORDER BY issued_ns DESC", LISTED_MAX)
+    def listed(self, row: int | None = None) -> list[Tracked]:
+        """Return the newest commands, newest first: of all points, or to that of a row."""
+        if row is None:
+            stored = self._stored("ORDER BY issued_ns DESC", LISTED_MAX)
+        else:
+            stored = self._stored("WHERE row = ? ORDER BY issued_ns DESC", LISTED_MAX, row)
         return [self._open.get(tracked.command.id, tracked) for tracked in stored]
 
     def connected(self, gateway: str, now_ns: int) -> None:
@@ -254,7 +259,10 @@ class Commands:
                 self._save(tracked)
             if tracked.state in FINAL:
                 continue
-            if tracked.state == "submitted" and now_ns <= command.expires_ns:
+            if tracked.state == "scheduled":
+                if now_ns >= command.issued_ns:
+                    self._begin(tracked, now_ns)
+            elif tracked.state == "submitted" and now_ns <= command.expires_ns:
                 self._try_to_send(tracked, now_ns)
             elif tracked.state in {"submitted", "sent"} and now_ns > command.expires_ns + GRACE_NS:
                 sent = tracked.state == "sent"
@@ -278,7 +286,8 @@ class Commands:
             "value": command.value,
             "state": tracked.state,
             "issued_by": command.issued_by,
-            "issued_ms": command.issued_ns // 1_000_000,
+            "issued_ms": tracked.history[0][1] // 1_000_000,
+            "due_ms": command.issued_ns // 1_000_000,
             "expires_ms": command.expires_ns // 1_000_000,
             "reason": reason_text(tracked.newest[2]),
             "history": [

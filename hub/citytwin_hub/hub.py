@@ -28,6 +28,7 @@ from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ogc.app import PREFIXES, build_ogc
 from citytwin_hub.apis.things import Devices
 from citytwin_hub.authority import Authority
+from citytwin_hub.command_entities import CommandEntities
 from citytwin_hub.commands import Commands
 from citytwin_hub.committer import Committer
 from citytwin_hub.config import HubConfig, split_address
@@ -91,20 +92,15 @@ class Hub:
         history = ParquetHistory(state / "history", self._group_of)
         self.history = opened.enter_context(closing(history))
         self.readers = Readers(self.journal, self.twin, self.history, state / "twin.snapshot")
-        alarms = Alarms(
-            state / "alarms.db",
-            self.registry,
-            self.twin,
-            device_bad_ns=int(config.alarms.device_bad_s * SECOND_NS),
-            gateway_silent_ns=int(config.alarms.gateway_silent_s * SECOND_NS),
-        )
-        self.alarms = opened.enter_context(closing(alarms))
+        self.alarms = opened.enter_context(closing(self._alarms(state)))
         self._disk = ThreadPoolExecutor(1, "journal")
         self._compactor = ThreadPoolExecutor(1, "history")
         self.committer = Committer(self.journal, self.readers, self._disk, self._has_room)
         limits = Limits(window_entries=config.link.window_entries)
         self.ingest = Ingest(self.registry, self.journal, self.committer, clock, limits)
-        commands = Commands(state / "commands.db", self.registry, self.ingest.send_command)
+        commands = Commands(
+            state / "commands.db", self.registry, self.ingest.send_command, self.access.role
+        )
         self.commands = opened.enter_context(closing(commands))
         self.ingest.observers.append(self.commands)
         configs = Configs(
@@ -126,6 +122,9 @@ class Hub:
         self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
         self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
         self.app.state.broker, self.app.state.graphs = self.broker, Graphs(self.broker)
+        self.command_entities = CommandEntities(
+            commands, self.registry, self.broker.tenant().entities, Contexts.core.expand
+        )
         ogc = build_ogc(self.broker, Devices(self.registry, self.twin), self.app.openapi)
         self.site = ByPath(
             self.app, {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)
@@ -136,6 +135,16 @@ class Hub:
         self.alarms.reconcile()
         _log.info(
             "hub.opened", state=str(state), points=len(self.registry.points), replayed=replayed
+        )
+
+    def _alarms(self, state: Path) -> Alarms:
+        settings = self.config.alarms
+        return Alarms(
+            state / "alarms.db",
+            self.registry,
+            self.twin,
+            device_bad_ns=int(settings.device_bad_s * SECOND_NS),
+            gateway_silent_ns=int(settings.gateway_silent_s * SECOND_NS),
         )
 
     def _ngsild(self, opened: contextlib.ExitStack, state: Path) -> Broker:
@@ -192,6 +201,7 @@ class Hub:
                     tasks.create_task(self._flush(), name="history"),
                     tasks.create_task(self._trim(), name="evolution"),
                     tasks.create_task(self.broker.run(), name="notifications"),
+                    tasks.create_task(self.command_entities.run(), name="commands"),
                 ]
                 web = tasks.create_task(server.serve([listening]), name="web")
                 _log.info("hub.ready", http=f"{host_port[0]}:{self.http_port}")

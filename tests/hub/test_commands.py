@@ -9,7 +9,8 @@ from citytwin import Batch, Outcome, OutcomeState, Point, Span
 from citytwin.errors import StoreError
 from citytwin_hub import commands as module
 from citytwin_hub.access import Role, User
-from citytwin_hub.commands import CommandRefused, Commands
+from citytwin_hub.command_checks import CommandRefused
+from citytwin_hub.commands import Commands
 from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
@@ -304,3 +305,51 @@ def test_a_point_says_how_far_a_read_back_may_be_off(tmp_path):
     hub = Hub(tmp_path)
     assert hub.submit(point=STEPPED).command.readback.tolerance == 0.2
     assert hub.submit(point=POINT).command.readback.tolerance == 0.1
+
+
+def test_a_scheduled_command_waits_for_its_moment_and_is_checked_again(tmp_path):
+    hub = Hub(tmp_path)
+    roles = {"aigul": Role.OPERATOR}
+    hub.commands = Commands(tmp_path / "later.db", hub.registry, hub.send, roles.get)
+    first = hub.submit(3.0, at_ns=NOW + 60 * SECOND)
+    second = hub.submit(4.0, at_ns=NOW + 61 * SECOND)
+    assert (first.state, hub.sent) == ("scheduled", [])
+    hub.commands.connected("g", NOW)
+    hub.commands.check(NOW + 59 * SECOND)
+    assert hub.sent == []
+    again = Commands(tmp_path / "later.db", hub.registry, hub.send, roles.get)  # a restart
+    assert again.open_on(POINT)[0].state == "scheduled"
+    again.check(NOW + 60 * SECOND)
+    assert hub.sent == [("g", first.command.id)]
+    del roles["aigul"]
+    again.check(NOW + 61 * SECOND)
+    assert [one.state for one in again.listed()] == ["refused", "sent"]
+    assert again.listed()[0].command.id == second.command.id
+    assert len(hub.sent) == 1
+
+
+def test_what_was_not_sent_can_be_withdrawn(tmp_path):
+    hub = Hub(tmp_path)
+    hub.connected = False
+    waiting, later = hub.submit(3.0), hub.submit(4.0, at_ns=NOW + 60 * SECOND)
+    with pytest.raises(CommandRefused, match="may look but not act"):
+        hub.commands.cancel(GUEST, waiting, NOW)
+    for one in (waiting, later):
+        hub.commands.cancel(AIGUL, one, NOW + SECOND)
+        assert one.newest == ("canceled", NOW + SECOND, "canceled by aigul")
+    hub.connected = True
+    hub.commands.connected("g", NOW + 2 * SECOND)
+    hub.commands.check(NOW + 100 * SECOND)
+    assert hub.sent == []
+    sent = hub.submit(5.0)
+    with pytest.raises(CommandRefused, match="was sent already") as caught:
+        hub.commands.cancel(AIGUL, sent, NOW)
+    assert caught.value.status == 409
+
+
+def test_commands_are_listed_by_point(tmp_path):
+    hub = Hub(tmp_path)
+    first, other = hub.submit(3.0), hub.submit(1.0, point=STEPPED)
+    assert [one.command.id for one in hub.commands.listed(hub.row)] == [first.command.id]
+    assert {one.command.id for one in hub.commands.listed()} == {first.command.id, other.command.id}
+    assert [one.command.id for one in hub.commands.open_on(POINT)] == [first.command.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +16,18 @@ from starlette.exceptions import HTTPException
 
 from citytwin.errors import CityTwinError, StoreError
 from citytwin_hub.access import AccessError
-from citytwin_hub.apis import graph, identity, live, loose_ends, rest, scenarios, versions
+from citytwin_hub.apis import (
+    controls,
+    graph,
+    identity,
+    live,
+    loose_ends,
+    rest,
+    scenarios,
+    versions,
+)
 from citytwin_hub.apis.city import City
-from citytwin_hub.commands import CommandRefused
+from citytwin_hub.command_checks import CommandRefused
 from citytwin_hub.configs import ConfigRefused
 from citytwin_hub.messages import reason_text
 from citytwin_protos.config_order import CONFIG_BYTES_MAX
@@ -53,7 +63,9 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     )
     app.state.city, app.state.clients = city, live.Clients()
     city.commands.watch(app.state.clients.command)
+    app.state.feasibility = OrderedDict()
     app.include_router(rest.router)
+    app.include_router(controls.router)
     app.include_router(versions.router)
     app.include_router(graph.router)
     app.include_router(identity.router)

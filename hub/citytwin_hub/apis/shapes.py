@@ -266,6 +266,7 @@ class CommandShape(BaseModel):
     state: str
     issued_by: str
     issued_ms: int
+    due_ms: int
     expires_ms: int
     reason: LabelShape
     history: list[StepShape]

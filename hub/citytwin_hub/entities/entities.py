@@ -25,6 +25,8 @@ from citytwin_hub.entities.fragment import Fragment, Patch
 from citytwin_hub.entities.model import Attribute, Entity
 from citytwin_hub.entities.store import Change, EntityStore, Hints
 
+COMMANDS: Final = "urn:ngsi-ld:Command:"
+"""How identifiers of commands begin: only the hub writes these entities."""
 PURGE_ENTITIES_MAX: Final = 1000
 """Entities that a purge takes in one transaction; it goes on until none is left."""
 
@@ -180,10 +182,14 @@ class Entities:
             return batch.change(entity_id, make)
 
     @contextlib.contextmanager
-    def batch(self) -> Iterator[Batch]:
-        """Give a batch that is written at the end of the block, whole; nobody else writes then."""
+    def batch(self, *, own: bool = False) -> Iterator[Batch]:
+        """Give a batch that is written at the end of the block, whole; nobody else writes then.
+
+        ``own``: what the hub itself says, which nobody else may write.
+        """
         with self._lock:
-            batch = Batch(self.store, self._clock.now_ns(), self._refuse_measured)
+            refuse = _refuse_nothing if own else self._refuse
+            batch = Batch(self.store, self._clock.now_ns(), refuse)
             yield batch
             self._write(batch.changes, batch.now_ns)
 
@@ -211,7 +217,8 @@ class Entities:
         def keep(one: Entity, now_ns: int) -> Outcome:
             return changes.keep_only(one, names, now_ns, drop=drop)
 
-        ids = [one.id for one in self.select(hints) if matches(one)]
+        found = (one for one in self.select(hints) if not one.id.startswith(COMMANDS))
+        ids = [one.id for one in found if matches(one)]
         for start in range(0, len(ids), PURGE_ENTITIES_MAX):
             with self.batch() as batch, contextlib.suppress(ResourceNotFound):
                 for entity_id in ids[start : start + PURGE_ENTITIES_MAX]:
@@ -221,12 +228,17 @@ class Entities:
                         batch.delete(entity_id)
         return len(ids)
 
-    def _refuse_measured(self, change: Change) -> None:
-        """Refuse to write what a point gives: it would be hidden behind the measured value.
+    def _refuse(self, change: Change) -> None:
+        """Refuse to write what a point gives, which would be hidden behind the measured value.
 
         Raises:
-            BadRequestData: an instance is written that a point gives.
+            BadRequestData: an instance is written that a point gives, or a command.
         """
+        if change.id.startswith(COMMANDS):
+            raise BadRequestData(
+                f"{change.id} is a command, which is not written as an entity: give or withdraw "
+                "commands at /ogc/connected-systems/v1/"
+            )
         for one in self._bindings.of(change.id) if self._bindings else ():
             written = _instance(change.after, one)
             if written is not None and written != _instance(change.before, one):
@@ -244,6 +256,10 @@ class Entities:
         told = Written(made, number, now_ns)
         for observer in self.observers:
             observer(told)
+
+
+def _refuse_nothing(_change: Change) -> None:
+    """Let the hub write what it says itself."""
 
 
 def _instance(entity: Entity | None, bound: Bound) -> Attribute | None:

@@ -24,7 +24,7 @@ from citytwin_hub.apis.ogc.document import describing
 from citytwin_hub.apis.openapi import document
 from citytwin_hub.apis.things import Devices
 
-PREFIXES: Final = ("/ogc/", "/tiles/", "/things", "/openapi.json")
+PREFIXES: Final = ("/ogc/features", "/tiles/", "/things", "/openapi.json")
 _SERVED: Final[list[Described]] = [
     *pages.ROUTES,
     *items.ROUTES,

@@ -23,7 +23,7 @@ export interface CardState {
   problem: string;
 }
 
-const FINAL = new Set(["settled", "contradicted", "unverified", "refused", "expired", "failed"]);
+const FINAL = new Set(["settled", "contradicted", "unverified", "refused", "canceled", "expired", "failed"]);
 
 export function card(
   store: Store,

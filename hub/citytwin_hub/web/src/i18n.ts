@@ -83,6 +83,8 @@ export const TEXTS = {
   "command.yes": ["Жіберу", "Отправить", "Send"],
   "command.no": ["Болдырмау", "Отмена", "Cancel"],
   "command.bad": ["Ауқымдағы санды енгізіңіз", "Введите число из допустимого диапазона", "Enter a number within the allowed range"],
+  "command.scheduled": ["жоспарланған", "запланирована", "scheduled"],
+  "command.canceled": ["қайтарып алынды", "отменена", "canceled"],
   "command.submitted": ["қабылданды", "принята", "submitted"],
   "command.sent": ["шлюзге жіберілді", "отправлена на шлюз", "sent to the gateway"],
   "command.executed": ["орындалды, тексеру күтілуде", "выполнена, ждём подтверждения", "executed, awaiting read-back"],

@@ -72,6 +72,7 @@ export interface Command {
   state: string;
   issued_by: string;
   issued_ms: number;
+  due_ms: number;
   expires_ms: number;
   reason: Label;
   history: { state: string; at_ms: number; reason: Label }[];
