@@ -124,6 +124,13 @@ def _fields(found: Found) -> dict[str, Any]:
         return {}
 
 
+def makes_sense(row: Row) -> bool:
+    """Return whether a device was understood; else its line may be set otherwise."""
+    from citytwin_edge.adapters.modbus_scan import NONSENSE
+
+    return not str(row["says"]).startswith(NONSENSE)
+
+
 def _row(name: str, fields: Mapping[str, Any], one: Found, profiles: list[str]) -> Row:
     return {
         "adapter": name,
@@ -132,6 +139,7 @@ def _row(name: str, fields: Mapping[str, Any], one: Found, profiles: list[str]) 
         "says": one.description,
         "dBm": None if math.isnan(one.signal) else round(one.signal),
         "profile": ", ".join(profiles),
+        **{name: fields[name] for name in ("baud", "parity") if name in fields},
     }
 
 
