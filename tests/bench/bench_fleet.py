@@ -7,8 +7,8 @@ second request in a slot came twice. Only whole slots are counted: a window that
 middle of a slot would count 61 requests in 60 s of some devices. "agent's own" are the slots that
 the agent says it has missed; "reply ms" is how long the agent waits for the good devices, of the
 newest 128 polls of each: the p99 of the middle device, and of the worst. The agent runs from this
-checkout, with -OO as its service does, and not as it is installed: at ``gateway``'s load of 10 × 100
-registers it takes 70 MiB here and 65 there, where its files are read from the disk anew.
+checkout, with -OO as its service does, and not as it is installed: at ``gateway``'s load of 10 ×
+100 registers it takes 70 MiB here and 65 there, where its files are read from the disk anew.
 
 Goals: 200 devices × 50 registers without a missed slot; a silent or slow neighbour changes the
 others' rate by less than 5 % and their p99 by less than 10 %. The C gateway stands
