@@ -155,10 +155,6 @@ def broken(
                 continue  # told of the point itself
             points[phase, quantity.name] = point.name
     for phase, of in phases.items():
-        for law, value, expected in profile.nature.broken(of):
+        for one in profile.nature.broken(of, phases):
             where = f" ({phase})" if phase else ""
-            yield (
-                points[phase, law.of],
-                f"{law.text}{where}: {law.of} is {value:.6g}, "
-                f"{'at most' if law.at_most else 'about'} {expected:.6g} is expected",
-            )
+            yield points[phase, one.law.of], f"{one.law.text}{where}: {one.words}"
