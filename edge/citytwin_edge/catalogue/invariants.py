@@ -75,6 +75,12 @@ def _whole(profile: Profile) -> Iterator[str]:
     for name in ("name", "profile", "points", "feeds", "place", "label", "adapter"):
         if name in file.device and name in known:
             yield f"[device] {name} belongs to a gateway's file, not to a profile"
+    pages = [one.pages for one in file.manual] + [point.about.page for point in profile.points]
+    if file.evidence.registers == "manual" and not any(pages):
+        yield (
+            'registers = "manual" needs pages of a [[manual]], or page at the points: where in it '
+            "(of a web page the heading)"
+        )
     if file.evidence.order == "assumed" and not file.caveat:
         yield (
             'order = "assumed" needs a [[caveat]] that says so, and how a technician finds the '
