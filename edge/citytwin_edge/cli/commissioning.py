@@ -205,17 +205,21 @@ def add(options: Any) -> int:
     device = _device(fields, shelf)
     # Before it is read: a name or a place that is taken is no reason to wait for a device.
     adding.added(path, adding.device_text(fields), gateway=options.gateway, is_trial=True)
-    judged, fields = asyncio.run(_tried(options, device, profile, fields))
+    judged, fields, better = asyncio.run(_tried(options, device, profile, fields))
     doubt = [row for row in judged.rows if row["plausible"] != "ok"]
-    if options.json:
-        output.show(judged.rows, as_json=True)
+    told = {"added": False, "file": str(path), "device": fields, "points": judged.rows,
+            "suggestion": better}  # fmt: skip
     warning = _warning(judged.rows, doubt)
     if doubt and not options.anyway and not _agreed(options, f"{warning}; add it anyway"):
         print(f"citytwin-edge: {name} was not added: {warning}; see above. "
               "--anyway adds it as it is", file=sys.stderr)  # fmt: skip
+        if options.json:
+            output.show_one(told)
         return IMPLAUSIBLE
     config = adding.added(path, adding.device_text(fields), gateway=options.gateway)
-    if not options.json:
+    if options.json:
+        output.show_one({**told, "added": True})
+    else:
         print(f"{path}: {name} is added; {len(config.devices)} devices, "
               f"{len(config.points)} points")  # fmt: skip
         if client.is_running(config.state):
@@ -246,8 +250,11 @@ def _device(fields: dict[str, Any], shelf: Shelf) -> Device:
 
 async def _tried(
     options: Any, device: Device, profile: Profile, fields: dict[str, Any]
-) -> tuple[Judged, dict[str, Any]]:
-    """Read the device, show it, and offer what would make more sense."""
+) -> tuple[Judged, dict[str, Any], dict[str, Any] | None]:
+    """Read the device, show it, and offer what would make more sense; it is returned if not taken.
+
+    A suggestion has ``field``, ``value`` and, of how many points, how many make ``sense`` with it.
+    """
     from citytwin_edge.commissioning.plausible import hint, judge
     from citytwin_edge.probing import probe_device
 
@@ -255,12 +262,12 @@ async def _tried(
     first = judge(device, await probe_device(device, site), profile)
     if all(row["quality"] == SILENT for row in first.rows):
         _tell_silence(device, fields, first.rows[0]["note"])
-        return first, fields
+        return first, fields, None
     if not options.json:
         output.show(first.rows, as_json=False)
     better = await hint(device, first, profile, site)
     if better is None:
-        return first, fields
+        return first, fields, None
     said = (
         f"{better.field} = {better.value} makes {better.judged.sense} instead of {first.sense} of "
         f"{len(first.rows)} points plausible"
@@ -271,8 +278,9 @@ async def _tried(
     if options.yes or not _agreed(options, f"use {better.field} = {better.value}"):
         print(f"citytwin-edge: {said}; give it with --set {better.field}={better.value}",
               file=sys.stderr)  # fmt: skip
-        return first, fields
-    return better.judged, {**fields, better.field: better.value}
+        sense = better.judged.sense
+        return first, fields, {"field": better.field, "value": better.value, "sense": sense}
+    return better.judged, {**fields, better.field: better.value}, None
 
 
 def _tell_silence(device: Device, fields: dict[str, Any], why: str) -> None:

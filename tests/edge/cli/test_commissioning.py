@@ -52,8 +52,30 @@ async def test_a_meter_that_says_nonsense_is_not_added(here, capsys):
         assert not (here / "edge.toml").exists()
         again = ["--set", "order=CDAB", "--json"]
         assert await ran("add", "sdm120", "--yes", *place(port, *again)) == 0
-        rows = json.loads(capsys.readouterr().out)
-        assert {row["plausible"] for row in rows} == {"ok"}
+        told = json.loads(capsys.readouterr().out)
+        assert {row["plausible"] for row in told["points"]} == {"ok"}
+        assert (told["added"], told["suggestion"], told["file"]) == (True, None, "edge.toml")
+        assert told["device"] == {
+            "name": "sdm120", "profile": "eastron/sdm120", "host": "127.0.0.1", "port": port,
+            "unit": 3, "order": "CDAB",
+        }  # fmt: skip
+
+
+async def test_scripts_read_one_object_with_the_suggestion_whatever_comes_of_it(here, capsys):
+    more = ["--json", "--set", "reply_timeout_s=0.1"]
+    async with meter(swapped=True) as port:
+        assert await ran("add", "sdm120", "--yes", *place(port, *more)) == IMPLAUSIBLE
+        told = json.loads(capsys.readouterr().out)
+        assert list(told) == ["added", "file", "device", "points", "suggestion"]
+        assert told["added"] is False
+        assert told["suggestion"] == {"field": "order", "value": "CDAB", "sense": 11}
+        assert len(told["points"]) == 11
+    async with Peer(nobody).on_tcp() as port:
+        assert await ran("add", "sdm120", "--yes", *place(port, *more)) == IMPLAUSIBLE
+        told = json.loads(capsys.readouterr().out)
+        assert (told["added"], told["suggestion"]) == (False, None)
+        assert {row["quality"] for row in told["points"]} == {"bad: silent"}
+    assert not (here / "edge.toml").exists()
 
 
 async def test_a_silent_meter_is_added_only_if_that_is_wished(here, capsys):
