@@ -6,7 +6,7 @@ order. What must be known of a device stands on the page of its nature, beside o
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from citytwin_edge.catalogue.shelf import Shelf
 INDEX: Final = "README.md"
 _HEAD: Final = (
     "vendor", "model", "what", "kind", "profile", "adapter", "registers by", "order by",
-    "frames",
+    "frames", "scan",
 )  # fmt: skip
 
 
@@ -70,8 +70,19 @@ def _index(profiles: list[Profile], kinds: dict[str, list[Profile]]) -> Iterator
         "`worked out`: bytes that were made from the same sources as the profile itself: they "
         f"prove that it is read as it is written, no more ({counted['worked out']})"
     )
+    yield from ("", "Which ones `citytwin-edge scan` knows, where it meets them, by adapter:", "")
+    for adapter, those in sorted(_by_adapter(profiles).items()):
+        known = sum(bool(one.file.identify) for one in those)
+        yield f"- {adapter}: {known} of {len(those)}"
     yield from ("", "## By vendor", "")
     yield from markdown_table(_HEAD, [_row(one) for one in sorted(profiles, key=_by_vendor)])
+
+
+def _by_adapter(profiles: list[Profile]) -> dict[str, list[Profile]]:
+    found: dict[str, list[Profile]] = defaultdict(list)
+    for one in profiles:
+        found[one.adapter].append(one)
+    return found
 
 
 def _by_vendor(profile: Profile) -> tuple[str, str]:
@@ -85,6 +96,7 @@ def _row(profile: Profile) -> list[str]:
         f"[`{profile.name}`]({file.nature}.md#{anchor(profile.name)})",
         f"[{file.adapter}](../adapters/{file.adapter}.md)",
         file.evidence.registers, file.evidence.order, proof(profile),
+        "knows it" if file.identify else "",
     ]  # fmt: skip
 
 

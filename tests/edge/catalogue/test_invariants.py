@@ -76,6 +76,14 @@ def test_a_manual_that_was_read_says_on_which_page(tmp_path):
         assert check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path)) == []
 
 
+def test_what_a_scan_is_told_must_be_something_that_it_is_told(tmp_path):
+    told = METER.replace('table = "holding"\naddress = 100\n', 'said = "model"\n', 1)
+    assert told != METER
+    put(tmp_path, told)
+    (wrong,) = check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path))
+    assert "a scan of modbus is told nothing" in wrong
+
+
 def test_golden_values_obey_the_laws_of_their_nature(tmp_path):
     more = METER.replace('"relay"\nquantity = "relay"', '"power"\nquantity = "apparent_power"\n'
                          'phase = "L1"\nunit = "V.A"\nvalid = [0, 9999]', 1)  # fmt: skip

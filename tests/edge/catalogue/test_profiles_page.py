@@ -29,6 +29,7 @@ def test_a_profile_is_found_by_its_vendor(tmp_path):
     assert [cell.strip() for cell in row.split("|")[1:-1]] == [
         "Acme", "M1", "Meter", "Electricity", "[`acme/m1`](electricity.md#acmem1)",
         "[modbus](../adapters/modbus.md)", "manual", "manual", "real",
+        "knows it",
     ]  # fmt: skip
 
 
