@@ -7,9 +7,10 @@ scale and offset, range checks, statistics and storage.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import msgspec
@@ -145,11 +146,15 @@ class Found(NamedTuple):
             TOML such as ``unit = 3``; empty where it cannot be addressed.
         description: what it says of itself.
         signal: how well it is heard, in dBm; NaN where that is not known.
+        says: what it was told to be, word for word and by name (``model`` = ``WSDCGQ11LM``), by
+            which profiles know it without another question; the names are the adapter type's
+            ``says``.
     """
 
     address: str
     description: str
     signal: float = math.nan
+    says: Mapping[str, str] = MappingProxyType({})
 
 
 @runtime_checkable

@@ -26,7 +26,7 @@ from citytwin.quality import Quality
 from citytwin_edge.admission import Admission
 from citytwin_edge.assembly import Assembly, Workshop
 from citytwin_edge.clocktrust import ClockTrust
-from citytwin_edge.commander import Commander
+from citytwin_edge.commander import JOURNAL, Commander
 from citytwin_edge.console.latest import Latest
 from citytwin_edge.crew import Crew, part
 from citytwin_edge.enrol import AUTHORITY
@@ -89,7 +89,7 @@ class Agent:
         self.admission = Admission(self.trust)
         self.keeper = Keeper(self.outbox, self._disk)
         self.commander = Commander(
-            state / "commands.db",
+            state / JOURNAL,
             self.now.commandable,
             write=self._write,
             tell=self._tell,

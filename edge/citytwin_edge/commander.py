@@ -28,6 +28,8 @@ from citytwin.command import (
 from citytwin.errors import DeviceError, DeviceRefused, StoreError, StoreFull
 from citytwin.point import Point, Span
 
+JOURNAL: Final = "commands.db"
+"""The journal's name in a gateway's state folder."""
 QUEUE_MAX: Final = 100
 WRITE_S_MAX: Final = 30.0
 BUSY_S_MAX: Final = 5.0

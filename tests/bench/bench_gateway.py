@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import sys
 import tempfile
@@ -56,7 +57,13 @@ class Taken(NamedTuple):
     latency_ms: tuple[float, float]
 
 
-LOADS = (Load(1, 1, 1000), Load(10, 100, 1000), Load(10, 100, 100), Load(50, 100, 1000))
+LOADS = (
+    Load(0, 0, 1000),
+    Load(1, 1, 1000),
+    Load(10, 100, 1000),
+    Load(10, 100, 100),
+    Load(50, 100, 1000),
+)
 # As measured: 15–18 % of a core and 60 KiB/s to the disk at ten devices.
 PEER = {
     (1, 1): ["—", "10", "—", "—", "—", "—"],
@@ -106,7 +113,7 @@ class Watch:
 
     def taken(self, wire: int, latencies: list[float]) -> Taken:
         """Return what it took since the beginning, MEASURE_S ago."""
-        samples = self._load.devices * self._load.registers * MEASURE_S
+        samples = self._load.devices * self._load.registers * MEASURE_S or math.nan
         cpu_s, disk = (
             now - then for now, then in zip(self._look(), (self._cpu, self._disk), strict=True)
         )
@@ -116,7 +123,9 @@ class Watch:
             self._process.memory_info().rss / 2**20,
             wire / samples,
             disk / samples,
-            (float(np.median(latencies)), float(np.quantile(latencies, 0.99))),
+            (float(np.median(latencies)), float(np.quantile(latencies, 0.99)))
+            if latencies
+            else (math.nan, math.nan),
         )
 
 
@@ -152,7 +161,8 @@ async def ours(commands: Path, load: Load) -> Taken:
                         values = (await web.get("latest", params={"gateway": "g-1"})).json()[
                             "values"
                         ]
-                        latencies += [one["received_ms"] - one["time_ms"] for one in values]
+                        if load.devices:  # else there are the agent's own only
+                            latencies += [one["received_ms"] - one["time_ms"] for one in values]
                 taken = watch.taken(relay.bytes - before, latencies)
                 await gateway.stop()
             await site.hub.stop()
@@ -206,11 +216,13 @@ def cold(folder: Path) -> None:
 
 def row(name: str, load: Load, flush: str, taken: Taken) -> list[str]:
     """Return a line of the table."""
-    return [
-        name, f"{load.devices} × {load.registers}", flush, f"{taken.cpu_us:.1f}",
+    size = f"{load.devices} × {load.registers}" if load.devices else "none: idle"
+    told = [
+        name, size, flush, f"{taken.cpu_us:.1f}",
         f"{taken.core_percent:.1f}", f"{taken.memory_mib:.1f}", f"{taken.wire_bytes:.2f}",
         f"{taken.disk_bytes:.1f}", f"{taken.latency_ms[0]:.0f} / {taken.latency_ms[1]:.0f}",
     ]  # fmt: skip
+    return ["—" if "nan" in cell else cell for cell in told]
 
 
 def run() -> list[list[str]]:
@@ -223,6 +235,8 @@ def run() -> list[list[str]]:
             table.append(
                 row("CityTwin", load, str(load.flush_ms), asyncio.run(ours(commands, load)))
             )
+            if not load.devices:
+                continue
             if load.flush_ms == 1000:
                 table.append(row("simplest", load, "—", asyncio.run(trivial(load))))
             size = f"{load.devices} × {load.registers}"

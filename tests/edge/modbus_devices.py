@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import termios
 import tty
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -255,3 +256,60 @@ def peer_of_one(unit: int = 1) -> Peer:
         return [mbap(transaction, asked, registers(pdu))] if asked == unit else []
 
     return Peer(respond)
+
+
+# ---- a unit that hears only what is said at its own speed and parity
+class SettledUnit:
+    """A unit on the master side of a pty; what comes at another speed or parity is noise to it.
+
+    The speed is the one that the other side has set its port to. A pty refuses a parity, so
+    ``settled`` keeps aside what a port would have been set to.
+    """
+
+    def __init__(
+        self, unit: int, baud: int, parity: int, respond: Callable[[bytes], bytes]
+    ) -> None:
+        self.unit, self.baud, self.parity, self._respond = unit, baud, parity, respond
+        self.heard: list[tuple[int, int]] = []
+        self.wanted = 0
+        self._mine, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._mine, False)
+        self.port = os.ttyname(self._slave)
+        self._rest = b""
+        asyncio.get_running_loop().add_reader(self._mine, self._read)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            self._rest += os.read(self._mine, 4096)
+        here = (int(termios.tcgetattr(self._mine)[4]), self.wanted)
+        while len(self._rest) >= 8:
+            frame, self._rest = self._rest[:8], self._rest[8:]
+            self.heard.append(here)
+            if here == (self.baud, self.parity) and frame[0] == self.unit:
+                os.write(self._mine, rtu(self.unit, self._respond(frame[1:-2])))
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._mine)
+        os.close(self._mine)
+        os.close(self._slave)
+
+
+@contextlib.contextmanager
+def settled(
+    monkeypatch: Any, unit: int, baud: int, parity: int, respond: Callable[[bytes], bytes]
+) -> Any:
+    """Let one unit listen at a termios speed (B2400 …) and parity (0, PARENB, PARENB | PARODD)."""
+    it, really = SettledUnit(unit, baud, parity, respond), termios.tcsetattr
+    both = termios.PARENB | termios.PARODD
+
+    def kept_aside(fd: int, when: int, attributes: list[Any]) -> None:
+        it.wanted = attributes[2] & both
+        really(fd, when, [*attributes[:2], attributes[2] & ~both, *attributes[3:]])
+
+    monkeypatch.setattr(termios, "tcsetattr", kept_aside)
+    try:
+        yield it
+    finally:
+        monkeypatch.undo()
+        it.close()

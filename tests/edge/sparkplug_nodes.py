@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 from typing import Any
 
 import aiomqtt
@@ -11,6 +12,7 @@ from pysparkplug import DataType, Metric
 
 from citytwin_edge.adapters.sparkplug import SPARKPLUG
 from citytwin_edge.adapters.sparkplug_settings import SparkplugDevice, SparkplugPoint
+from citytwin_edge.wire import sparkplug_b_pb2 as pb
 from tests.edge.mqtt_devices import bound
 
 NOON_MS = 1_767_268_800_000
@@ -101,10 +103,41 @@ class EdgeNode:
                 self.commands.append((device, message.payload))
 
 
+class ObedientNode(EdgeNode):
+    """A node that does what it is commanded, and is born anew to say so."""
+
+    def __init__(self, *about: Any, **settings: Any) -> None:
+        super().__init__(*about, **settings)
+        self._bearing = asyncio.Lock()
+
+    async def bear(self, **how):
+        async with self._bearing:
+            await super().bear(**how)
+
+    async def obey(self):
+        for kind in ("NCMD", "DCMD"):
+            await self.client.subscribe(f"spBv1.0/{self.group}/{kind}/{self.name}/#", qos=1)
+        async for message in self.client.messages:
+            device = str(message.topic).partition(f"/{self.name}/")[2]
+            held = self.devices[device] if device else self.metrics
+            if REBIRTH.encode() not in message.payload:
+                self.commands.append((device, message.payload))
+            for told in pb.Payload.FromString(message.payload).metrics:
+                held[:] = [_commanded(one, told) for one in held]
+            await self.bear()
+
+
+def _commanded(held, told):
+    """Return a metric as it is after a command, which names it or gives its alias."""
+    if told.name != held.name and (told.alias or None) != held.alias:
+        return held
+    return dataclasses.replace(held, value=getattr(told, told.WhichOneof("value")))
+
+
 @contextlib.asynccontextmanager
-async def node(port, **settings):
+async def node(port, kind=EdgeNode, **settings):
     """Run a node that answers; it has not borne yet."""
-    made = EdgeNode(None, **settings)
+    made = kind(None, **settings)
     async with aiomqtt.Client("127.0.0.1", port, will=made.will()) as client:
         made.client = client
         task = asyncio.create_task(made.obey())

@@ -30,6 +30,8 @@ from tests.waiting import until
 
 PERIOD_NS = SECOND_NS // 5
 WINDOW_S = 4.0
+LEAST = 0.95
+"""Of the polls that the pace asks for: of twenty in the window, the first may not fall into it."""
 BACKOFF = {"backoff_step_ns": 2 * PERIOD_NS, "backoff_max_ns": 60 * SECOND_NS}
 
 
@@ -77,7 +79,7 @@ async def test_one_of_fifty_that_answers_after_five_seconds_delays_nobody() -> N
             fleet.add(build(new_site(), holding(0), **settings))
         ratios = await fleet.ratios()
     assert ratios.pop(13) == 0
-    assert min(ratios) >= 0.9
+    assert min(ratios) >= LEAST
     assert not any(fleet.bad)
 
 
@@ -98,7 +100,7 @@ async def check_dead_unit(there: dict[str, Any]) -> None:
         fleet.add(build(site, holding(0), unit=unit, reply_timeout_s=0.1, **there))
     ratios = await fleet.ratios()
     assert ratios.pop(3) == 0
-    assert min(ratios) >= 0.9
+    assert min(ratios) >= LEAST
     assert fleet.bad.pop(3) == {Quality.BAD_SILENT}
     assert not any(fleet.bad)
     assert 3 <= fleet.pollers[3].stats.polls <= 8, "it is still asked, less and less"

@@ -227,7 +227,8 @@ class Iec62056:
             except DeviceError:
                 continue
             where = f'address = "{address}"' if address else ""
-            yield Found(where, f"{who}, mode {who.mode('auto')}")
+            says = {"identification": str(who)}
+            yield Found(where, f"{who}, mode {who.mode('auto')}", says=says)
 
     def _talk(self, dialogue: Dialogue[Result]) -> Any:
         return self._line.talk(self._meter, dialogue, self._manner)
@@ -260,6 +261,7 @@ class Iec62056Type:
     """The entry point ``iec62056``; see :class:`citytwin.adapter.AdapterType`."""
 
     guide: Final = "docs/guides/iec62056.md"
+    says: Final = ("identification",)
     device_settings: type[msgspec.Struct] = IecDevice
     examples = ({"serial": "/dev/ttyUSB0"}, {"host": "192.0.2.7"})
     point_settings: type[msgspec.Struct] = IecPoint

@@ -19,6 +19,7 @@ from citytwin_edge.wire.fields import Table
 
 LISTEN_S: Final = 1.0
 """A master polls every second or more often."""
+NONSENSE: Final = "answers nonsense"
 PAUSE_S: Final = 0.02
 UNREACHABLE_MAX: Final = 3
 """So many units in a row that cannot be asked, because there is no connection, end a scan."""
@@ -47,7 +48,7 @@ async def scan(settings: ModbusDevice, line: Line) -> AsyncIterator[Found]:
             except DeviceRefused as refused:
                 said = f"answers: {refused}"
             except DeviceMalformed as error:
-                said = f"answers nonsense (another speed or parity, or two of this unit): {error}"
+                said = f"{NONSENSE} (another speed or parity, or two of this unit): {error}"
             except DeviceSilent as silent:
                 unreachable = 0 if line.is_open else unreachable + 1
                 if unreachable >= UNREACHABLE_MAX:

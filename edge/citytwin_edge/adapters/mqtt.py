@@ -289,6 +289,7 @@ class MqttType:
     """The entry point ``mqtt``; see :class:`citytwin.adapter.AdapterType`."""
 
     guide: Final = "docs/guides/mqtt.md"
+    says: Final = ("model", "model_id", "module")
     device_settings: type[msgspec.Struct] = MqttDevice
     examples = ({"host": "192.0.2.7"},)
     point_settings: type[msgspec.Struct] = MqttPoint

@@ -88,13 +88,14 @@ def told(dialect: str, topic: str, payload: bytes) -> Iterator[Found]:
     """Yield the devices that a message tells of; in no dialect the topic itself."""
     if dialect == "zigbee2mqtt":
         for one in zigbee_devices(payload):
-            yield Found(fields(topic_name=one.name), _described(one))
+            yield Found(fields(topic_name=one.name), _described(one), says=one.says)
     elif dialect == "tasmota":
         device = tasmota_device(payload)
         if device is not None:
             usual = device.base in {"", DIALECTS[dialect].base}
             base = {} if usual else {"base": device.base}
-            yield Found(fields(topic_name=device.name, **base), device.model)
+            where = fields(topic_name=device.name, **base)
+            yield Found(where, device.model, says=device.says)
     elif dialect == "thethingsstack":
         levels = topic.split("/")
         if len(levels) == 5:

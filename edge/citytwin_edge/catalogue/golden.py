@@ -24,6 +24,9 @@ from citytwin_edge.device_tables import Owner, built, settings_of
 from citytwin_edge.gateway import Device, GatewayPoint
 
 CASES_MAX: Final = 1000
+WORKED_OUT: Final = "worked out"
+"""So a source begins where nobody has seen the bytes: they are made from the profile's own sources,
+and prove that it is read as it is written, not that a device speaks so."""
 DIGITS: Final = 1e-6
 """Part of a value by which it may differ: what people write down has six digits or more."""
 
@@ -56,7 +59,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """``[[case]]``: exchanges and what they say.
 
     Attributes:
-        source: where the bytes are from.
+        source: where the bytes are from; it begins with "worked out" where nobody has seen them.
         settings: fields of the device that this case needs.
         exchange: in order.
         values: by point, in the point's unit; of a text the text.
@@ -70,6 +73,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     values: dict[str, float | str] = {}
     bad: dict[str, str] = {}
     display: dict[str, float | str] = {}
+
+    @property
+    def is_real(self) -> bool:
+        """Whether a device, a manual or somebody else's test has these bytes."""
+        return not self.source.startswith(WORKED_OUT)
 
 
 class FramesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +147,24 @@ def cases(profile: Profile) -> tuple[Document, tuple[Case, ...]]:
         )
     document = Document(profile.frames)
     return document, document.convert(FramesFile).case
+
+
+def proof(profile: Profile) -> str:
+    """Return in words whose bytes prove a profile.
+
+    ``real``: a device's, a manual's or another test suite's have every point; ``partly real``: some
+    points; ``worked out``: none; ``none``: there are no golden frames.
+
+    Raises:
+        ConfigError: the file is wrong.
+    """
+    if not profile.frames.is_file():
+        return "none"
+    _, every = cases(profile)
+    seen = {name for case in every if case.is_real for name in (*case.values, *case.bad)}
+    if not seen & {point.name for point in profile.points}:
+        return WORKED_OUT
+    return "real" if seen >= {point.name for point in profile.points} else "partly real"
 
 
 def decoded(device: Device, exchanges: list[Exchange]) -> dict[str, Reading]:

@@ -41,18 +41,27 @@ def check(profile: Profile, owner: Owner) -> list[str]:
     return wrong
 
 
-def identities(profile: Profile, device: Device) -> list[tuple[Binding, Identify]]:
+def identities(profile: Profile, device: Device) -> list[tuple[Binding | None, Identify]]:
     """Return where a device of this profile says what it is, and what it must say there.
+
+    There is no binding where a scan is told it.
 
     Raises:
         ConfigError: a table of ``[[identify]]`` is no point of the adapter.
     """
     document = Document(profile.path)
     own = (*names(Identify), "kind")
-    found = []
+    found: list[tuple[Binding | None, Identify]] = []
     for index, fields in enumerate(profile.file.identify):
         at: At = ("identify", index)
         what = document.convert(Identify, fields, at)
+        if what.said:
+            known = getattr(device.kind, "says", ())
+            if what.said not in known:
+                words = ", ".join(known) or "nothing"
+                raise document.error(f"a scan of {profile.adapter} is told {words}", (*at, "said"))
+            found.append((None, what))
+            continue
         rest = {name: value for name, value in fields.items() if name not in own}
         address = document.convert(device.kind.point_settings, rest, at, also=own)
         kind = Kind.TEXT if what.matches or isinstance((*what.equals, 0)[0], str) else Kind.ANALOG
@@ -60,7 +69,9 @@ def identities(profile: Profile, device: Device) -> list[tuple[Binding, Identify
         found.append((Binding(point, address), what))
     try:
         device.kind.build(
-            device.settings, [one for one, _ in found], Site(SystemClock(), lambda _text: 0)
+            device.settings,
+            [one for one, _ in found if one is not None],
+            Site(SystemClock(), lambda _text: 0),
         )
     except ConfigError as error:
         raise document.error(str(error), ("identify", 0)) from None
@@ -75,6 +86,12 @@ def _whole(profile: Profile) -> Iterator[str]:
     for name in ("name", "profile", "points", "feeds", "place", "label", "adapter"):
         if name in file.device and name in known:
             yield f"[device] {name} belongs to a gateway's file, not to a profile"
+    pages = [one.pages for one in file.manual] + [point.about.page for point in profile.points]
+    if file.evidence.registers == "manual" and not any(pages):
+        yield (
+            'registers = "manual" needs pages of a [[manual]], or page at the points: where in it '
+            "(of a web page the heading)"
+        )
     if file.evidence.order == "assumed" and not file.caveat:
         yield (
             'order = "assumed" needs a [[caveat]] that says so, and how a technician finds the '
@@ -155,10 +172,6 @@ def broken(
                 continue  # told of the point itself
             points[phase, quantity.name] = point.name
     for phase, of in phases.items():
-        for law, value, expected in profile.nature.broken(of):
+        for one in profile.nature.broken(of, phases):
             where = f" ({phase})" if phase else ""
-            yield (
-                points[phase, law.of],
-                f"{law.text}{where}: {law.of} is {value:.6g}, "
-                f"{'at most' if law.at_most else 'about'} {expected:.6g} is expected",
-            )
+            yield points[phase, one.law.of], f"{one.law.text}{where}: {one.words}"

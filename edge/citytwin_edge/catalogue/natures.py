@@ -7,10 +7,9 @@ so that a positive power means the same of every meter in the city.
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 
@@ -18,11 +17,9 @@ from citytwin.config import Document
 from citytwin.conversion import between
 from citytwin.errors import ConfigError
 from citytwin.point import Kind, Label, Span
+from citytwin_edge.catalogue.laws import Broken, Law, Values
 
 FOLDER: Final = Path(__file__).parents[1] / "natures"
-TOLERANCE: Final = 0.05
-"""Part of a value by which instruments may differ from a law: their classes are 0.2 to 2 %, and the
-values of one reading are not of one moment."""
 
 
 class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -45,26 +42,6 @@ class Quantity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     attribute: str = ""
 
 
-class Law(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``[[law]]``: what must hold between quantities of one phase, in the quantities' own units.
-
-    Attributes:
-        of: the quantity.
-        product: quantities whose product it is.
-        at_most: quantity whose magnitude it cannot exceed.
-        factor: of the product: 1.732 for a line voltage, for example.
-        tolerance: part of the value.
-        text: the law for people.
-    """
-
-    of: str
-    product: tuple[str, ...] = ()
-    at_most: str = ""
-    factor: float = 1.0
-    tolerance: Annotated[float, msgspec.Meta(gt=0, le=1)] = TOLERANCE
-    text: str
-
-
 class NatureFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A nature's file; ``extends`` names natures whose quantities and laws it has, too."""
 
@@ -82,23 +59,15 @@ class Nature(msgspec.Struct, frozen=True):
     quantities: Mapping[str, Quantity]
     laws: tuple[Law, ...]
 
-    def broken(self, values: Mapping[str, float]) -> Iterator[tuple[Law, float, float]]:
-        """Yield each law that values break, with the value and what it should be at most or about.
+    def broken(self, values: Values, others: Mapping[str, Values] | None = None) -> list[Broken]:
+        """Return how values break the laws.
 
         Args:
             values: by quantity, of one phase, in the quantities' own units.
+            others: those of all phases, by phase.
         """
-        for law in self.laws:
-            if law.of not in values or not math.isfinite(value := values[law.of]):
-                continue
-            if law.at_most:
-                bound = abs(values.get(law.at_most, math.nan))
-                if abs(value) > bound * (1 + law.tolerance):
-                    yield law, value, bound
-            elif all(name in values for name in law.product):
-                expected = law.factor * math.prod(values[name] for name in law.product)
-                if abs(abs(value) - abs(expected)) > law.tolerance * max(abs(value), abs(expected)):
-                    yield law, value, expected
+        found = [law.broken(values, others) for law in self.laws]
+        return [one for one in found if one is not None]
 
 
 def natures() -> list[str]:
@@ -125,8 +94,8 @@ def nature(name: str) -> Nature:
     document.unique([one.name for one in file.quantity], ("quantity",))
     quantities |= {one.name: one for one in file.quantity}
     for index, law in enumerate(file.law):
-        for other in (law.of, law.at_most, *law.product):
-            if other and other not in quantities:
+        for other in law.quantities:
+            if other not in quantities:
                 raise document.error(f'there is no quantity "{other}"', ("law", index))
     return Nature(name, file.title, quantities, (*laws, *file.law))
 

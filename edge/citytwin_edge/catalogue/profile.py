@@ -88,11 +88,14 @@ class Identify(msgspec.Struct, frozen=True, kw_only=True):
     """``[[identify]]``: where the device says what it is, as fields of a point, and what it says.
 
     Attributes:
+        said: instead of fields of a point: by which name a scan is told what the device is, such as
+            the model that a bridge gives.
         equals: numbers or texts of which it must be one.
         within: [low, high] in which the number must lie; it is written ``in``.
         matches: regular expression that the text must match as a whole.
     """
 
+    said: str = ""
     equals: tuple[int | float | str, ...] = ()
     within: Annotated[tuple[float, ...], msgspec.Meta(max_length=2)] = msgspec.field(
         default=(), name="in"

@@ -6,10 +6,12 @@ order. What must be known of a device stands on the page of its nature, beside o
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any, Final
 
 from citytwin_edge.catalogue.adapter_page import MADE, markdown_table
+from citytwin_edge.catalogue.golden import proof
 from citytwin_edge.catalogue.meanings import attributes, needed
 from citytwin_edge.catalogue.natures import nature, natures
 from citytwin_edge.catalogue.profile import Evidence, Profile
@@ -18,6 +20,7 @@ from citytwin_edge.catalogue.shelf import Shelf
 INDEX: Final = "README.md"
 _HEAD: Final = (
     "vendor", "model", "what", "kind", "profile", "adapter", "registers by", "order by",
+    "frames", "scan",
 )  # fmt: skip
 
 
@@ -59,8 +62,27 @@ def _index(profiles: list[Profile], kinds: dict[str, list[Profile]]) -> Iterator
     )
     yield from ("", "Who says so:", "")
     yield from (f"- {name} by: {meaning}" for name, meaning in attributes(Evidence).items())
+    counted = Counter(map(proof, profiles))
+    yield (
+        "- frames: whose bytes prove it. `real`: of every point bytes that a device sent, or that "
+        "stand in a manual or in somebody else's test suite "
+        f"({counted['real']}); `partly real`: of some points ({counted['partly real']}); "
+        "`worked out`: bytes that were made from the same sources as the profile itself: they "
+        f"prove that it is read as it is written, no more ({counted['worked out']})"
+    )
+    yield from ("", "Which ones `citytwin-edge scan` knows, where it meets them, by adapter:", "")
+    for adapter, those in sorted(_by_adapter(profiles).items()):
+        known = sum(bool(one.file.identify) for one in those)
+        yield f"- {adapter}: {known} of {len(those)}"
     yield from ("", "## By vendor", "")
     yield from markdown_table(_HEAD, [_row(one) for one in sorted(profiles, key=_by_vendor)])
+
+
+def _by_adapter(profiles: list[Profile]) -> dict[str, list[Profile]]:
+    found: dict[str, list[Profile]] = defaultdict(list)
+    for one in profiles:
+        found[one.adapter].append(one)
+    return found
 
 
 def _by_vendor(profile: Profile) -> tuple[str, str]:
@@ -73,7 +95,8 @@ def _row(profile: Profile) -> list[str]:
         file.vendor, file.model, file.title.en, profile.nature.title.en,
         f"[`{profile.name}`]({file.nature}.md#{anchor(profile.name)})",
         f"[{file.adapter}](../adapters/{file.adapter}.md)",
-        file.evidence.registers, file.evidence.order,
+        file.evidence.registers, file.evidence.order, proof(profile),
+        "knows it" if file.identify else "",
     ]  # fmt: skip
 
 
@@ -92,7 +115,8 @@ def _profile(profile: Profile) -> Iterator[str]:
     yield (
         f"**{profile.product}**: {file.title.en}. {points}{commanded}; "
         f"adapter [{file.adapter}](../adapters/{file.adapter}.md). Registers by: "
-        f"{file.evidence.registers}; order by: {file.evidence.order}."
+        f"{file.evidence.registers}; order by: {file.evidence.order}; "
+        f"frames: {proof(profile)}."
     )
     if file.caveat:
         yield ""

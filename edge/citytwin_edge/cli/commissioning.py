@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,13 +24,8 @@ NOTHING: Final = 2
 """Exit code of ``scan`` when no device was met."""
 IMPLAUSIBLE: Final = 3
 """Exit code of ``add`` when a device was not added: it is silent, or what it says cannot be."""
-BAUDS: Final = (9600, 19200)
-PARITIES: Final = ("none", "even")
 UNITS: Final = (1, 32)
-"""Where a scan of a serial line looks when nothing else is said: half a minute in all.
-
-Even is what Modbus over Serial Line V1.02, 2.5.1, wants; most meters are delivered with none.
-"""
+"""Where a scan of a serial line looks when nothing else is said."""
 CHOICES_MAX: Final = 20
 SILENT: Final = "bad: silent"
 
@@ -82,26 +78,65 @@ def scan(options: Any) -> int:
     rows: list[dict[str, Any]] = []
     shelf = shelf_for(common.config_path(options))
 
-    async def look() -> None:
-        for fields in scanning.alternatives(_places(options)):
+    async def look(name: str, places: Iterable[dict[str, Any]]) -> bool:
+        """Look at some places; returns whether one of them could be looked at."""
+        was_reached = False
+        for fields in places:
             where = ", ".join(f"{name} = {_said(value)}" for name, value in fields.items())
             print(f"looking: {options.what} {where}", file=sys.stderr, flush=True)
             try:
                 async for row in scanning.scan(options.what, fields, shelf, common.site(), _met):
-                    rows.append(row)
+                    rows.append({**row, "pass": name} if name else row)
+                was_reached = True
             except CityTwinError as error:
                 if str(error) not in problems:
                     print(f"citytwin-edge: {error}", file=sys.stderr)
                 problems.append(str(error))
+        return was_reached
 
     problems: list[str] = []
-    asyncio.run(look())
-    output.show(rows, as_json=options.json)
+    places = _places(options)
+    for name, some in _passes(options, places, shelf):
+        if name == "wide":
+            print("nothing at the usual speeds; looking at the others", file=sys.stderr, flush=True)
+        if not asyncio.run(look(name, some)) or any(map(scanning.makes_sense, rows)):
+            break
+    output.show(rows if options.json else [_of_table(row) for row in rows], as_json=options.json)
     if problems and not rows:
         return 1
     if not rows:
         print(f"citytwin-edge: nothing was met; {_advice(options.what)}", file=sys.stderr)
     return 0 if rows else NOTHING
+
+
+def _passes(
+    options: Any, places: dict[str, list[Any]], shelf: Shelf
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield places to look at one after the other; the next are for who was not met at these."""
+    from citytwin_edge.commissioning import scanning, speeds
+
+    if options.what != "modbus" or "serial" not in places or "baud" in places:
+        yield "", list(scanning.alternatives(places))
+        return
+    parities = places.pop("parity", [])
+    for name, lines in (
+        ("quick", speeds.quick(parities or speeds.PARITIES)),
+        ("wide", speeds.wide(shelf, options.what, parities)),
+    ):
+        yield (
+            name,
+            [
+                {"serial": serial, "baud": baud, "parity": parity, **rest}
+                for serial in places["serial"]
+                for baud, parity in lines
+                for rest in scanning.alternatives({**places, "serial": [serial]})
+            ],
+        )
+
+
+def _of_table(row: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the column where says already."""
+    return {name: value for name, value in row.items() if name not in ("baud", "parity")}
 
 
 def _said(value: Any) -> str:
@@ -119,7 +154,7 @@ def _advice(what: str) -> str:
     if what == "modbus":
         return (
             "check power, wiring (A and B exchanged?) and address; other unit ids: --units 1-247, "
-            "other speeds: --baud 2400, other parity: --set parity=odd"
+            "other speeds: --baud 4800, other parity: --set parity=odd"
         )
     return f"check power, wiring and address; citytwin-edge adapters show {what} has what to set"
 
@@ -127,6 +162,7 @@ def _advice(what: str) -> str:
 def _places(options: Any) -> dict[str, list[Any]]:
     """Return where to look: each field with its values."""
     from citytwin_edge import plugins
+    from citytwin_edge.commissioning import speeds
 
     types = values.types_of(plugins.adapter(options.what).device_settings)
     places = values.fields_of(options.fields, types)
@@ -135,12 +171,12 @@ def _places(options: Any) -> dict[str, list[Any]]:
     if options.serial:
         places["serial"] = [*places.get("serial", []), *options.serial]
         if options.what == "modbus":
-            places.setdefault("baud", options.baud or list(BAUDS))
-            places.setdefault("parity", list(PARITIES))
             places.setdefault("scan_units", [UNITS])
             places.setdefault("reply_timeout_s", [0.2])
     if options.baud:
         places["baud"] = options.baud
+        if options.what == "modbus" and options.serial:
+            places.setdefault("parity", list(speeds.PARITIES))
     if options.units:
         first, _, last = options.units.partition("-")
         if not (first.isdigit() and (last or first).isdigit()):
@@ -169,17 +205,21 @@ def add(options: Any) -> int:
     device = _device(fields, shelf)
     # Before it is read: a name or a place that is taken is no reason to wait for a device.
     adding.added(path, adding.device_text(fields), gateway=options.gateway, is_trial=True)
-    judged, fields = asyncio.run(_tried(options, device, profile, fields))
+    judged, fields, better = asyncio.run(_tried(options, device, profile, fields))
     doubt = [row for row in judged.rows if row["plausible"] != "ok"]
-    if options.json:
-        output.show(judged.rows, as_json=True)
+    told = {"added": False, "file": str(path), "device": fields, "points": judged.rows,
+            "suggestion": better}  # fmt: skip
     warning = _warning(judged.rows, doubt)
     if doubt and not options.anyway and not _agreed(options, f"{warning}; add it anyway"):
         print(f"citytwin-edge: {name} was not added: {warning}; see above. "
               "--anyway adds it as it is", file=sys.stderr)  # fmt: skip
+        if options.json:
+            output.show_one(told)
         return IMPLAUSIBLE
     config = adding.added(path, adding.device_text(fields), gateway=options.gateway)
-    if not options.json:
+    if options.json:
+        output.show_one({**told, "added": True})
+    else:
         print(f"{path}: {name} is added; {len(config.devices)} devices, "
               f"{len(config.points)} points")  # fmt: skip
         if client.is_running(config.state):
@@ -210,8 +250,11 @@ def _device(fields: dict[str, Any], shelf: Shelf) -> Device:
 
 async def _tried(
     options: Any, device: Device, profile: Profile, fields: dict[str, Any]
-) -> tuple[Judged, dict[str, Any]]:
-    """Read the device, show it, and offer what would make more sense."""
+) -> tuple[Judged, dict[str, Any], dict[str, Any] | None]:
+    """Read the device, show it, and offer what would make more sense; it is returned if not taken.
+
+    A suggestion has ``field``, ``value`` and, of how many points, how many make ``sense`` with it.
+    """
     from citytwin_edge.commissioning.plausible import hint, judge
     from citytwin_edge.probing import probe_device
 
@@ -219,12 +262,12 @@ async def _tried(
     first = judge(device, await probe_device(device, site), profile)
     if all(row["quality"] == SILENT for row in first.rows):
         _tell_silence(device, fields, first.rows[0]["note"])
-        return first, fields
+        return first, fields, None
     if not options.json:
         output.show(first.rows, as_json=False)
     better = await hint(device, first, profile, site)
     if better is None:
-        return first, fields
+        return first, fields, None
     said = (
         f"{better.field} = {better.value} makes {better.judged.sense} instead of {first.sense} of "
         f"{len(first.rows)} points plausible"
@@ -235,8 +278,9 @@ async def _tried(
     if options.yes or not _agreed(options, f"use {better.field} = {better.value}"):
         print(f"citytwin-edge: {said}; give it with --set {better.field}={better.value}",
               file=sys.stderr)  # fmt: skip
-        return first, fields
-    return better.judged, {**fields, better.field: better.value}
+        sense = better.judged.sense
+        return first, fields, {"field": better.field, "value": better.value, "sense": sense}
+    return better.judged, {**fields, better.field: better.value}, None
 
 
 def _tell_silence(device: Device, fields: dict[str, Any], why: str) -> None:

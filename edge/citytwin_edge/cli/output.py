@@ -42,6 +42,11 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
         print(line)
 
 
+def show_one(thing: Mapping[str, Any]) -> None:
+    """Print one thing for scripts, as an object of JSON."""
+    print(json.dumps(thing, ensure_ascii=False, indent=1))
+
+
 def table(rows: Sequence[Mapping[str, Any]], *, chars_max: int = 0) -> list[str]:
     """Return the lines of a table, in colour where that is seen; there is at least one row.
 

@@ -69,7 +69,8 @@ def show_list(options: Any) -> int:
     shelf = _shelf(options)
     rows = []
     for name in shelf.names():
-        file = shelf.profile(name).file
+        profile = shelf.profile(name)
+        file = profile.file
         row = {
             "profile": name,
             "device": f"{file.vendor} {file.model}",
@@ -78,6 +79,7 @@ def show_list(options: Any) -> int:
             "adapter": file.adapter,
             "points": len(file.point),
             "registers": file.evidence.registers,
+            "frames": _frames(profile),
         }
         line = " ".join([*map(str, row.values()), file.title.ru, file.title.kk]).casefold()
         if all(word.casefold() in line for word in options.word):
@@ -110,11 +112,12 @@ def show_one(options: Any) -> int:
     file = profile.file
     if options.json:
         about = {"profile": profile.name, "vendor": file.vendor, "model": file.model,
-                 "type": file.type, "points": rows}  # fmt: skip
+                 "type": file.type, "frames": _frames(profile), "points": rows}  # fmt: skip
         print(json.dumps(about, ensure_ascii=False, indent=1))
         return 0
     print(f"{output.paint(profile.product, 'bold')}: {file.title.en} ({profile.path})")
-    print(f"registers by: {file.evidence.registers}; byte order by: {file.evidence.order}")
+    print(f"registers by: {file.evidence.registers}; byte order by: {file.evidence.order}; "
+          f"golden frames: {_frames(profile)}")  # fmt: skip
     for manual in file.manual:
         pages = f", pages {manual.pages}" if manual.pages else ""
         print(f"manual: {manual.title}{pages}: {manual.url}")
@@ -124,6 +127,16 @@ def show_one(options: Any) -> int:
     output.show(rows, as_json=False)
     print(f"\nIn edge.toml:\n\n{_example(profile, device.settings)}")
     return 0
+
+
+def _frames(profile: Profile) -> str:
+    """Return whose bytes prove a profile; "wrong": profiles check says what is."""
+    from citytwin_edge.catalogue.golden import proof
+
+    try:
+        return proof(profile)
+    except CityTwinError:
+        return "wrong"
 
 
 def _span(span: Any) -> str:

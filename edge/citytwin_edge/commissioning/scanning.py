@@ -8,6 +8,7 @@ import math
 import re
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -107,7 +108,11 @@ async def scan(
         await adapter.close()
     for one in found:
         addressed = {**fields, **_fields(one)}
-        profiles = [] if not one.address else await identify(name, addressed, shelf, site)
+        profiles = (
+            await identify(name, addressed, shelf, site, one.says)
+            if one.address or one.says
+            else []
+        )
         yield _row(name, fields, one, profiles)
     if not is_whole:
         raise CityTwinError(
@@ -124,6 +129,13 @@ def _fields(found: Found) -> dict[str, Any]:
         return {}
 
 
+def makes_sense(row: Row) -> bool:
+    """Return whether a device was understood; else its line may be set otherwise."""
+    from citytwin_edge.adapters.modbus_scan import NONSENSE
+
+    return not str(row["says"]).startswith(NONSENSE)
+
+
 def _row(name: str, fields: Mapping[str, Any], one: Found, profiles: list[str]) -> Row:
     return {
         "adapter": name,
@@ -132,10 +144,17 @@ def _row(name: str, fields: Mapping[str, Any], one: Found, profiles: list[str]) 
         "says": one.description,
         "dBm": None if math.isnan(one.signal) else round(one.signal),
         "profile": ", ".join(profiles),
+        **{name: fields[name] for name in ("baud", "parity") if name in fields},
     }
 
 
-async def identify(name: str, fields: Mapping[str, Any], shelf: Shelf, site: Site) -> list[str]:
+async def identify(
+    name: str,
+    fields: Mapping[str, Any],
+    shelf: Shelf,
+    site: Site,
+    says: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     """Return the profiles whose every ``[[identify]]`` is what the device says; best first.
 
     Args:
@@ -143,8 +162,9 @@ async def identify(name: str, fields: Mapping[str, Any], shelf: Shelf, site: Sit
         fields: of ``[[device]]``: which device.
         shelf: the profiles.
         site: for the adapter.
+        says: what the scan was told of the device, by name.
     """
-    asker = _Asker(name, fields, site)
+    asker = _Asker(name, fields, site, says)
     matching: list[tuple[int, str]] = []
     try:
         async with asyncio.timeout(IDENTIFY_S_MAX):
@@ -163,8 +183,10 @@ async def identify(name: str, fields: Mapping[str, Any], shelf: Shelf, site: Sit
 class _Asker:
     """Asks one device what it is; the same question once."""
 
-    def __init__(self, name: str, fields: Mapping[str, Any], site: Site) -> None:
-        self._name, self._fields, self._site = name, fields, site
+    def __init__(
+        self, name: str, fields: Mapping[str, Any], site: Site, says: Mapping[str, str]
+    ) -> None:
+        self._name, self._fields, self._site, self._says = name, fields, site, says
         self._kind = plugins.adapter(name)
         self._known: dict[str, tuple[Probed, str]] = {}
         self.silences = 0
@@ -178,7 +200,11 @@ class _Asker:
             wanted = identities(profile, device_like(profile, owner))
         except ConfigError:
             return False  # such a device cannot be at this place: another transport, say
-        for binding, what in wanted:
+        for binding, what in sorted(wanted, key=lambda one: one[0] is not None):
+            if binding is None:  # told already, so it comes before questions
+                if not fits(what, math.nan, self._says.get(what.said, "")):
+                    return False
+                continue
             said, text = await self._ask(settings, binding)
             if said.quality != Quality.GOOD or not fits(what, said.value, text):
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 DEVICES_MAX: Final = 2000
@@ -25,12 +26,17 @@ class Property(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One device: what it is called, what it is, its properties by path, how its topics are."""
+    """One device: what it is called, what it is, its properties by path, how its topics are.
+
+    ``says`` is what it is word for word: ``model`` and ``model_id`` of Zigbee2MQTT, ``module`` of
+    Tasmota.
+    """
 
     name: str
     model: str
     properties: Mapping[str, Property]
     base: str = ""
+    says: Mapping[str, str] = MappingProxyType({})
 
 
 def zigbee_devices(payload: bytes) -> Iterator[Device]:
@@ -50,8 +56,9 @@ def zigbee_devices(payload: bytes) -> Iterator[Device]:
         found = {found.path: found for found in _exposed(definition.get("exposes"), "$", 0)}
         model = " ".join(word for word in words if word) or "not supported by Zigbee2MQTT"
         name = _text(one, "friendly_name") or _text(one, "ieee_address")
+        says = {"model": _text(definition, "model"), "model_id": _text(one, "model_id")}
         if name:
-            yield Device(name, model, found)
+            yield Device(name, model, found, says=says)
 
 
 def _exposed(listed: Any, path: str, depth: int) -> Iterator[Property]:
@@ -85,7 +92,8 @@ def tasmota_device(payload: bytes) -> Device | None:
     words = [_text(said, "md"), f'"{name}"' if name else "", address]
     full = _text(said, "ft").replace("%prefix%", "{prefix}").replace("%topic%", "{device}")
     model = ", ".join(word for word in words if word)
-    return Device(_text(said, "t"), model, {}, full.strip("/"))
+    says = {"module": _text(said, "md")}
+    return Device(_text(said, "t"), model, {}, full.strip("/"), says)
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:

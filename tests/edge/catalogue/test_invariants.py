@@ -62,6 +62,28 @@ def test_an_order_that_nobody_says_needs_a_caveat(tmp_path):
     assert check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path)) == []
 
 
+def test_a_manual_that_was_read_says_on_which_page(tmp_path):
+    without = METER.replace('pages = "4"\n', "", 1)
+    assert without != METER
+    put(tmp_path, without)
+    (wrong,) = check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path))
+    assert 'registers = "manual" needs pages of a [[manual]], or page at the points' in wrong
+    for said in (
+        without.replace("address = 0", 'address = 0\npage = "5"', 1),
+        without.replace('registers = "manual"', 'registers = "map"', 1),
+    ):
+        put(tmp_path, said)
+        assert check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path)) == []
+
+
+def test_what_a_scan_is_told_must_be_something_that_it_is_told(tmp_path):
+    told = METER.replace('table = "holding"\naddress = 100\n', 'said = "model"\n', 1)
+    assert told != METER
+    put(tmp_path, told)
+    (wrong,) = check(shelf(tmp_path).profile("acme/m1"), owner(tmp_path))
+    assert "a scan of modbus is told nothing" in wrong
+
+
 def test_golden_values_obey_the_laws_of_their_nature(tmp_path):
     more = METER.replace('"relay"\nquantity = "relay"', '"power"\nquantity = "apparent_power"\n'
                          'phase = "L1"\nunit = "V.A"\nvalid = [0, 9999]', 1)  # fmt: skip

@@ -46,7 +46,7 @@ def test_what_a_nature_extends_is_in_it():
 )  # fmt: skip
 def test_laws_hold_within_what_instruments_can(values, broken):
     found = nature("electricity").broken(values)
-    assert [law.text for law, _, _ in found] == broken
+    assert [one.law.text for one in found] == broken
 
 
 def test_values_are_compared_in_the_unit_of_the_quantity():

@@ -28,7 +28,8 @@ def test_a_profile_is_found_by_its_vendor(tmp_path):
     assert len(head.split("|")) == len(row.split("|"))
     assert [cell.strip() for cell in row.split("|")[1:-1]] == [
         "Acme", "M1", "Meter", "Electricity", "[`acme/m1`](electricity.md#acmem1)",
-        "[modbus](../adapters/modbus.md)", "manual", "manual",
+        "[modbus](../adapters/modbus.md)", "manual", "manual", "real",
+        "knows it",
     ]  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def test_what_to_know_of_it_stands_on_the_page_of_its_kind(tmp_path):
     assert page.partition("## `acme/m1`\n\n")[2] == (
         "**Acme M1**: Meter. 4 points, 1 of them can be commanded (when the hub is gone, "
         "set to a safe value: 1); adapter [modbus](../adapters/modbus.md). Registers by: manual; "
-        "order by: manual.\n\n"
+        "order by: manual; frames: real.\n\n"
         "- Answers after 300 ms only. ([source](https://acme.example/faq))\n\n"
         "Made from [M1 manual](https://acme.example/m1.pdf), pages 4.\n"
     )

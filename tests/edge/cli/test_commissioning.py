@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import termios
+from collections import Counter
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
@@ -14,7 +16,7 @@ from citytwin_edge.commissioning import scanning
 from citytwin_edge.config import load
 from tests.edge.cli.cli_scenes import dialogue, ran
 from tests.edge.commissioning.sdm120 import meter
-from tests.edge.modbus_devices import Peer, peer_of_one
+from tests.edge.modbus_devices import Peer, peer_of_one, registers, settled
 
 
 @pytest.fixture
@@ -50,8 +52,30 @@ async def test_a_meter_that_says_nonsense_is_not_added(here, capsys):
         assert not (here / "edge.toml").exists()
         again = ["--set", "order=CDAB", "--json"]
         assert await ran("add", "sdm120", "--yes", *place(port, *again)) == 0
-        rows = json.loads(capsys.readouterr().out)
-        assert {row["plausible"] for row in rows} == {"ok"}
+        told = json.loads(capsys.readouterr().out)
+        assert {row["plausible"] for row in told["points"]} == {"ok"}
+        assert (told["added"], told["suggestion"], told["file"]) == (True, None, "edge.toml")
+        assert told["device"] == {
+            "name": "sdm120", "profile": "eastron/sdm120", "host": "127.0.0.1", "port": port,
+            "unit": 3, "order": "CDAB",
+        }  # fmt: skip
+
+
+async def test_scripts_read_one_object_with_the_suggestion_whatever_comes_of_it(here, capsys):
+    more = ["--json", "--set", "reply_timeout_s=0.1"]
+    async with meter(swapped=True) as port:
+        assert await ran("add", "sdm120", "--yes", *place(port, *more)) == IMPLAUSIBLE
+        told = json.loads(capsys.readouterr().out)
+        assert list(told) == ["added", "file", "device", "points", "suggestion"]
+        assert told["added"] is False
+        assert told["suggestion"] == {"field": "order", "value": "CDAB", "sense": 11}
+        assert len(told["points"]) == 11
+    async with Peer(nobody).on_tcp() as port:
+        assert await ran("add", "sdm120", "--yes", *place(port, *more)) == IMPLAUSIBLE
+        told = json.loads(capsys.readouterr().out)
+        assert (told["added"], told["suggestion"]) == (False, None)
+        assert {row["quality"] for row in told["points"]} == {"bad: silent"}
+    assert not (here / "edge.toml").exists()
 
 
 async def test_a_silent_meter_is_added_only_if_that_is_wished(here, capsys):
@@ -163,6 +187,43 @@ def test_a_scan_of_a_line_tries_an_even_parity_too(here, capsys):
     said = capsys.readouterr().err
     assert said.count("parity = even") == said.count("parity = none") == 2
     assert said.count("is not reachable") == 1, "a reason is told once"
+
+
+@pytest.mark.parametrize(
+    ("baud", "parity", "where", "words"),
+    [
+        (termios.B2400, 0, {"baud": 2400, "parity": "none", "pass": "wide"}, "others"),
+        (termios.B19200, termios.PARENB, {"baud": 19200, "parity": "even", "pass": "quick"}, ""),
+    ],
+)
+async def test_a_unit_is_found_at_its_own_speed_and_parity(
+    here, capsys, monkeypatch, baud, parity, where, words
+):
+    with settled(monkeypatch, 2, baud, parity, registers) as unit:
+        looks = ["--serial", unit.port, "--units", "1-3", "--set", "reply_timeout_s=0.1"]
+        assert await ran("scan", "modbus", "--json", *looks) == 0
+    said = capsys.readouterr()
+    (row,) = json.loads(said.out)
+    assert row["address"] == "unit = 2"
+    assert where.items() <= row.items()
+    assert ("looking at the others" in said.err) is bool(words)
+    bauds = (9600, 19200, 2400, 4800, 115200)
+    asked = [said.err.count(f"baud = {one}, parity") for one in bauds]
+    assert asked == ([2, 2, 2, 2, 2] if words else [2, 2, 0, 0, 0])
+    # Three unit ids each, once; the one that answers is also asked what it is.
+    times = Counter(unit.heard)
+    assert times.pop((baud, parity)) >= 3
+    assert len(times) == sum(asked) - 1
+    assert set(times.values()) == {3}
+
+
+async def test_a_speed_that_was_asked_for_is_the_only_one(here, capsys, monkeypatch):
+    with settled(monkeypatch, 2, termios.B2400, 0, registers) as unit:
+        looks = ["--serial", unit.port, "--units", "2", "--set", "reply_timeout_s=0.1"]
+        assert await ran("scan", "modbus", "--baud", "9600", *looks) == NOTHING
+        assert {speed for speed, _ in unit.heard} == {termios.B9600}
+        assert await ran("scan", "modbus", "--baud", "2400", "--set", "parity=none", *looks) == 0
+    assert "baud = 2400  unit = 2" in capsys.readouterr().out
 
 
 def test_mistakes_of_a_scan_are_told(here, capsys):

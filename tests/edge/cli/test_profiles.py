@@ -24,13 +24,31 @@ def test_list_finds_by_words_of_any_language(here, capsys):
     assert main(["profiles", "list", "acme", "счётчик"]) == 0
     header, row = capsys.readouterr().out.splitlines()
     assert header.split() == [
-        "profile", "device", "what", "nature", "adapter", "points", "registers",
+        "profile", "device", "what", "nature", "adapter", "points", "registers", "frames",
     ]  # fmt: skip
-    assert row.split() == ["acme/m1", "Acme", "M1", "Meter", "electricity", "modbus", "4", "manual"]
+    assert row.split() == [
+        "acme/m1", "Acme", "M1", "Meter", "electricity", "modbus", "4", "manual", "real",
+    ]  # fmt: skip
     assert main(["profiles", "list", "no-such-thing"]) == 1
     assert capsys.readouterr().out == "(none)\n"
     assert main(["profiles", "list", "--json", "acme"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["profile"] == "acme/m1"
+
+
+def test_list_and_show_say_whose_bytes_prove_a_profile(here, capsys):
+    frames = here / "profiles" / "acme" / "m1.frames.toml"
+    said = frames.read_text()
+    for text, word in (
+        (said.replace('source = "', 'source = "worked out from ', 1), "worked out"),
+        ("[[case]", "wrong"),
+        (None, "none"),
+    ):
+        frames.unlink(missing_ok=True) if text is None else frames.write_text(text)
+        assert main(["profiles", "list", "--json", "acme/m1"]) == 0
+        assert json.loads(capsys.readouterr().out)[0]["frames"] == word
+    frames.write_text(said)
+    assert main(["profiles", "show", "acme/m1"]) == 0
+    assert "byte order by: manual; golden frames: real\n" in capsys.readouterr().out
 
 
 def test_show_says_what_to_write_and_it_works(here, capsys):

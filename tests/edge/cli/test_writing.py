@@ -58,6 +58,34 @@ async def test_a_running_agent_does_it_on_its_own_line(tmp_path, capsys):
             assert gateway.said("command.executed"), "the commander did it"
 
 
+async def test_what_the_agent_has_set_holds_when_it_is_gone_and_the_other_way_round(
+    tmp_path, capsys
+):
+    async with tcp_server(device(1, [(0, [100, 7])])) as port:
+        rarely = scenes.FLOW.replace(
+            "writable = [0, 50]", "writable = [0, 50]\nwrite = { interval_s_min = 3600 }"
+        )
+        other = rarely.replace('"flow"', '"speed"').replace("address = 0", "address = 1")
+        async with scenes.running(tmp_path, scenes.tcp("d", port, rarely + other)) as gateway:
+            config = ["--yes", "--json", "--config", str(gateway.folder / "edge.toml")]
+            assert await ran("write", "d/flow", "30", *config) == 0
+            await gateway.stop()
+            capsys.readouterr()
+            assert await ran("write", "d/flow", "40", *config) == NOT_DONE
+            (row,) = json.loads(capsys.readouterr().out)
+            assert (row["state"], row["read"]) == ("refused", None)
+            assert "it may be set once in 3600 s" in row["reason"]
+            assert await modbus_register(port) == 300
+            assert await ran("write", "d/speed", "35", *config) == 0, "set without an agent"
+            await gateway.start()
+            await scenes.until_console(gateway)
+            capsys.readouterr()
+            assert await ran("write", "d/speed", "40", *config) == NOT_DONE
+            (row,) = json.loads(capsys.readouterr().out)
+            assert "it may be set once in 3600 s" in row["reason"]
+        assert await modbus_register(port) == 300
+
+
 async def test_a_silent_device_is_an_error_for_scripts(tmp_path, capsys):
     async with tcp_server(device(1, [(0, [100, 7])])) as port:
         pass

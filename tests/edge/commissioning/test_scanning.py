@@ -1,14 +1,17 @@
 """Scans: which devices answer on a real line, and which profile they are."""
 
 import itertools
+import json
 import re
 import struct
 
+import aiomqtt
 import pytest
 from hypothesis import find
 from hypothesis import strategies as st
 
 from citytwin.errors import CityTwinError, ConfigError, DeviceSilent
+from citytwin_edge.adapters import mqtt_scan
 from citytwin_edge.catalogue.profile import Identify
 from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.commissioning import scanning
@@ -20,6 +23,7 @@ from citytwin_edge.commissioning.scanning import (
 )
 from tests.edge.catalogue.profiles import METER, put
 from tests.edge.mbus_meters import Meter, bus
+from tests.edge.meters import iec_meter
 from tests.edge.modbus_devices import (
     Peer,
     device,
@@ -30,6 +34,8 @@ from tests.edge.modbus_devices import (
     serial_server,
     tcp_server,
 )
+from tests.edge.wire.test_announcements import BRIDGE
+from tests.servers import mosquitto
 
 SHELF = Shelf([OURS])
 MODBUS = [
@@ -196,6 +202,54 @@ async def test_a_modbus_device_of_ours_is_recognised(name):
 
 async def test_one_that_says_nothing_is_not_taken_for_any():
     assert await known_as({}) == []
+
+
+async def profiles_of(name, fields):
+    rows = [row async for row in scan(name, fields, SHELF, new_site())]
+    return {row["address"]: row["profile"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("identification", "profile"),
+    [
+        (b"/ISk5MT174-0002", "iskraemeco/mt174"),
+        (b"/EKT5CE303v11", "energomera/ce303"),
+        (b"/EKT5CE301v12", "energomera/ce301"),
+        (b"/EKT5CE102Mv01", "energomera/ce102m"),
+        (b"/LGZ4ZMF100AC.M26", "landis-gyr/e350"),
+        (rb"/LGZ5\2ZMD3104407.B24", "landis-gyr/e650"),
+        (b"/XYZ5meter", ""),
+    ],
+)
+async def test_a_meter_is_known_by_its_identification(tmp_path, identification, profile):
+    port = tmp_path / "port"
+    async with iec_meter(port, identification, b"1.8.0(1*kWh)\r\n!\r\n"):
+        fields = {"serial": str(port), "reply_timeout_s": 0.3, "pause_s": 0.0}
+        assert await profiles_of("iec62056", fields) == {"": profile}
+
+
+async def test_devices_of_bridges_are_known_by_what_the_bridge_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(mqtt_scan, "SCAN_S", 0.5)
+    told = {
+        "zigbee2mqtt/bridge/devices": json.dumps(BRIDGE),
+        "tasmota/discovery/AA/config": '{"t": "pump", "md": "Sonoff Pow R2"}',
+        "tasmota/discovery/BB/config": '{"t": "lamp", "md": " NOUS A1T"}',
+        "tasmota/discovery/CC/config": '{"t": "strange", "md": "Generic"}',
+    }
+    async with mosquitto(tmp_path) as port, aiomqtt.Client("127.0.0.1", port) as client:
+        for topic, payload in told.items():
+            await client.publish(topic, payload, qos=1, retain=True)
+        where = {"host": "127.0.0.1", "port": port}
+        assert await profiles_of("mqtt", {**where, "dialect": "zigbee2mqtt"}) == {
+            'topic_name = "hall/climate"': "aqara/wsdcgq11lm",
+            'topic_name = "plug"': "tuya/ts011f-plug-1",
+            'topic_name = "0x03"': "",
+        }
+        assert await profiles_of("mqtt", {**where, "dialect": "tasmota"}) == {
+            'topic_name = "pump"': "sonoff/pow-r2",
+            'topic_name = "lamp"': "nous/a1t",
+            'topic_name = "strange"': "",
+        }
 
 
 async def test_an_m_bus_meter_of_ours_is_recognised(tmp_path):

@@ -12,7 +12,7 @@ BRIDGE = [
     {"ieee_address": "0x00", "type": "Coordinator", "friendly_name": "Coordinator"},
     {
         "ieee_address": "0x01", "type": "EndDevice", "friendly_name": "hall/climate",
-        "definition": {
+        "model_id": "lumi.weather", "definition": {
             "vendor": "Aqara", "model": "WSDCGQ11LM", "description": "Temperature sensor",
             "exposes": [
                 {"type": "numeric", "property": "temperature", "unit": "°C", "access": 1},
@@ -47,6 +47,8 @@ def test_devices_of_zigbee2mqtt():
         "$.state (read+set)", "$.overload.max_watt (W, set)",
     ]  # fmt: skip
     assert (strange.name, strange.model) == ("0x03", "not supported by Zigbee2MQTT")
+    assert climate.says == {"model": "WSDCGQ11LM", "model_id": "lumi.weather"}
+    assert strange.says == {"model": "", "model_id": ""}
 
 
 def test_a_device_of_tasmota():
@@ -57,6 +59,7 @@ def test_a_device_of_tasmota():
     assert found.name == "pow-1"
     assert found.model == 'Sonoff POW, "Pump", 192.168.1.7'
     assert found.base == "{prefix}/{device}"
+    assert found.says == {"module": "Sonoff POW"}
 
 
 @pytest.mark.parametrize(
