@@ -20,6 +20,7 @@ from citytwin.quality import Quality
 from citytwin_edge.gateway import GatewayPoint
 from citytwin_edge.kernels import PointRules, build
 from citytwin_edge.kernels.anomaly.chain import NAMES
+from citytwin_edge.kernels.anomaly.exchange import named
 from citytwin_edge.kernels.anomaly.kernel import SUFFIX
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.pipeline import Pipeline
@@ -149,9 +150,20 @@ def _those(watched: Sequence[str]) -> str:
     return f"these have: {', '.join(watched)}" if watched else "no point has it"
 
 
+def absent_meter(point: Point, rules: PointRules) -> str:
+    """Return the device/point by which an exchange would be seen, if it is not the point itself."""
+    meter = rules.anomaly.exchange if rules.anomaly is not None else ""
+    return "" if meter == named(point) else meter
+
+
 def score(history: History, point: Point, rules: PointRules) -> Scored:
-    """Run a history through the point's kernels, thinning left out, as the agent would."""
+    """Run a history through the point's kernels, thinning left out, as the agent would.
+
+    A history is of one point, so what another one would say of an exchange is not known.
+    """
     settings = msgspec.structs.replace(rules.anomaly or AnomalySettings(), trace=True)
+    if absent_meter(point, rules):
+        settings = msgspec.structs.replace(settings, exchange="")
     rules = msgspec.structs.replace(
         rules, anomaly=settings, deadband=None, swinging_door=None, counter=None
     )

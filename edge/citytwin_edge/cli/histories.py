@@ -55,6 +55,16 @@ def _settings(options: Any, *, watched: bool) -> tuple[Point, PointRules]:
     raise ConfigError(f"{options.point} is no point of this gateway; write device/point")
 
 
+def _notes(point: Point, rules: PointRules) -> list[str]:
+    """Return what the agent would know and a history does not."""
+    from citytwin_edge import scoring
+
+    meter = scoring.absent_meter(point, rules)
+    if not meter:
+        return []
+    return [f"{meter} is not in the history, which is taken for that of one meter all along"]
+
+
 def score(options: Any) -> int:
     """Score a history."""
     from citytwin_edge import scoring
@@ -67,10 +77,13 @@ def score(options: Any) -> int:
     raised = int((scored.alarm > 0).sum())
     span = scoring.months(history)
     if options.json:
-        print(json.dumps({"rows": len(history.stamps), "alarms": raised, "months": round(span, 4),
-                          "output": str(options.output)}))  # fmt: skip
+        told = {"rows": len(history.stamps), "alarms": raised, "months": round(span, 4),
+                "output": str(options.output), "notes": _notes(point, rules)}  # fmt: skip
+        print(json.dumps(told, ensure_ascii=False))
         return 0
     each = f", {raised / span:.2f} a month" if span > 0 else ""
+    for note in _notes(point, rules):
+        print(f"take with care: {note}", file=sys.stderr)
     print(f"{len(history.stamps)} rows, {raised} alarms{each}: {options.output}", file=sys.stderr)
     return 0
 
@@ -84,7 +97,8 @@ def tune(options: Any) -> int:
     zone = (rules.anomaly or AnomalySettings()).time_zone
     history = scoring.read(options.input, zone)
     span = scoring.months(history)
-    doubts, lines = tuning.doubts(history), tuning.limits(history)
+    doubts = [*tuning.doubts(history), *_notes(point, rules)]
+    lines = tuning.limits(history)
     tried = tuning.tried(history, point, rules, zone)
     if options.json:
         told = {"rows": len(history.stamps), "months": round(span, 4), "doubts": doubts,

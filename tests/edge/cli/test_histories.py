@@ -79,8 +79,33 @@ def test_tune_suggests_with_evidence(files, capsys):
 def test_both_speak_to_scripts(files, capsys):
     assert main(["score", "flow.csv", "--output", "out.csv", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == {"rows": 864, "alarms": 0, "months": 0.0986, "output": "out.csv"}
+    assert said == {"rows": 864, "alarms": 0, "months": 0.0986, "output": "out.csv", "notes": []}
     assert main(["tune", "flow.csv", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [one["budget"] for one in said["budgets"]] == [0.5, 1.0, 2.0, 4.0]
     assert said["limits"][0]["field"] == "normal"
+
+
+SERIAL = """
+[[device.point]]
+name = "serial"
+table = "holding"
+address = 8
+"""
+
+
+def test_a_meter_that_is_told_by_its_serial_number_is_scored_and_tuned(files, capsys):
+    """The history has one point, the exchange is seen by another one."""
+    exchange = CONFIG.replace("budget = 4", 'budget = 4, exchange = "d/serial"')
+    (files / "edge.toml").write_text(exchange + SERIAL)
+    assert main(["score", "flow.csv", "--output", "out.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "864 rows, 0 alarms" in said
+    assert "take with care: d/serial is not in the history" in said
+    assert len((files / "out.csv").read_text().splitlines()) == 865
+    assert main(["tune", "flow.csv", "--point", "d/flow"]) == 0
+    said = capsys.readouterr().out
+    assert "# take with care: d/serial is not in the history" in said
+    assert "# anomaly = { budget = 4 }: " in said
+    assert main(["score", "flow.csv", "--output", "out.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"][0].startswith("d/serial is not")
