@@ -91,9 +91,27 @@ def test_an_alarm_comes_with_its_reasons_before_it():
     assert abs(told["-expected"].value[0] - days(14)[2600]) < 6
     assert told["-score"].value[0] > 1
     assert 0 <= told["-since"].value[0] < 3600
+    assert told["-threshold"].value[0] <= told["-score"].value[0]
     assert told["-maturity"].value.tolist() == [0.0, 1.0, 2.0]
-    assert kernel.outputs[4].unit == "m3/h"
+    units = {name: kernel.outputs[n].unit for n, name in enumerate(names)}
+    assert (units["-expected"], units["-similar-3"], units["-threshold"]) == ("m3/h", "d", "1")
     assert kernel.outputs[0].kind == Kind.ALARM
+
+
+def test_it_tells_the_days_that_had_the_like():
+    values = days(20)
+    for day in (9, 12, 15, 18):
+        values[day * 288 + 100 : day * 288 + 106] += 25
+    times = (BEGIN + np.arange(len(values), dtype=np.int64) * STEP_S) * 10**9
+    kernel = Anomaly([FLOW], [AnomalySettings(budget=50.0, time_zone="UTC", holidays="none")])
+    made = kernel.step(Batch.of(np.zeros(len(values)), times, values))
+    numbers = [1 + GIVEN.index(name) for name in ("-similar", "-similar-2", "-similar-3")]
+    told = [made.select(made.point == number) for number in numbers]
+    days_of = (told[0].time_ns // 10**9 - BEGIN) // 86_400
+    by_day = {int(day): [float(one.value[row]) for one in told] for row, day in enumerate(days_of)}
+    assert by_day[9] == [0, 0, 0]
+    assert by_day[12] == [3, 0, 0]
+    assert by_day[18] == [3, 6, 9]
 
 
 def test_an_alarm_that_is_raised_ends_with_the_kernel():
