@@ -7,13 +7,13 @@ somebody, and returns; it is listed until both have happened.
 
 from __future__ import annotations
 
-import dataclasses
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import structlog
@@ -22,7 +22,16 @@ from citytwin.batch import SECOND_NS, Int32
 from citytwin.errors import StoreError
 from citytwin.point import Kind, Point, Source
 from citytwin.quality import Severity, severity
-from citytwin_hub.explained import ANOMALY, LIMIT, OF_POINTS, Explained, behind, kind_of
+from citytwin_hub.explained import (
+    ANOMALY,
+    LIMIT,
+    NOTHING,
+    OF_POINTS,
+    Explained,
+    Why,
+    behind,
+    kind_of,
+)
 from citytwin_hub.messages import alarm_text
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
@@ -40,13 +49,15 @@ CREATE TABLE IF NOT EXISTS alarms (id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL, kind TEXT NOT NULL, gateway TEXT NOT NULL,
     point TEXT NOT NULL, row INTEGER NOT NULL, since_ns INTEGER NOT NULL,
     value REAL, returned_ns INTEGER NOT NULL, acknowledged_ns INTEGER NOT NULL,
-    acknowledged_by TEXT NOT NULL) STRICT;
+    acknowledged_by TEXT NOT NULL, why TEXT NOT NULL DEFAULT '{}') STRICT;
 CREATE INDEX IF NOT EXISTS alarms_key ON alarms (key);
 """
 _FIELDS: Final = (
     "id, key, kind, gateway, point, row, since_ns, value, returned_ns, acknowledged_ns, "
-    "acknowledged_by"
+    "acknowledged_by, why"
 )
+_ADDED: Final = "ALTER TABLE alarms ADD COLUMN why TEXT NOT NULL DEFAULT '{}'"
+"""For a journal of an older version."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +73,7 @@ class Alarm:
         key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``gateway:<name>``,
             ``refused:<gateway>``.
         kind: limit, anomaly, plant, event, device, gateway or refused.
+        why: what its kernel told when it was raised.
     """
 
     id: int
@@ -75,6 +87,7 @@ class Alarm:
     returned_ns: int = 0
     acknowledged_ns: int = 0
     acknowledged_by: str = ""
+    why: Why = NOTHING
 
     @property
     def state(self) -> str:
@@ -87,6 +100,13 @@ class Alarm:
     def moved(self) -> tuple[int, bool]:
         """When it was last raised or returned, and whether it was returned."""
         return max(self.since_ns, self.returned_ns), bool(self.returned_ns)
+
+
+def _kept(alarm: Alarm) -> tuple[object, ...]:
+    """Return an alarm as it stands in the file: _FIELDS."""
+    return (alarm.id, alarm.key, alarm.kind, alarm.gateway, alarm.point, alarm.row, alarm.since_ns,
+            alarm.value, alarm.returned_ns, alarm.acknowledged_ns, alarm.acknowledged_by,
+            msgspec.json.encode(alarm.why).decode())  # fmt: skip
 
 
 class Alarms:
@@ -116,8 +136,10 @@ class Alarms:
             self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.executescript(_TABLE)
+            if "why" not in {row[1] for row in self._db.execute("PRAGMA table_info(alarms)")}:
+                self._db.execute(_ADDED)
             self._load()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, msgspec.DecodeError) as error:
             raise StoreError(f"the alarms in {path} cannot be read: {error}") from error
 
     def _load(self) -> None:
@@ -125,8 +147,9 @@ class Alarms:
         self._forget()
         # An older alarm of the same key was replaced by the newer one: it does not come back.
         newest = "id IN (SELECT max(id) FROM alarms GROUP BY key)"
-        for row in self._db.execute(f"SELECT {_FIELDS} FROM alarms WHERE {newest}"):  # noqa: S608  # constants
+        for *row, why in self._db.execute(f"SELECT {_FIELDS} FROM alarms WHERE {newest}"):  # noqa: S608  # constants
             alarm = Alarm(*row)
+            alarm.why = msgspec.json.decode(why, type=Why)
             self._last[alarm.key] = alarm.moved
             if not (alarm.returned_ns and alarm.acknowledged_ns):
                 self._open[alarm.key] = alarm
@@ -157,12 +180,13 @@ class Alarms:
 
     def entry(self, entry: Entry) -> None:
         """Take the transitions of ALARM points from a journal record; known ones change nothing."""
-        batch, received_ns = entry.batch, entry.record.received_ns
+        received_ns = entry.record.received_ns
+        batch = entry.batch.select(self._explained.take(entry.record.gateway, entry.batch))
         for row, value, time_ns in zip(
             batch.point.tolist(), batch.value.tolist(), batch.time_ns.tolist(), strict=True
         ):
             # As in the twin: a clock that is ahead must not hold an alarm until it is right.
-            self._transition(row, value, min(time_ns, received_ns))
+            self._transition(row, value, min(time_ns, received_ns), time_ns)
 
     def reconcile(self) -> None:
         """Take up what the twin says of ALARM points; called once, when it is complete.
@@ -173,15 +197,17 @@ class Alarms:
         latest = self._twin.read(alarms)
         known = (latest.time_ns > 0) & (severity(latest.quality) != Severity.BAD)
         order = np.minimum(latest.time_ns, latest.received_ns)
-        for row, value, time_ns in zip(
+        for row, value, time_ns, stamp_ns in zip(
             latest.row[known].tolist(),
             latest.value[known].tolist(),
             order[known].tolist(),
+            latest.time_ns[known].tolist(),
             strict=True,
         ):
-            self._transition(row, value, time_ns)
+            self._transition(row, value, time_ns, stamp_ns)
 
-    def _transition(self, row: int, value: float, time_ns: int) -> None:
+    def _transition(self, row: int, value: float, time_ns: int, stamp_ns: int) -> None:
+        """Take a sample of an alarm point; what explains it has the same ``stamp_ns``."""
         point = self._registry.points.get(row)
         if point is None or point.kind != Kind.ALARM:
             return
@@ -189,7 +215,8 @@ class Alarms:
         if (time_ns, not raised) <= self._last.get(key, (0, False)):
             return
         if raised:
-            self._raise(key, kind_of(point.id), point.gateway, point.id, row, time_ns)
+            why = self._explained.told(point.gateway, point.id, stamp_ns)
+            self._raise(key, kind_of(point.id), point.gateway, point.id, row, time_ns, why)
         else:
             self._return(key, time_ns)
 
@@ -264,7 +291,14 @@ class Alarms:
         return list(points), rows, np.cumsum([0, *sizes[:-1]])
 
     def _raise(
-        self, key: str, kind: str, gateway: str, point: str, row: int, since_ns: int
+        self,
+        key: str,
+        kind: str,
+        gateway: str,
+        point: str,
+        row: int,
+        since_ns: int,
+        why: Why = NOTHING,
     ) -> None:
         present = self._open.get(key)
         if present is not None and not present.returned_ns:
@@ -274,7 +308,7 @@ class Alarms:
             return
         value = self._explained.value(point) if kind in OF_POINTS else None
         self._number += 1
-        alarm = Alarm(self._number, key, kind, gateway, point, row, since_ns, value)
+        alarm = Alarm(self._number, key, kind, gateway, point, row, since_ns, value, why=why)
         self._open[key] = alarm
         self._store(alarm)
         _log.warning("alarm.raised", key=key, kind=kind)
@@ -309,8 +343,8 @@ class Alarms:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany(
-                    f"INSERT OR REPLACE INTO alarms ({_FIELDS}) VALUES (?{', ?' * 10})",  # noqa: S608  # constants
-                    [dataclasses.astuple(alarm) for alarm in self._unsaved.values()],
+                    f"INSERT OR REPLACE INTO alarms ({_FIELDS}) VALUES (?{', ?' * 11})",  # noqa: S608  # constants
+                    [_kept(alarm) for alarm in self._unsaved.values()],
                 )
                 self._forget()
         except sqlite3.Error as error:
@@ -327,7 +361,7 @@ class Alarms:
         origin = self._origin(alarm)
         why: dict[str, Any] = {}
         if alarm.kind in OF_POINTS:
-            why = self._explained.why(alarm.point, alarm.since_ns, alarm.returned_ns)
+            why = self._explained.why(alarm.point, alarm.since_ns, alarm.returned_ns, alarm.why)
         return {
             "id": alarm.id,
             "state": alarm.state,
