@@ -31,8 +31,9 @@ from citytwin_hub.explained import (
     Why,
     behind,
     kind_of,
+    severity_of,
 )
-from citytwin_hub.messages import alarm_text
+from citytwin_hub.messages import Behind, alarm_text
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
@@ -358,10 +359,11 @@ class Alarms:
         self._db.execute("DELETE FROM alarms WHERE id <= ?", (self._number - KEPT_MAX,))
 
     def _described(self, alarm: Alarm) -> dict[str, Any]:
-        origin = self._origin(alarm)
-        why: dict[str, Any] = {}
+        origin, told = self._origin(alarm), alarm.why
+        began_ns = alarm.since_ns - int((told.since_s or 0.0) * SECOND_NS)
+        why = Behind()
         if alarm.kind in OF_POINTS:
-            why = self._explained.why(alarm.point, alarm.since_ns, alarm.returned_ns, alarm.why)
+            why = self._explained.behind(alarm.point, alarm.since_ns, alarm.returned_ns, told)
         return {
             "id": alarm.id,
             "state": alarm.state,
@@ -372,9 +374,15 @@ class Alarms:
             "since_ms": alarm.since_ns // 1_000_000,
             "returned_ms": alarm.returned_ns // 1_000_000 or None,
             "acknowledged_by": alarm.acknowledged_by or None,
-            "severity": "medium" if alarm.kind in {*OF_POINTS, "refused"} else "high",
-            "text": alarm_text(alarm.kind, alarm.gateway, alarm.point, origin, alarm.value, **why),
+            "severity": severity_of(alarm.kind, told),
+            "text": alarm_text(alarm.kind, alarm.gateway, alarm.point, origin, alarm.value, why),
             "value": alarm.value,
+            "began_ms": began_ns // 1_000_000,
+            "kernel": told.kernel,
+            "expected": told.expected,
+            "score": told.score,
+            "threshold": told.threshold,
+            "similar_days": list(told.similar_days),
         }
 
     def _origin(self, alarm: Alarm) -> Point | None:

@@ -8,7 +8,7 @@ of the alarm just before it. With the next sample they say something else, so it
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from citytwin.batch import Batch, Int32
 from citytwin.point import Kind, Point
+from citytwin_hub.messages import Behind
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
 
@@ -55,6 +56,24 @@ class Why(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 NOTHING: Final = Why()
+LOW_BELOW: Final = 0.2
+HIGH_FROM: Final = 0.8
+"""How far the score of an anomaly is over its threshold. Scores are decimal logarithms of how
+seldom, averaged over kernels; of the alarms of NAB's development half at a budget of one a month
+four in ten were low and one in eight was high. It says how far, not how sure: windows had as many
+of each."""
+
+
+def severity_of(kind: str, why: Why) -> str:
+    """Return low, medium or high: of an anomaly how far it is over its threshold, else by kind."""
+    if kind in {"device", "gateway"}:
+        return "high"
+    if kind != ANOMALY or why.score is None or why.threshold is None:
+        return "medium"
+    over = why.score - why.threshold
+    if over >= HIGH_FROM:
+        return "high"
+    return "low" if over < LOW_BELOW else "medium"
 
 
 def kind_of(alarm_point: str) -> str:
@@ -138,10 +157,10 @@ class Explained:
         is_about_value = kind_of(alarm_point) in {LIMIT, ANOMALY}
         return self.latest(behind(alarm_point)) if is_about_value else None
 
-    def why(
+    def behind(
         self, alarm_point: str, since_ns: int, returned_ns: int, told: Why = NOTHING
-    ) -> dict[str, Any]:
-        """Return what :func:`citytwin_hub.messages.alarm_text` is to be told besides.
+    ) -> Behind:
+        """Return what the sentence of an alarm says besides.
 
         Args:
             alarm_point: its id.
@@ -150,14 +169,17 @@ class Explained:
         """
         kind = kind_of(alarm_point)
         if kind == ANOMALY:
-            return {"kernel": told.kernel, "expected": told.expected}
-        if kind != PLANT or returned_ns:
-            return {}
-        cause = self._cause(alarm_point, since_ns)
+            severity = severity_of(kind, told)
+            return Behind(
+                told.kernel, told.expected, None, told.since_s, told.similar_days, severity
+            )
+        if kind != PLANT:
+            return Behind()
+        cause = None if returned_ns else self._cause(alarm_point, since_ns)
         if cause is None:
-            return {}
-        expected = self.latest(cause.id + EXPECTED)
-        return {"cause": (cause, self.latest(cause.id)), "expected": expected}
+            return Behind(since_s=told.since_s)
+        blame = (cause, self.latest(cause.id))
+        return Behind(None, self.latest(cause.id + EXPECTED), blame, told.since_s)
 
     def _cause(self, alarm_point: str, since_ns: int) -> Point | None:
         """Return the point that accounts for most of a plant's deviation, as far as it is known.

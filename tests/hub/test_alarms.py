@@ -129,6 +129,13 @@ def test_what_explained_an_alarm_stays_while_later_samples_say_something_else(tm
     (alarm,) = room.alarms.active()
     kept = Why(1.0, 2.5, 3.0, 2.5, 600.0, (3.0, 9.0))
     assert alarm.why == kept
+    (shown,) = room.alarms.described()
+    assert shown["since_ms"] - shown["began_ms"] == 600_000
+    assert (shown["kernel"], shown["expected"], shown["similar_days"]) == (1.0, 2.5, [3.0, 9.0])
+    assert (shown["severity"], shown["score"], shown["threshold"]) == ("medium", 3.0, 2.5)
+    assert shown["text"]["en"] == (
+        f"{SENTENCE}, began 10 min before the alarm, the like at this time 3 and 9 days ago"
+    )
     assert room.alarms.described()[0]["text"]["en"].startswith(SENTENCE)
     later = block(room, RecordKind.TELEMETRY, rows[:4], [2] * 4, [5, 4.4, 0.1, 2.6])
     room.alarms.entry(later)

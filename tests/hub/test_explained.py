@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from citytwin import Batch, Kind, Label, Point
-from citytwin_hub.explained import BLOCKS_MAX, EVENT, LIMIT, PLANT, Explained, Why, behind, kind_of
+from citytwin_hub.explained import (
+    BLOCKS_MAX,
+    EVENT,
+    LIMIT,
+    PLANT,
+    Explained,
+    Why,
+    behind,
+    kind_of,
+    severity_of,
+)
 from citytwin_hub.messages import alarm_text
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
@@ -42,10 +52,10 @@ class Plant:
         self.twin.apply(Batch.of(rows, at_ns, list(values.values())), at_ns)
 
     def said(self, since_s, returned_s=0):
-        why = self.explained.why(
+        why = self.explained.behind(
             ALARM, NOW + since_s * SECOND, returned_s and NOW + returned_s * SECOND
         )
-        return alarm_text("plant", "g", ALARM, self.explained.point(ALARM), None, **why)
+        return alarm_text("plant", "g", ALARM, self.explained.point(ALARM), None, why)
 
 
 @pytest.fixture
@@ -115,3 +125,24 @@ def test_only_what_explains_alarms_is_remembered_and_only_for_a_while(plant):
     assert [one.since_s for one in told] == [None] * (5 - BLOCKS_MAX) + [3.0, 4.0]
     assert plant.explained.told("other", ALARM, NOW + 4 * SECOND) == Why()
     assert plant.explained.take("g", Batch.empty()).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "severity"),
+    [
+        ("anomaly", 0.0, "low"),
+        ("anomaly", 0.19, "low"),
+        ("anomaly", 0.25, "medium"),
+        ("anomaly", 0.79, "medium"),
+        ("anomaly", 0.81, "high"),
+        ("anomaly", None, "medium"),
+        ("limit", 3.0, "medium"),
+        ("plant", None, "medium"),
+        ("refused", None, "medium"),
+        ("device", None, "high"),
+        ("gateway", None, "high"),
+    ],
+)
+def test_how_far_a_score_is_over_its_threshold_is_how_severe_it_is(kind, over, severity):
+    why = Why() if over is None else Why(score=2.5 + over, threshold=2.5)
+    assert severity_of(kind, why) == severity
