@@ -20,7 +20,7 @@ from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.kernel import Kernel
 from citytwin.point import Kind, Label, Point, Source, Span
-from citytwin.quality import Severity, severity
+from citytwin.quality import Quality, Severity, severity
 from citytwin_edge.kernels.anomaly import budget, chain, paths
 from citytwin_edge.kernels.anomaly.calendar import Calendar
 from citytwin_edge.kernels.anomaly.exchange import Exchange, named
@@ -55,6 +55,9 @@ _COLUMNS: Final = {
 }  # fmt: skip
 _TRACED: Final = (SCORE, KERNEL, EXPECTED)
 """What ``trace`` has told of every look."""
+_BELIEVED: Final = severity(np.arange(256, dtype=np.uint8)) != Severity.BAD
+_BELIEVED[[Quality.UNCERTAIN_RANGE, Quality.UNCERTAIN_RATE, Quality.UNCERTAIN_FLATLINE]] = False
+"""By quality; what rules doubt is no ordinary day to learn from."""
 
 
 def path_of(channels: int, every_s: Float64, wanted: Float64, near: paths.Bools) -> paths.Path:
@@ -153,7 +156,7 @@ class Anomaly:
     def watch(self, batch: Batch) -> tuple[Batch, Float64]:
         """Take samples; return those that count, and what is told of each (``paths.COLUMNS``)."""
         with np.errstate(invalid="ignore"):
-            counts = (severity(batch.quality) != Severity.BAD) & (abs(batch.value) <= VALUE_MAX)
+            counts = _BELIEVED[batch.quality] & (abs(batch.value) <= VALUE_MAX)
         batch = batch if counts.all() else batch.select(counts)
         if not len(batch):
             return batch, np.zeros((0, paths.COLUMNS))

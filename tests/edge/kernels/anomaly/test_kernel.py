@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from citytwin import Batch, Kind, Point, Span
+from citytwin import Batch, Kind, Point, Quality, Span
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.testing import check_kernel
 from citytwin_edge.config import load
@@ -129,6 +129,37 @@ def test_a_state_that_would_lead_astray_is_refused():
     columns["numbers"] = (columns["numbers"][0], numbers.tobytes())
     with pytest.raises(MalformedError, match="holds what cannot be"):
         kernel.restore(msgspec.msgpack.encode((name, version, columns)))
+
+
+@pytest.mark.parametrize(
+    ("rules", "wrong", "mark"),
+    [
+        ({"valid": Span(0.0, 100.0)}, lambda v: np.full(len(v), 400.0), Quality.UNCERTAIN_RANGE),
+        ({"rate": 0.2}, lambda v: v + 90 * (np.arange(len(v)) % 2), Quality.UNCERTAIN_RATE),
+        ({"flat": 600.0}, lambda v: np.full(len(v), v[0]), Quality.UNCERTAIN_FLATLINE),
+    ],
+)
+def test_what_rules_do_not_believe_teaches_nothing(rules, wrong, mark):
+    """A day of it, and the state is that of a point of which these samples never came."""
+    point = Point(id="g/d/flow", valid=rules.get("valid"))
+    anomaly = AnomalySettings(budget=2.0, time_zone="UTC", holidays="none")
+    asked = PointRules(
+        anomaly=anomaly, rate_per_s_max=rules.get("rate"), flatline_s_max=rules.get("flat")
+    )
+    kernels = build([(point, asked)])
+    values = days(8)
+    values[1440:1728] = wrong(values[1440:1728])
+    times = (BEGIN + np.arange(len(values), dtype=np.int64) * STEP_S) * 10**9
+    marked = kernels["rules"].step(Batch.of(np.zeros(len(values)), times, values))
+    doubted = marked.quality == mark
+    assert 100 < doubted.sum() < 300
+    kernels["anomaly"].step(marked)
+    never = Anomaly([point], [anomaly])
+    never.step(marked.select(~doubted))
+    assert kernels["anomaly"].snapshot() == never.snapshot()
+    believed = Anomaly([point], [anomaly])
+    believed.step(Batch.of(np.zeros(len(values)), times, values))
+    assert believed.snapshot() != never.snapshot()
 
 
 def test_an_alarm_has_no_ordinary_course():
