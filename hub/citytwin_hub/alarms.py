@@ -1,8 +1,9 @@
 """Alarms: what is wrong now, since when, and who has seen it.
 
-Four sources: ALARM points that kernels on the gateways raise, devices that give no good value,
-gateways that are silent, and entries that the hub refused. An alarm is raised, acknowledged by
-somebody, and returns; it is listed until both have happened.
+Five sources: ALARM points that kernels on the gateways raise, devices that give no good value,
+points of others that have fallen silent, gateways that are silent, and entries that the hub
+refused. An alarm is raised, acknowledged by somebody, and returns; it is listed until both have
+happened.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import structlog
 
-from citytwin.batch import SECOND_NS, Int32
+from citytwin.batch import SECOND_NS
 from citytwin.errors import StoreError
-from citytwin.point import Kind, Point, Source
+from citytwin.point import Kind, Point
 from citytwin.quality import Severity, severity
 from citytwin_hub.explained import (
     ANOMALY,
@@ -36,6 +36,7 @@ from citytwin_hub.explained import (
 from citytwin_hub.messages import Behind, alarm_text
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
+from citytwin_hub.silence import Found, Silence
 from citytwin_hub.twin import Twin
 
 ALARMS_MAX: Final = 10_000
@@ -45,6 +46,7 @@ KEPT_MAX: Final = 1_000_000
 REFUSED_NS: Final = 300 * SECOND_NS
 """So long after the last refused entry its alarm returns."""
 BUSY_S_MAX: Final = 5.0
+MISSING: Final = "missing"
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS alarms (id INTEGER PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL, kind TEXT NOT NULL, gateway TEXT NOT NULL,
@@ -63,17 +65,14 @@ _ADDED: Final = "ALTER TABLE alarms ADD COLUMN why TEXT NOT NULL DEFAULT '{}'"
 _log = structlog.get_logger(__name__)
 
 
-Ints = npt.NDArray[np.int_]
-
-
 @dataclass(slots=True)
 class Alarm:
     """One alarm; times are UTC nanoseconds, 0 for not yet.
 
     Attributes:
-        key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``gateway:<name>``,
-            ``refused:<gateway>``.
-        kind: limit, anomaly, plant, event, device, gateway or refused.
+        key: what it is about: ``point:<id>``, ``device:<gateway>/<device>``, ``missing:<id>``,
+            ``gateway:<name>``, ``refused:<gateway>``.
+        kind: limit, anomaly, plant, event, device, missing, gateway or refused.
         why: what its kernel told when it was raised.
     """
 
@@ -121,6 +120,7 @@ class Alarms:
         *,
         device_bad_ns: int = 30 * SECOND_NS,
         gateway_silent_ns: int = 30 * SECOND_NS,
+        missing_ns: int = 900 * SECOND_NS,
     ) -> None:
         """Open or create the journal of alarms and take up those that are open."""
         self._registry, self._twin = registry, twin
@@ -130,8 +130,7 @@ class Alarms:
         self._open: dict[str, Alarm] = {}
         self._last: dict[str, tuple[int, bool]] = {}
         self._unsaved: dict[int, Alarm] = {}
-        self._devices: tuple[list[str], Int32, Ints] = ([], np.zeros(0, np.int32), np.zeros(0, int))
-        self._devices_of = -1
+        self._silence = Silence(registry, twin, missing_ns)
         self.version = 0
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_S_MAX, isolation_level=None)
@@ -224,7 +223,7 @@ class Alarms:
     def check(
         self, connected: dict[str, int], now_ns: int, refused: Mapping[str, int] | None = None
     ) -> None:
-        """Look for devices without good values and silent gateways; called about once a second.
+        """Look for what gives no good values, and silent gateways; called about once a second.
 
         Args:
             connected: last time each enrolled gateway was heard; its devices are only judged while
@@ -248,48 +247,36 @@ class Alarms:
         self.save()
 
     def _check_devices(self, connected: dict[str, int], now_ns: int) -> None:
-        bad = self._bad_devices()
-        for key in [*self._bad_since, *(key for key in self._open if key.startswith("device:"))]:
-            if key.removeprefix("device:") not in bad:
-                self._bad_since.pop(key, None)
-                self._return(key, now_ns)
         silent = {
             key.removeprefix("gateway:")
             for key, alarm in self._open.items()
             if alarm.kind == "gateway" and not alarm.returned_ns
         }
+        here = {name for name, at_ns in connected.items() if at_ns >= now_ns and name not in silent}
+        found = self._silence.look(here, now_ns)
+        bad = found.devices
+        for key in [*self._bad_since, *(key for key in self._open if key.startswith("device:"))]:
+            if key.removeprefix("device:") not in bad:
+                self._bad_since.pop(key, None)
+                self._return(key, now_ns)
         for device in bad:
             key, gateway = f"device:{device}", device.split("/")[0]
             if gateway in connected and gateway not in silent:
                 since_ns = self._bad_since.setdefault(key, now_ns)
                 if now_ns - since_ns >= self._device_bad_ns:
                     self._raise(key, "device", gateway, device, 0, since_ns)
+        self._check_points(found, now_ns)
 
-    def _bad_devices(self) -> set[str]:
-        """Return the gateway/device of which every measured point that has spoken is bad."""
-        if self._devices_of != self._registry.version:
-            self._devices_of, self._devices = self._registry.version, self._grouped()
-        names, rows, starts = self._devices
-        if not names:
-            return set()
-        latest = self._twin.read(rows)
-        seen = latest.time_ns > 0
-        bad = severity(latest.quality) == Severity.BAD
-        spoken = np.logical_or.reduceat(seen, starts)
-        all_bad = np.logical_and.reduceat(bad | ~seen, starts)
-        return {names[index] for index in np.flatnonzero(spoken & all_bad)}
-
-    def _grouped(self) -> tuple[list[str], Int32, Ints]:
-        """Return devices, the rows of their measured points, and where in these each begins."""
-        points: dict[str, list[int]] = {}
-        for row, point in self._registry.points.items():
-            if row in self._registry.gone:
-                continue
-            if point.source == Source.MEASURED and point.kind != Kind.ALARM:
-                points.setdefault(f"{point.gateway}/{point.device}", []).append(row)
-        rows = np.array([row for group in points.values() for row in group], np.int32)
-        sizes = [len(group) for group in points.values()]
-        return list(points), rows, np.cumsum([0, *sizes[:-1]])
+    def _check_points(self, found: Found, now_ns: int) -> None:
+        for alarm in [one for one in self._open.values() if one.kind == MISSING]:
+            gone = self._registry.row(alarm.point) != alarm.row
+            speaks = alarm.row < len(found.spoke) and found.spoke[alarm.row] > alarm.since_ns
+            if gone or (speaks and alarm.row not in found.points):
+                self._return(alarm.key, now_ns)
+        for row, spoke_ns in found.points.items():
+            point = self._registry.points[row]
+            key = f"{MISSING}:{point.id}"
+            self._raise(key, MISSING, point.gateway, point.id, row, spoke_ns or now_ns)
 
     def _raise(
         self,
@@ -389,7 +376,7 @@ class Alarms:
         """Return the point an alarm is about: the measured one, or any of the device's."""
         if alarm.kind in {LIMIT, ANOMALY}:
             return self._explained.point(behind(alarm.point))
-        if alarm.kind in OF_POINTS:
+        if alarm.kind in {*OF_POINTS, MISSING}:
             return self._explained.point(alarm.point)
         if alarm.kind == "device":
             prefix = alarm.point + "/"

@@ -96,6 +96,7 @@ class Hub:
             self.twin,
             device_bad_ns=int(config.alarms.device_bad_s * SECOND_NS),
             gateway_silent_ns=int(config.alarms.gateway_silent_s * SECOND_NS),
+            missing_ns=int(config.alarms.missing_s * SECOND_NS),
         )
         self.alarms = opened.enter_context(closing(alarms))
         self._disk = ThreadPoolExecutor(1, "journal")

@@ -35,6 +35,11 @@ _WORDS = {
         "ru": "{device}: нет данных от прибора",
         "en": "{device}: no data from the device",
     },
+    "missing": {
+        "kk": "{device}: {point} бойынша дерек тоқтады",
+        "ru": "{device}: {point} — данные перестали поступать",
+        "en": "{device}: {point} gives no data any more",
+    },
     "gateway": {
         "kk": "{gateway} шлюзімен байланыс жоқ",
         "ru": "Нет связи со шлюзом {gateway}",

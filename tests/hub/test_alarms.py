@@ -312,6 +312,45 @@ def test_a_device_that_is_gone_has_no_alarm(tmp_path):
     assert {alarm[2] for alarm in room.shown} == {"returned"}
 
 
+def test_a_point_that_falls_silent_while_its_device_speaks(tmp_path):
+    """Every ten seconds for an hour; then the flow is told no more, and the level is."""
+    room = Room(tmp_path)
+    for at_s in range(0, 3610, 10):
+        room.measure({room.level: 1.0, room.flow: 2.0, room.other: 1.0}, at_s)
+        room.check(at_s)
+    assert room.shown == []
+    for at_s in range(3610, 4510, 10):
+        room.measure({room.level: 1.0, room.other: 1.0}, at_s)
+        room.check(at_s)
+    assert room.shown == [], "not before a quarter of an hour"
+    room.check(4510)
+    (shown,) = room.alarms.described()
+    assert (shown["kind"], shown["row"], shown["severity"]) == ("missing", room.flow, "medium")
+    assert shown["since_ms"] == NOW // 10**6 + 3600_000, "of its last value"
+    assert shown["text"] == {
+        "kk": "ps: flow бойынша дерек тоқтады",
+        "ru": "ps: flow — данные перестали поступать",
+        "en": "ps: flow gives no data any more",
+    }
+    room = room.restart()
+    room.check(4520)
+    assert room.shown == [("missing", "g/ps/flow", "raised")], "whose pace nobody knows by now"
+    room.measure({room.flow: 2.0}, 4530)
+    room.check(4530)
+    assert room.shown == [("missing", "g/ps/flow", "returned")]
+
+
+def test_a_missing_point_that_is_no_more_has_no_alarm(tmp_path):
+    room = Room(tmp_path)
+    for at_s in range(0, 100_000, 1000):
+        room.measure({room.level: 1.0} | ({room.flow: 1.0} if at_s < 10_000 else {}), at_s)
+        room.check(at_s)
+    assert room.shown == [("missing", "g/ps/flow", "raised")]
+    room.registry.rows(POINTS, gone={1})
+    room.check(100_001)
+    assert room.shown == [("missing", "g/ps/flow", "returned")]
+
+
 def test_points_that_come_later_are_judged_too(tmp_path):
     room = Room(tmp_path)
     room.check(0)

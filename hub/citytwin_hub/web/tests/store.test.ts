@@ -153,6 +153,15 @@ test("an alarm says how severe it is, since when, and when it had begun", () => 
   expect(alarmFacts({ ...one, began_ms: raised }, "en", now)).not.toContain("began");
 });
 
+test("a point that is silent is what its alarm is about, whatever dots are in its name", () => {
+  const store = new Store();
+  store.setPoints([point(0, { id: "g/d/p", name: "p" }), point(1, { id: "g/d/p.2", name: "p.2" })]);
+  const missing = { ...alarm, kind: "missing", point: "g/d/p.2", text: { kk: "дерек тоқтады" } };
+  expect(store.origin(missing)?.row).toBe(1);
+  expect(alarmState(store, missing, 1000)).toBe("bad");
+  expect(alarmTitle(store, missing, "kk", 1000)).toBe("дерек тоқтады");
+});
+
 test("what a kernel finds marks its device, and what a limit says the value says", () => {
   const store = new Store();
   const kinds = ["p0.alarm", "p0.anomaly"].map((name, row) => point(row + 1, { kind: "alarm", id: `g/d/${name}`, name, normal: null }));
