@@ -30,7 +30,7 @@ from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.kernels.formula import Gives, Reads
 from citytwin_edge.kernels.state import load, save
 
-VERSION: Final = 2
+VERSION: Final = 3
 NAME: Final = "anomaly"
 SUFFIX: Final = ".anomaly"
 GIVEN: Final = ("", "-maturity", "-score", "-threshold", "-kernel", "-expected", "-since",
