@@ -69,6 +69,7 @@ def test_tune_suggests_with_evidence(files, capsys):
     said = capsys.readouterr().out
     for part in (
         "normal = [",
+        "valid = [",
         "rate_per_s_max = ",
         "# anomaly = { budget = 4 }: ",
         "take with care",
@@ -83,7 +84,8 @@ def test_both_speak_to_scripts(files, capsys):
     assert main(["tune", "flow.csv", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [one["budget"] for one in said["budgets"]] == [0.5, 1.0, 2.0, 4.0]
-    assert said["limits"][0]["field"] == "normal"
+    assert [one["field"] for one in said["limits"]][:2] == ["normal", "valid"]
+    assert said["suggested"]["value"] == "{ budget = 1 }"
 
 
 SERIAL = """
@@ -109,3 +111,32 @@ def test_a_meter_that_is_told_by_its_serial_number_is_scored_and_tuned(files, ca
     assert "# anomaly = { budget = 4 }: " in said
     assert main(["score", "flow.csv", "--output", "out.csv", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["notes"][0].startswith("d/serial is not")
+
+
+KERNEL = """
+[[device.point]]
+name = "volume"
+unit = "m3"
+table = "holding"
+address = 4
+kind = "counter"
+counter = { flow_unit = "m3/h", factor = 3600.0, flow_max = 400.0 }
+[[kernel]]
+name = "watch"
+kernel = "anomaly"
+inputs = ["d/volume.flow"]
+budget = 2.0
+"""
+
+
+def test_what_a_kernel_gives_is_scored_and_tuned_too(files, capsys):
+    (files / "edge.toml").write_text(CONFIG + KERNEL)
+    words = ["--point", "d/volume.flow"]
+    assert main(["score", "flow.csv", "--output", "out.csv", *words]) == 0
+    assert "864 rows" in capsys.readouterr().err
+    assert main(["tune", "flow.csv", *words]) == 0
+    assert (
+        "anomaly = { budget = 1 }    # 3.0 days tell nothing of months" in capsys.readouterr().out
+    )
+    assert main(["score", "flow.csv", "--output", "out.csv"]) != 0
+    assert "these have: d/flow, d/volume.flow" in capsys.readouterr().err
