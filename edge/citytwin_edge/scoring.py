@@ -18,8 +18,9 @@ from citytwin.errors import ConfigError
 from citytwin.point import Point
 from citytwin.quality import Quality
 from citytwin_edge.gateway import GatewayPoint
-from citytwin_edge.kernels import PointRules, build
+from citytwin_edge.kernels import AddedKernel, PointRules, build
 from citytwin_edge.kernels.anomaly.chain import NAMES
+from citytwin_edge.kernels.anomaly.exchange import named
 from citytwin_edge.kernels.anomaly.kernel import SUFFIX
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.pipeline import Pipeline
@@ -128,30 +129,63 @@ def _value(text: str, where: str) -> float:
     return value
 
 
-def chosen(points: Sequence[GatewayPoint], name: str) -> tuple[Point, PointRules]:
+def watched(
+    points: Sequence[GatewayPoint], kernels: Sequence[AddedKernel] = ()
+) -> dict[str, tuple[Point, PointRules]]:
+    """Return the points that are watched, with what is done with them, by device/point.
+
+    A ``[[kernel]]`` of kind anomaly watches what other kernels give, which has no rules of its own,
+    or points of devices, whose rules stand before it.
+    """
+    found = {named(one.point): (one.point, one.rules) for one in points if one.rules.anomaly}
+    rules = {named(one.point): one.rules for one in points}
+    for kernel in kernels:
+        settings = kernel.settings
+        if not isinstance(settings, AnomalySettings):
+            continue
+        for one in kernel.inputs:
+            if named(one) != settings.exchange:
+                own = rules.get(named(one), PointRules())
+                found.setdefault(named(one), (one, msgspec.structs.replace(own, anomaly=settings)))
+    return found
+
+
+def chosen(
+    points: Sequence[GatewayPoint], name: str, kernels: Sequence[AddedKernel] = ()
+) -> tuple[Point, PointRules]:
     """Return the point to score and its rules: the named one, else the only one that is watched.
 
     Raises:
         ConfigError: there is none, or there are several.
     """
-    known = {one.point.id.partition("/")[2]: one for one in points}
-    watched = [name for name, one in known.items() if one.rules.anomaly is not None]
+    known = watched(points, kernels)
     if name:
-        if name not in watched:
-            raise ConfigError(f"{name} has no anomaly = {{ … }}; {_those(watched)}")
-        return known[name].point, known[name].rules
-    if len(watched) != 1:
-        raise ConfigError(f"say which with --point; {_those(watched)}")
-    return known[watched[0]].point, known[watched[0]].rules
+        if name not in known:
+            raise ConfigError(f"{name} has no anomaly = {{ … }}; {_those(list(known))}")
+        return known[name]
+    if len(known) != 1:
+        raise ConfigError(f"say which with --point; {_those(list(known))}")
+    return next(iter(known.values()))
 
 
 def _those(watched: Sequence[str]) -> str:
     return f"these have: {', '.join(watched)}" if watched else "no point has it"
 
 
+def absent_meter(point: Point, rules: PointRules) -> str:
+    """Return the device/point by which an exchange would be seen, if it is not the point itself."""
+    meter = rules.anomaly.exchange if rules.anomaly is not None else ""
+    return "" if meter == named(point) else meter
+
+
 def score(history: History, point: Point, rules: PointRules) -> Scored:
-    """Run a history through the point's kernels, thinning left out, as the agent would."""
+    """Run a history through the point's kernels, thinning left out, as the agent would.
+
+    A history is of one point, so what another one would say of an exchange is not known.
+    """
     settings = msgspec.structs.replace(rules.anomaly or AnomalySettings(), trace=True)
+    if absent_meter(point, rules):
+        settings = msgspec.structs.replace(settings, exchange="")
     rules = msgspec.structs.replace(
         rules, anomaly=settings, deadband=None, swinging_door=None, counter=None
     )

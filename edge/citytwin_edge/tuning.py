@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -13,6 +14,9 @@ from citytwin_edge.kernels import PointRules
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.scoring import History, months, score
 
+FAR: Final = 1.0
+"""``valid`` lies so many widths of the usual values further out."""
+PLAIN_BUDGET: Final = 1.0
 BUDGETS: Final = (0.5, 1.0, 2.0, 4.0)
 SHOWN_MAX: Final = 5
 TAIL: Final = 0.001
@@ -63,7 +67,42 @@ def limits(history: History) -> list[Line]:
                  f"{outside} of {len(value)} values lie outside; lowest {value.min():.4g}, "
                  f"highest {value.max():.4g}")
         )  # fmt: skip
+        found.append(_valid(value, width))
     return found + _paces(value, time_ns / SECOND_NS)
+
+
+def _valid(value: np.ndarray, width: float) -> Line:
+    """Return what is credible at all: as far again beyond what is usual, not below 0 if never."""
+    usual = np.quantile(value, [TAIL, 1 - TAIL])
+    low, high = float(usual[0]) - FAR * width, float(usual[1]) + FAR * width
+    least = ", never below 0" if value.min() >= 0 else ""
+    low = max(low, 0.0) if least else low
+    outside = int(((value < low) | (value > high)).sum())
+    return Line(
+        "valid", f"[{low:.4g}, {high:.4g}]",
+        f"{outside} of {len(value)} values lie outside of that, which is the span of all but "
+        f"{2 * TAIL:.1%} and as much on each side{least}; the instrument's own span is better",
+    )  # fmt: skip
+
+
+def budget(found: Sequence[Tried], span: float) -> Line:
+    """Return the largest budget that this history kept, ``span`` being its months.
+
+    It kept a budget when it raised no more alarms than that allows for its time, or one. A smaller
+    one is less sensitive for nothing; a larger one would have asked for more time than it says.
+    """
+    if span * 30.4 < DAYS_MIN:
+        said = f"{span * 30.4:.1f} days tell nothing of months; this is where to begin"
+        return Line("anomaly", f"{{ budget = {PLAIN_BUDGET:g} }}", said)
+    kept = [one for one in found if one.alarms <= max(one.budget * span, 1.0)]
+    best = max(kept or found[:1])
+    said = f"the largest of those tried that was kept: {best.alarms} alarms in {span:.2f} months"
+    if not kept:
+        said = f"none was kept, and this is the least: {best.alarms} alarms in {span:.2f} months"
+    above = [one for one in found if one.budget > best.budget]
+    if kept and above:
+        said += f"; with {above[0].budget:g} it had been {above[0].alarms}"
+    return Line("anomaly", f"{{ budget = {best.budget:g} }}", said)
 
 
 def _paces(value: np.ndarray, time_s: np.ndarray) -> list[Line]:

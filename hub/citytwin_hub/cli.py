@@ -385,7 +385,7 @@ def _alarms(options: Any) -> int:
         found = client.get("alarms")["alarms"]
     for alarm in found:
         alarm["what"] = alarm["text"]["en"]
-    _show(options, found, ("id", "state", "since_ms", "what", "acknowledged_by"))
+    _show(options, found, ("id", "state", "severity", "since_ms", "what", "acknowledged_by"))
     return 0
 
 

@@ -68,6 +68,7 @@ class AlarmSection(msgspec.Struct, forbid_unknown_fields=True):
 
     gateway_silent_s: float = 30.0
     device_bad_s: float = 30.0
+    missing_s: float = 900.0
 
 
 class HubConfig(msgspec.Struct, forbid_unknown_fields=True):
@@ -95,6 +96,7 @@ _SPANS: Final = (
     ("ngsild", "evolution_instances_max", 1, 100_000),
     ("alarms", "gateway_silent_s", 1, 86_400),
     ("alarms", "device_bad_s", 1, 86_400),
+    ("alarms", "missing_s", 1, 604_800),
 )
 """What numbers may be: section, field, lowest, highest."""
 

@@ -145,6 +145,7 @@ class Hub:
             self.twin,
             device_bad_ns=int(settings.device_bad_s * SECOND_NS),
             gateway_silent_ns=int(settings.gateway_silent_s * SECOND_NS),
+            missing_ns=int(settings.missing_s * SECOND_NS),
         )
 
     def _ngsild(self, opened: contextlib.ExitStack, state: Path) -> Broker:

@@ -14,6 +14,9 @@ other end: four blocks of set 04, each judged with the smoothing, threshold and 
 on the other three, which have five attacks. The competition's test set is not here and was never
 looked at.
 
+"published" is of the competition's test set, by those who could look at all of it at once; "wanted"
+is what the issue asks for there.
+
 An alarm is known with the first sample after its hour; ``at once`` is scored as the competitors
 were, who judged each hour by its own values.
 """
@@ -189,4 +192,7 @@ def run() -> list[list[str]]:
             [name, f"set 04, {hours}", *figures, f"{judged.detected} of {judged.attacks}",
              str(judged.false)]
         )  # fmt: skip
+    rows.append(["wanted", "test set", "0.950", "", "", "", "", "3"])
+    for rank, s in (("first", "0.970"), ("second", "0.949")):
+        rows.append([f"published: {rank} of the competition", "test set", s, *[""] * 5])
     return rows

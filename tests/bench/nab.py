@@ -55,6 +55,11 @@ class File(NamedTuple):
         """How long it is."""
         return float(self.time_s[-1] - self.time_s[0]) / MONTH_S
 
+    @property
+    def judged_months(self) -> float:
+        """How long that part of it is whose alarms count."""
+        return float(self.time_s[-1] - self.time_s[self.skipped]) / MONTH_S
+
 
 class Tally(NamedTuple):
     """What one file's alarms came to, before any profile.

@@ -65,14 +65,26 @@ Ratios within one table are to be trusted; absolute figures are those of one mac
 """
 
 
+def commit(root: Path) -> str:
+    """Return the commit that a tree is of, with -dirty where it is another one by now.
+
+    The document of figures is left out: what is kept of one benchmark is no change to the next.
+    """
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", *words], cwd=root, capture_output=True, text=True, check=False, timeout=60,
+        ).stdout.strip()  # fmt: skip
+
+    changed = git("status", "--porcelain", "--", ".", f":!{DOCUMENT.relative_to(ROOT)}")
+    return git("rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
+
+
 def machine() -> str:
     """Return in a line what this was measured on."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     name = " ".join(cpu[1].split()) if cpu else platform.machine()
-    version = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=60,
-    ).stdout.strip()  # fmt: skip
+    version = commit(ROOT)
     day = datetime.datetime.fromtimestamp(SystemClock().now_ns() / SECOND_NS, datetime.UTC).date()
     return (
         f"{day}, {len(os.sched_getaffinity(0))} cores ({name}), {platform.system()} "

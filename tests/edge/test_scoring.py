@@ -13,6 +13,7 @@ from citytwin import Batch, Point
 from citytwin.errors import ConfigError
 from citytwin_edge.gateway import GatewayPoint
 from citytwin_edge.kernels import PointRules, build
+from citytwin_edge.kernels.anomaly.chain import NAMES
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.pipeline import Pipeline
 from citytwin_edge.scoring import SCORED, chosen, months, read, score, write
@@ -41,17 +42,23 @@ def file(tmp_path):
 
 
 def live(history, budget):
-    """Return stamps in seconds of what a pipeline raises when samples come one by one."""
-    rules = PointRules(anomaly=msgspec.structs.replace(WATCHED, budget=budget))
-    kernels = build([(POINT, rules)])
+    """Return rows of (score, alarm, kernel, expected) that a pipeline gives, sample by sample.
+
+    ``trace`` is on, as an operator has it who wants to see more than alarms.
+    """
+    traced = msgspec.structs.replace(WATCHED, budget=budget, trace=True)
+    kernels = build([(POINT, PointRules(anomaly=traced))])
     points = [POINT, *(made for kernel in kernels.values() for made in kernel.outputs)]
     pipeline = Pipeline(kernels, points, np.arange(len(points), dtype=np.int32))
-    raised = []
+    ids = [f"{POINT.id}.anomaly{name}" for name in ("-score", "", "-kernel", "-expected")]
+    places = {point.id: number for number, point in enumerate(points)}
+    rows = []
     for time_ns, value in zip(history.time_ns.tolist(), history.value.tolist(), strict=True):
         pipeline.take(Batch.of([0], time_ns, [value], 0x84 if np.isnan(value) else 0))
-        alarms = pipeline.tick().alarms
-        raised += [t // 10**9 for t in alarms.time_ns[alarms.value > 0].tolist()]
-    return raised
+        made = Batch.concat(pipeline.tick())
+        told = [made.value[made.point == places[one]].tolist() for one in ids]
+        rows.append([one[0] if one else np.nan for one in told])
+    return np.array(rows)
 
 
 def test_it_is_what_the_live_pipeline_gives(file, tmp_path):
@@ -62,8 +69,15 @@ def test_it_is_what_the_live_pipeline_gives(file, tmp_path):
         rows = list(csv.DictReader(lines))
     assert list(rows[0]) == list(SCORED)
     assert [row["timestamp"] for row in rows] == history.stamps
+    one, alarm, kernel, expected = live(history, 2.0).T
+    assert np.array_equal(scored.score, one, equal_nan=True)
+    assert np.array_equal(scored.expected, expected, equal_nan=True)
+    assert scored.kernel == ["" if np.isnan(k) else NAMES[int(k)] for k in kernel.tolist()]
+    assert scored.alarm.tolist() == np.select([alarm > 0, alarm == 0], [1.0, -1.0], 0.0).tolist()
     raised = [row for row in rows if row["alarm"] == "1"]
-    assert [row["timestamp"] for row in raised] == [stamp(s) for s in live(history, 2.0)]
+    assert [row["timestamp"] for row in raised] == [
+        stamp(at // 10**9) for at in history.time_ns[alarm > 0].tolist()
+    ]
     assert any(stamp(BEGIN + 2600 * STEP_S) <= row["timestamp"] for row in raised)
     assert all(row["kernel"] and float(row["expected"]) for row in raised)
     assert rows[100]["score"] == rows[100]["value"] == "", "no reading, no look"

@@ -9,6 +9,7 @@ from citytwin import Batch, Kind, Label, Point
 from citytwin.errors import StoreError
 from citytwin_hub import alarms as module
 from citytwin_hub.alarms import Alarms
+from citytwin_hub.explained import Why
 from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
@@ -94,6 +95,91 @@ def test_an_anomaly_says_what_was_expected(tmp_path):
     )
     room = room.restart()
     assert room.shown == [("anomaly", "g/ps/level.anomaly", "raised")]
+
+
+def watched(folder):
+    """A room with a point that is watched for anomalies, and the rows of what explains them."""
+    room = Room(folder)
+    names = ("kernel", "expected", "score", "threshold", "since", "similar", "similar-2")
+    points = [Point(id=f"g/ps/level.anomaly-{name}") for name in names]
+    room.alarm, *rows = room.registry.rows(
+        [Point(id="g/ps/level.anomaly", kind=Kind.ALARM), *points]
+    ).tolist()
+    return room, rows
+
+
+def block(room, kind, points, times_s, values):
+    """Hand on what a gateway sends as one block."""
+    batch = Batch.of(points, NOW + np.array(times_s) * SECOND, values)
+    received_ns = NOW + max(times_s) * SECOND
+    room.twin.apply(batch, received_ns)
+    return Entry(Record(kind, b"s" * 16, 1, received_ns, "g", b""), batch)
+
+
+SENTENCE = "ps: Level out of the ordinary (4.5 m), expected 2.5 m, for this time of day"
+
+
+def test_what_explained_an_alarm_stays_while_later_samples_say_something_else(tmp_path):
+    """With ``trace`` every look tells kernel, expected value and score; the alarm stands."""
+    room, rows = watched(tmp_path)
+    room.measure({room.level: 4.5}, 1)
+    told = block(room, RecordKind.TELEMETRY, rows, [1] * 7, [1, 2.5, 3.0, 2.5, 600, 3, 9])
+    room.alarms.entry(told)
+    room.transition(True, 1)
+    (alarm,) = room.alarms.active()
+    kept = Why(1.0, 2.5, 3.0, 2.5, 600.0, (3.0, 9.0))
+    assert alarm.why == kept
+    (shown,) = room.alarms.described()
+    assert shown["since_ms"] - shown["began_ms"] == 600_000
+    assert (shown["kernel"], shown["expected"], shown["similar_days"]) == (1.0, 2.5, [3.0, 9.0])
+    assert (shown["severity"], shown["score"], shown["threshold"]) == ("medium", 3.0, 2.5)
+    assert shown["text"]["en"] == (
+        f"{SENTENCE}, began 10 min before the alarm, the like at this time 3 and 9 days ago"
+    )
+    assert room.alarms.described()[0]["text"]["en"].startswith(SENTENCE)
+    later = block(room, RecordKind.TELEMETRY, rows[:4], [2] * 4, [5, 4.4, 0.1, 2.6])
+    room.alarms.entry(later)
+    room.measure({room.level: 4.4}, 2)
+    assert room.alarms.described()[0]["text"]["en"].startswith(SENTENCE)
+    room = room.restart()
+    assert room.alarms.active()[0].why == kept
+    assert room.alarms.described()[0]["text"]["en"].startswith(SENTENCE)
+
+
+def test_a_backlog_tells_what_was_said_then(tmp_path):
+    """The twin is ahead of an alarm: its later samples came in the same block, or were first."""
+    room, rows = watched(tmp_path)
+    times = [1] * 4 + [2] * 4
+    told = block(
+        room, RecordKind.TELEMETRY, rows[:4] * 2, times, [1, 2.5, 3.0, 2.5, 5, 4.4, 0.1, 2.6]
+    )
+    rises = block(room, RecordKind.ALARM, [room.alarm], [1], [1.0])
+    block(room, RecordKind.TELEMETRY, rows[:4], [3] * 4, [6, 4.3, 0.1, 2.6])
+    for entry in (told, rises):
+        room.alarms.entry(entry)
+    assert room.alarms.active()[0].why == Why(1.0, 2.5, 3.0, 2.5)
+
+
+def test_what_was_told_with_another_stamp_explains_nothing(tmp_path):
+    room, rows = watched(tmp_path)
+    room.alarms.entry(block(room, RecordKind.TELEMETRY, rows[:2], [1, 1], [1, 2.5]))
+    room.transition(True, 2)
+    assert room.alarms.active()[0].why == Why()
+    assert room.alarms.described()[0]["text"]["en"] == "ps: Level out of the ordinary"
+
+
+def test_a_journal_of_an_older_version_is_taken_up(tmp_path):
+    room = Room(tmp_path)
+    room.transition(True, 1)
+    room.alarms.close()
+    with sqlite3.connect(tmp_path / "alarms.db") as other:
+        other.execute("ALTER TABLE alarms DROP COLUMN why")
+    other.close()
+    room.registry.close()
+    room = Room(tmp_path)
+    assert room.shown == [("limit", "g/ps/level.alarm", "raised")]
+    room.transition(False, 2)
+    assert room.restart().shown == [("limit", "g/ps/level.alarm", "returned")]
 
 
 def test_a_plant_and_what_else_kernels_find_say_it_in_their_words(tmp_path):
@@ -224,6 +310,45 @@ def test_a_device_that_is_gone_has_no_alarm(tmp_path):
     room.registry.rows(POINTS, gone={0, 1, 2})
     room.check(42)
     assert {alarm[2] for alarm in room.shown} == {"returned"}
+
+
+def test_a_point_that_falls_silent_while_its_device_speaks(tmp_path):
+    """Every ten seconds for an hour; then the flow is told no more, and the level is."""
+    room = Room(tmp_path)
+    for at_s in range(0, 3610, 10):
+        room.measure({room.level: 1.0, room.flow: 2.0, room.other: 1.0}, at_s)
+        room.check(at_s)
+    assert room.shown == []
+    for at_s in range(3610, 4510, 10):
+        room.measure({room.level: 1.0, room.other: 1.0}, at_s)
+        room.check(at_s)
+    assert room.shown == [], "not before a quarter of an hour"
+    room.check(4510)
+    (shown,) = room.alarms.described()
+    assert (shown["kind"], shown["row"], shown["severity"]) == ("missing", room.flow, "medium")
+    assert shown["since_ms"] == NOW // 10**6 + 3600_000, "of its last value"
+    assert shown["text"] == {
+        "kk": "ps: flow бойынша дерек тоқтады",
+        "ru": "ps: flow — данные перестали поступать",
+        "en": "ps: flow gives no data any more",
+    }
+    room = room.restart()
+    room.check(4520)
+    assert room.shown == [("missing", "g/ps/flow", "raised")], "whose pace nobody knows by now"
+    room.measure({room.flow: 2.0}, 4530)
+    room.check(4530)
+    assert room.shown == [("missing", "g/ps/flow", "returned")]
+
+
+def test_a_missing_point_that_is_no_more_has_no_alarm(tmp_path):
+    room = Room(tmp_path)
+    for at_s in range(0, 100_000, 1000):
+        room.measure({room.level: 1.0} | ({room.flow: 1.0} if at_s < 10_000 else {}), at_s)
+        room.check(at_s)
+    assert room.shown == [("missing", "g/ps/flow", "raised")]
+    room.registry.rows(POINTS, gone={1})
+    room.check(100_001)
+    assert room.shown == [("missing", "g/ps/flow", "returned")]
 
 
 def test_points_that_come_later_are_judged_too(tmp_path):

@@ -63,6 +63,7 @@ def test_everything_that_the_operators_guide_shows(tmp_path):
         ("[history]\nflush_samples = 0", 2, "1000 to"),
         ("[alarms]\ngateway_silent_s = 0", 2, "1 to 86400"),
         ("[alarms]\n\ndevice_bad_s = inf", 3, "1 to 86400"),
+        ("[alarms]\nmissing_s = 0", 2, "1 to 604800"),
         ("[hub\n", 1, ""),
     ],
 )

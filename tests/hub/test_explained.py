@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from citytwin import Batch, Kind, Label, Point
-from citytwin_hub.explained import EVENT, LIMIT, PLANT, Explained, behind, kind_of
+from citytwin_hub.explained import (
+    BLOCKS_MAX,
+    EVENT,
+    LIMIT,
+    PLANT,
+    Explained,
+    Why,
+    behind,
+    kind_of,
+    severity_of,
+)
 from citytwin_hub.messages import alarm_text
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
@@ -42,10 +52,10 @@ class Plant:
         self.twin.apply(Batch.of(rows, at_ns, list(values.values())), at_ns)
 
     def said(self, since_s, returned_s=0):
-        why = self.explained.why(
+        why = self.explained.behind(
             ALARM, NOW + since_s * SECOND, returned_s and NOW + returned_s * SECOND
         )
-        return alarm_text("plant", "g", ALARM, self.explained.point(ALARM), None, **why)
+        return alarm_text("plant", "g", ALARM, self.explained.point(ALARM), None, why)
 
 
 @pytest.fixture
@@ -102,3 +112,37 @@ def test_a_cause_at_another_device_is_named_with_it(plant):
     rows = [plant.rows["g/tank/level.plant-share"]]
     plant.twin.apply(Batch.of(rows, NOW + 10 * SECOND, [0.9]), NOW + 10 * SECOND)
     assert plant.said(10)["en"].endswith("most of all tank: level")
+
+
+def test_only_what_explains_alarms_is_remembered_and_only_for_a_while(plant):
+    names = ("flow", "flow.plant", "flow.plant-since", "flow.plant-share")
+    plant.add(Point(id="g/house/flow.plant-since", unit="s"))
+    rows = [plant.rows[f"g/house/{name}"] for name in names]
+    for at_s in range(5):
+        batch = Batch.of([*rows, 10_000], NOW + at_s * SECOND, [1.0, 1.0, float(at_s), 0.5, 7.0])
+        assert plant.explained.take("g", batch).tolist() == [1], "the alarm, not who is unknown"
+    told = [plant.explained.told("g", ALARM, NOW + at_s * SECOND) for at_s in range(5)]
+    assert [one.since_s for one in told] == [None] * (5 - BLOCKS_MAX) + [3.0, 4.0]
+    assert plant.explained.told("other", ALARM, NOW + 4 * SECOND) == Why()
+    assert plant.explained.take("g", Batch.empty()).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "over", "severity"),
+    [
+        ("anomaly", 0.0, "low"),
+        ("anomaly", 0.19, "low"),
+        ("anomaly", 0.25, "medium"),
+        ("anomaly", 0.79, "medium"),
+        ("anomaly", 0.81, "high"),
+        ("anomaly", None, "medium"),
+        ("limit", 3.0, "medium"),
+        ("plant", None, "medium"),
+        ("refused", None, "medium"),
+        ("device", None, "high"),
+        ("gateway", None, "high"),
+    ],
+)
+def test_how_far_a_score_is_over_its_threshold_is_how_severe_it_is(kind, over, severity):
+    why = Why() if over is None else Why(score=2.5 + over, threshold=2.5)
+    assert severity_of(kind, why) == severity

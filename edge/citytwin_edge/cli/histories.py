@@ -46,13 +46,24 @@ def _settings(options: Any, *, watched: bool) -> tuple[Point, PointRules]:
 
     if options.config is None and not common.config_path(options).exists():
         return Point(id="history/device/value"), PointRules(anomaly=AnomalySettings())
-    points = common.load(options).points
-    if watched or not options.point:
-        return scoring.chosen(points, options.point)
-    for one in points:
+    config = common.load(options)
+    known = scoring.watched(config.points, config.kernels)
+    if watched or not options.point or options.point in known:
+        return scoring.chosen(config.points, options.point, config.kernels)
+    for one in config.points:
         if one.point.id.partition("/")[2] == options.point:
             return one.point, one.rules
     raise ConfigError(f"{options.point} is no point of this gateway; write device/point")
+
+
+def _notes(point: Point, rules: PointRules) -> list[str]:
+    """Return what the agent would know and a history does not."""
+    from citytwin_edge import scoring
+
+    meter = scoring.absent_meter(point, rules)
+    if not meter:
+        return []
+    return [f"{meter} is not in the history, which is taken for that of one meter all along"]
 
 
 def score(options: Any) -> int:
@@ -67,10 +78,13 @@ def score(options: Any) -> int:
     raised = int((scored.alarm > 0).sum())
     span = scoring.months(history)
     if options.json:
-        print(json.dumps({"rows": len(history.stamps), "alarms": raised, "months": round(span, 4),
-                          "output": str(options.output)}))  # fmt: skip
+        told = {"rows": len(history.stamps), "alarms": raised, "months": round(span, 4),
+                "output": str(options.output), "notes": _notes(point, rules)}  # fmt: skip
+        print(json.dumps(told, ensure_ascii=False))
         return 0
     each = f", {raised / span:.2f} a month" if span > 0 else ""
+    for note in _notes(point, rules):
+        print(f"take with care: {note}", file=sys.stderr)
     print(f"{len(history.stamps)} rows, {raised} alarms{each}: {options.output}", file=sys.stderr)
     return 0
 
@@ -84,23 +98,26 @@ def tune(options: Any) -> int:
     zone = (rules.anomaly or AnomalySettings()).time_zone
     history = scoring.read(options.input, zone)
     span = scoring.months(history)
-    doubts, lines = tuning.doubts(history), tuning.limits(history)
+    doubts = [*tuning.doubts(history), *_notes(point, rules)]
+    lines = tuning.limits(history)
     tried = tuning.tried(history, point, rules, zone)
+    budget = tuning.budget(tried, span)
     if options.json:
         told = {"rows": len(history.stamps), "months": round(span, 4), "doubts": doubts,
                 "limits": [one._asdict() for one in lines],
-                "budgets": [one._asdict() for one in tried]}  # fmt: skip
+                "budgets": [one._asdict() for one in tried],
+                "suggested": budget._asdict()}  # fmt: skip
         print(json.dumps(told, ensure_ascii=False, indent=1))
         return 0
     print(f"# {options.input}: {len(history.stamps)} rows, {span:.2f} months")
     for doubt in doubts:
         print(f"# take with care: {doubt}")
-    for line in lines:
+    for line in [*lines, budget]:
         print(f"{line.field} = {line.value}    # {line.evidence}")
     for one in tried:
         rate = f", {one.alarms / span:.2f} a month" if span > 0 else ""
         print(f"# anomaly = {{ budget = {one.budget:g} }}: {one.alarms} alarms{rate}")
         for alarm in one.shown:
             print(f"#     {alarm}")
-    print("# choose the budget whose alarms you would have wanted to see; 1 is a good begin")
+    print("# look at the alarms: take the budget whose alarms you would have wanted to see")
     return 0

@@ -219,7 +219,12 @@ class GatewayList(BaseModel):
 
 
 class AlarmShape(BaseModel):
-    """An alarm; state is raised, acknowledged or returned."""
+    """An alarm; state is raised, acknowledged or returned, severity low, medium or high.
+
+    ``began_ms`` is when it began, as far as its kernel told, and ``since_ms`` when it was raised.
+    What an anomaly was told with is null in others: which kernel, what it expected, its score, the
+    threshold of that; ``similar_days`` are the days since the like at this time of day.
+    """
 
     id: int
     state: str
@@ -233,6 +238,12 @@ class AlarmShape(BaseModel):
     severity: str
     text: LabelShape
     value: float | None
+    began_ms: int
+    kernel: float | None
+    expected: float | None
+    score: float | None
+    threshold: float | None
+    similar_days: list[float]
 
 
 class Acknowledgement(BaseModel):

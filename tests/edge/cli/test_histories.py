@@ -69,6 +69,7 @@ def test_tune_suggests_with_evidence(files, capsys):
     said = capsys.readouterr().out
     for part in (
         "normal = [",
+        "valid = [",
         "rate_per_s_max = ",
         "# anomaly = { budget = 4 }: ",
         "take with care",
@@ -79,8 +80,63 @@ def test_tune_suggests_with_evidence(files, capsys):
 def test_both_speak_to_scripts(files, capsys):
     assert main(["score", "flow.csv", "--output", "out.csv", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == {"rows": 864, "alarms": 0, "months": 0.0986, "output": "out.csv"}
+    assert said == {"rows": 864, "alarms": 0, "months": 0.0986, "output": "out.csv", "notes": []}
     assert main(["tune", "flow.csv", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [one["budget"] for one in said["budgets"]] == [0.5, 1.0, 2.0, 4.0]
-    assert said["limits"][0]["field"] == "normal"
+    assert [one["field"] for one in said["limits"]][:2] == ["normal", "valid"]
+    assert said["suggested"]["value"] == "{ budget = 1 }"
+
+
+SERIAL = """
+[[device.point]]
+name = "serial"
+table = "holding"
+address = 8
+"""
+
+
+def test_a_meter_that_is_told_by_its_serial_number_is_scored_and_tuned(files, capsys):
+    """The history has one point, the exchange is seen by another one."""
+    exchange = CONFIG.replace("budget = 4", 'budget = 4, exchange = "d/serial"')
+    (files / "edge.toml").write_text(exchange + SERIAL)
+    assert main(["score", "flow.csv", "--output", "out.csv"]) == 0
+    said = capsys.readouterr().err
+    assert "864 rows, 0 alarms" in said
+    assert "take with care: d/serial is not in the history" in said
+    assert len((files / "out.csv").read_text().splitlines()) == 865
+    assert main(["tune", "flow.csv", "--point", "d/flow"]) == 0
+    said = capsys.readouterr().out
+    assert "# take with care: d/serial is not in the history" in said
+    assert "# anomaly = { budget = 4 }: " in said
+    assert main(["score", "flow.csv", "--output", "out.csv", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"][0].startswith("d/serial is not")
+
+
+KERNEL = """
+[[device.point]]
+name = "volume"
+unit = "m3"
+table = "holding"
+address = 4
+kind = "counter"
+counter = { flow_unit = "m3/h", factor = 3600.0, flow_max = 400.0 }
+[[kernel]]
+name = "watch"
+kernel = "anomaly"
+inputs = ["d/volume.flow"]
+budget = 2.0
+"""
+
+
+def test_what_a_kernel_gives_is_scored_and_tuned_too(files, capsys):
+    (files / "edge.toml").write_text(CONFIG + KERNEL)
+    words = ["--point", "d/volume.flow"]
+    assert main(["score", "flow.csv", "--output", "out.csv", *words]) == 0
+    assert "864 rows" in capsys.readouterr().err
+    assert main(["tune", "flow.csv", *words]) == 0
+    assert (
+        "anomaly = { budget = 1 }    # 3.0 days tell nothing of months" in capsys.readouterr().out
+    )
+    assert main(["score", "flow.csv", "--output", "out.csv"]) != 0
+    assert "these have: d/flow, d/volume.flow" in capsys.readouterr().err

@@ -101,8 +101,8 @@ def advance(state: Any, counts: Any, x: Any, when: Any, aim: Any) -> Any:
             gave (0 where it was not asked), and 1 over how many scores there are.
 
     Returns:
-        (score, alarm event, kernel's number, expected value, seconds since the onset, days since
-        the like, maturity, whether that is new, threshold).
+        (score, alarm event, kernel's number, expected value, seconds since the onset, the days with
+        the like as ``recurrence`` keeps them, maturity, whether that is new, threshold).
     """
     time_s, passed_s, half, _, day = when
     budget, begins, s_near, scale = aim

@@ -1,8 +1,9 @@
 """Intake: which samples make a step of a channel, and of which value.
 
-What is bad is no value. What is not later than the one before is late or repeated, unless it is so
-by over LATE_S: then a clock was set back. Samples are gathered until ``every_s`` is over, and a
-step is taken with their mean; a point that is slower than that takes a step with every sample.
+What is bad, or doubted by rules, is no value. What is not later than the one before is late or
+repeated, unless it is so by over LATE_S: then a clock was set back. Samples are gathered until
+``every_s`` is over, and a step is taken with their mean; a point that is slower than that takes a
+step with every sample.
 """
 
 from __future__ import annotations

@@ -20,36 +20,44 @@ from citytwin.batch import SECOND_NS, Batch, Float64, Int32
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.kernel import Kernel
 from citytwin.point import Kind, Label, Point, Source, Span
-from citytwin.quality import Severity, severity
+from citytwin.quality import Quality, Severity, severity
 from citytwin_edge.kernels.anomaly import budget, chain, paths
 from citytwin_edge.kernels.anomaly.calendar import Calendar
 from citytwin_edge.kernels.anomaly.exchange import Exchange, named
 from citytwin_edge.kernels.anomaly.intake import VALUE_MAX
+from citytwin_edge.kernels.anomaly.recurrence import KNOWN, days_ago
 from citytwin_edge.kernels.anomaly.settings import AnomalySettings
 from citytwin_edge.kernels.formula import Gives, Reads
 from citytwin_edge.kernels.state import load, save
 
-VERSION: Final = 2
+VERSION: Final = 3
 NAME: Final = "anomaly"
 SUFFIX: Final = ".anomaly"
-GIVEN: Final = ("", "-maturity", "-score", "-kernel", "-expected", "-since", "-similar")
+GIVEN: Final = ("", "-maturity", "-score", "-threshold", "-kernel", "-expected", "-since",
+                "-similar", "-similar-2", "-similar-3")  # fmt: skip
 """What follows SUFFIX in the ids of a point's outputs, in their order."""
-ALARM, MATURITY, SCORE, KERNEL, EXPECTED, SINCE, SIMILAR = range(len(GIVEN))
+ALARM, MATURITY, SCORE, THRESHOLD, KERNEL, EXPECTED, SINCE, SIMILAR = range(len(GIVEN) - KNOWN + 1)
 _WORDS: Final = {
     "": ("ауытқу", "аномалия", "anomaly"),
     "-maturity": ("үйрену кезеңі", "степень обученности", "maturity"),
     "-score": ("ауытқу деңгейі", "степень аномалии", "anomaly score"),
+    "-threshold": ("ауытқу шегі", "порог аномалии", "anomaly threshold"),
     "-kernel": ("ауытқу түрі", "вид аномалии", "kind of anomaly"),
     "-expected": ("күтілген мән", "ожидалось", "expected"),
     "-since": ("басталғаннан бері", "с начала отклонения", "since it began"),
     "-similar": ("ұқсас жағдайдан бері", "после похожего случая", "since the like"),
+    "-similar-2": ("одан бұрынғы ұқсастан бері", "после случая перед ним", "since the like before"),
+    "-similar-3": ("үшінші ұқсастан бері", "после третьего такого случая", "since the third like"),
 }
 _COLUMNS: Final = {
-    SCORE: paths.SCORE, KERNEL: paths.KERNEL, EXPECTED: paths.EXPECTED, SINCE: paths.ONSET,
-    SIMILAR: paths.SIMILAR,
+    SCORE: paths.SCORE, THRESHOLD: paths.THRESHOLD, KERNEL: paths.KERNEL,
+    EXPECTED: paths.EXPECTED, SINCE: paths.ONSET,
 }  # fmt: skip
 _TRACED: Final = (SCORE, KERNEL, EXPECTED)
 """What ``trace`` has told of every look."""
+_BELIEVED: Final = severity(np.arange(256, dtype=np.uint8)) != Severity.BAD
+_BELIEVED[[Quality.UNCERTAIN_RANGE, Quality.UNCERTAIN_RATE, Quality.UNCERTAIN_FLATLINE]] = False
+"""By quality; what rules doubt is no ordinary day to learn from."""
 
 
 def path_of(channels: int, every_s: Float64, wanted: Float64, near: paths.Bools) -> paths.Path:
@@ -129,15 +137,26 @@ class Anomaly:
         for given, column in _COLUMNS.items():
             rows = raised | traced if given in _TRACED else raised
             said.append(self._say(batch, given, rows, told[:, column]))
+        if raised.any():
+            said += self._similar(batch, raised, told[:, paths.SIMILAR])
         alarms = self._say(batch, ALARM, event > 0, (event == budget.RAISE).astype(np.float64))
         sure = np.zeros(len(alarms), np.uint8)
         said.append(Batch(alarms.point, alarms.time_ns, alarms.value, sure))
         return Batch.concat(said)
 
+    def _similar(self, batch: Batch, raised: paths.Bools, kept: Float64) -> list[Batch]:
+        """Return how many days ago the like was, of alarms that are raised; 0: none known."""
+        _, _, day = self._places(batch.select(raised))
+        days = np.zeros((KNOWN, len(batch)))
+        for row, today in zip(np.flatnonzero(raised).tolist(), day.tolist(), strict=True):
+            ago = days_ago(kept[row], today)
+            days[: len(ago), row] = ago
+        return [self._say(batch, SIMILAR + n, raised, days[n]) for n in range(KNOWN)]
+
     def watch(self, batch: Batch) -> tuple[Batch, Float64]:
         """Take samples; return those that count, and what is told of each (``paths.COLUMNS``)."""
         with np.errstate(invalid="ignore"):
-            counts = (severity(batch.quality) != Severity.BAD) & (abs(batch.value) <= VALUE_MAX)
+            counts = _BELIEVED[batch.quality] & (abs(batch.value) <= VALUE_MAX)
         batch = batch if counts.all() else batch.select(counts)
         if not len(batch):
             return batch, np.zeros((0, paths.COLUMNS))
@@ -225,7 +244,9 @@ def _output(point: Point, name: str) -> Point:
 
 
 def _unit(name: str, of_input: str) -> str:
-    return {"-expected": of_input, "-since": "s", "-similar": "d"}.get(name, "1")
+    if name.startswith(GIVEN[SIMILAR]):
+        return "d"
+    return {"-expected": of_input, "-since": "s"}.get(name, "1")
 
 
 def _kind(name: str) -> Kind:

@@ -34,8 +34,7 @@ export function alarmList(
               ${unsafeHTML(markSvg(alarmState(store, alarm, nowMs)))}
               <span class="name">${alarmTitle(store, alarm, language, nowMs)}</span>
               <span class="fine">
-                ${known("alarm", alarm.state, language)} · ${dateTime(alarm.since_ms, language)} ·
-                ${age(nowMs - alarm.since_ms, language)}
+                ${alarmFacts(alarm, language, nowMs)}
                 ${alarm.acknowledged_by ? html` · ${alarm.acknowledged_by}` : nothing}
                 ${valueNow(store, alarm, language)}
               </span>
@@ -62,6 +61,18 @@ export function inOrder(alarms: readonly Alarm[], held: ReadonlyMap<Alarm["id"],
       (a, b) => place(a) - place(b) || order[a.state] - order[b.state] || b.since_ms - a.since_ms,
     )
     .slice(0, ALARMS_SHOWN);
+}
+
+/** Returns the state of an alarm, how severe it is, since when; when it began, if that was before. */
+export function alarmFacts(alarm: Alarm, language: Language, nowMs: number): string {
+  const began = alarm.since_ms - alarm.began_ms < 60_000 ? [] : [`${t("alarm.began", language)} ${dateTime(alarm.began_ms, language)}`];
+  return [
+    known("alarm", alarm.state, language),
+    known("severity", alarm.severity, language),
+    dateTime(alarm.since_ms, language),
+    age(nowMs - alarm.since_ms, language),
+    ...began,
+  ].join(" · ");
 }
 
 /** Returns the mark of an alarm; of a limit how its point is now, if that is still outside its span. */

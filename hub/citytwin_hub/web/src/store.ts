@@ -133,7 +133,8 @@ export class Store {
 
   /** Returns the point that an alarm is about. */
   origin(alarm: Alarm): PointInfo | undefined {
-    return alarm.point === null ? undefined : this.watched(alarm.point);
+    if (alarm.point === null) return undefined;
+    return alarm.kind === "missing" ? this.byId.get(alarm.point) : this.watched(alarm.point);
   }
 
   /** Returns the point behind which an alarm point is, if that is there. */

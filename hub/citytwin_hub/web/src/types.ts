@@ -62,6 +62,7 @@ export interface Alarm {
   severity: string;
   text: Label;
   value: number | null;
+  began_ms: number;
 }
 
 export interface Command {

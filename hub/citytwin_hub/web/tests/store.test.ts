@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { alarmState, alarmTitle, find, inOrder } from "../src/panels";
+import { alarmFacts, alarmState, alarmTitle, find, inOrder } from "../src/panels";
 import { AWAY_MS, STALE_MS, stateOf, worst } from "../src/quality";
 import { Store, type Device } from "../src/store";
 import type { Alarm, Gateway, PointInfo } from "../src/types";
 
 const alarm: Alarm = {
   id: 1, state: "raised", kind: "limit", row: 1, point: "g/d/p0.alarm", gateway: "g", since_ms: 1,
-  returned_ms: null, acknowledged_by: null, severity: "medium", text: {}, value: 0.5,
+  returned_ms: null, acknowledged_by: null, severity: "medium", text: {}, value: 0.5, began_ms: 1,
 };
 
 function gateway(name: string, connected: boolean): Gateway {
@@ -141,6 +141,25 @@ test("an alarm shows how its point is now", () => {
   expect(alarmState(store, anomaly, 1000)).toBe("unusual");
   expect(alarmTitle(store, anomaly, "ru", 1000)).toBe("не как обычно");
   expect(store.origin(anomaly)?.id).toBe("g/d/p0");
+});
+
+test("an alarm says how severe it is, since when, and when it had begun", () => {
+  const raised = Date.UTC(2026, 10, 21, 7, 0, 0);
+  const now = raised + 600_000;
+  const one: Alarm = { ...alarm, severity: "high", since_ms: raised, began_ms: raised - 25 * 60_000 };
+  expect(alarmFacts(one, "en", now)).toBe("active · high severity · 2026-11-21 12:00:00 · 10 min · began 2026-11-21 11:35:00");
+  expect(alarmFacts(one, "ru", now)).toBe("активна · важность высокая · 21.11.2026 12:00:00 · 10 мин · началось 21.11.2026 11:35:00");
+  expect(alarmFacts({ ...one, severity: "low" }, "kk", now)).toBe("белсенді · маңызы төмен · 21.11.2026 12:00:00 · 10 мин · басталғаны 21.11.2026 11:35:00");
+  expect(alarmFacts({ ...one, began_ms: raised }, "en", now)).not.toContain("began");
+});
+
+test("a point that is silent is what its alarm is about, whatever dots are in its name", () => {
+  const store = new Store();
+  store.setPoints([point(0, { id: "g/d/p", name: "p" }), point(1, { id: "g/d/p.2", name: "p.2" })]);
+  const missing = { ...alarm, kind: "missing", point: "g/d/p.2", text: { kk: "дерек тоқтады" } };
+  expect(store.origin(missing)?.row).toBe(1);
+  expect(alarmState(store, missing, 1000)).toBe("bad");
+  expect(alarmTitle(store, missing, "kk", 1000)).toBe("дерек тоқтады");
 });
 
 test("what a kernel finds marks its device, and what a limit says the value says", () => {

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from citytwin_edge.kernels.anomaly.budget import (
+    BURST,
+    BURST_PART,
     HIGHEST,
     HOLD_S,
     LIFT,
@@ -69,6 +71,20 @@ def test_alarms_keep_to_the_budget_whatever_the_scores_are(budget):
     assert raised == pytest.approx(months * budget + moved / LIFT, abs=1.0)
     assert raised <= months * budget + (HIGHEST - threshold_at(budget)) / LIFT
     assert raised / months == pytest.approx(budget, rel=0.35, abs=0.5)
+
+
+@pytest.mark.parametrize("budget", [0.5, 4.0])
+def test_a_sensor_that_is_never_right_again_has_a_bound(budget):
+    """The highest score at all times, from the first day on."""
+    watched = Watched(budget, step_s=3600.0)
+    raised = []
+    for month in range(1, 4):
+        for hour in range(int(MONTH_S / 3600)):
+            score = 0.0 if hour % 12 < 7 else 12.0
+            raised += [month] * (watched.take(score)[0] == RAISE)
+        assert len(raised) <= BURST + BURST_PART * budget + month * budget
+    assert raised.count(1) >= BURST + BURST_PART * budget - 1, "else the bound was never reached"
+    assert raised.count(3) <= budget + 1
 
 
 def test_another_budget_moves_the_threshold_at_once():

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from citytwin import Batch, Kind, Point, Span
+from citytwin import Batch, Kind, Point, Quality, Span
 from citytwin.errors import ConfigError, MalformedError
 from citytwin.testing import check_kernel
 from citytwin_edge.config import load
@@ -91,9 +91,27 @@ def test_an_alarm_comes_with_its_reasons_before_it():
     assert abs(told["-expected"].value[0] - days(14)[2600]) < 6
     assert told["-score"].value[0] > 1
     assert 0 <= told["-since"].value[0] < 3600
+    assert told["-threshold"].value[0] <= told["-score"].value[0]
     assert told["-maturity"].value.tolist() == [0.0, 1.0, 2.0]
-    assert kernel.outputs[4].unit == "m3/h"
+    units = {name: kernel.outputs[n].unit for n, name in enumerate(names)}
+    assert (units["-expected"], units["-similar-3"], units["-threshold"]) == ("m3/h", "d", "1")
     assert kernel.outputs[0].kind == Kind.ALARM
+
+
+def test_it_tells_the_days_that_had_the_like():
+    values = days(20)
+    for day in (9, 12, 15, 18):
+        values[day * 288 + 100 : day * 288 + 106] += 25
+    times = (BEGIN + np.arange(len(values), dtype=np.int64) * STEP_S) * 10**9
+    kernel = Anomaly([FLOW], [AnomalySettings(budget=50.0, time_zone="UTC", holidays="none")])
+    made = kernel.step(Batch.of(np.zeros(len(values)), times, values))
+    numbers = [1 + GIVEN.index(name) for name in ("-similar", "-similar-2", "-similar-3")]
+    told = [made.select(made.point == number) for number in numbers]
+    days_of = (told[0].time_ns // 10**9 - BEGIN) // 86_400
+    by_day = {int(day): [float(one.value[row]) for one in told] for row, day in enumerate(days_of)}
+    assert by_day[9] == [0, 0, 0]
+    assert by_day[12] == [3, 0, 0]
+    assert by_day[18] == [3, 6, 9]
 
 
 def test_an_alarm_that_is_raised_ends_with_the_kernel():
@@ -111,6 +129,37 @@ def test_a_state_that_would_lead_astray_is_refused():
     columns["numbers"] = (columns["numbers"][0], numbers.tobytes())
     with pytest.raises(MalformedError, match="holds what cannot be"):
         kernel.restore(msgspec.msgpack.encode((name, version, columns)))
+
+
+@pytest.mark.parametrize(
+    ("rules", "wrong", "mark"),
+    [
+        ({"valid": Span(0.0, 100.0)}, lambda v: np.full(len(v), 400.0), Quality.UNCERTAIN_RANGE),
+        ({"rate": 0.2}, lambda v: v + 90 * (np.arange(len(v)) % 2), Quality.UNCERTAIN_RATE),
+        ({"flat": 600.0}, lambda v: np.full(len(v), v[0]), Quality.UNCERTAIN_FLATLINE),
+    ],
+)
+def test_what_rules_do_not_believe_teaches_nothing(rules, wrong, mark):
+    """A day of it, and the state is that of a point of which these samples never came."""
+    point = Point(id="g/d/flow", valid=rules.get("valid"))
+    anomaly = AnomalySettings(budget=2.0, time_zone="UTC", holidays="none")
+    asked = PointRules(
+        anomaly=anomaly, rate_per_s_max=rules.get("rate"), flatline_s_max=rules.get("flat")
+    )
+    kernels = build([(point, asked)])
+    values = days(8)
+    values[1440:1728] = wrong(values[1440:1728])
+    times = (BEGIN + np.arange(len(values), dtype=np.int64) * STEP_S) * 10**9
+    marked = kernels["rules"].step(Batch.of(np.zeros(len(values)), times, values))
+    doubted = marked.quality == mark
+    assert 100 < doubted.sum() < 300
+    kernels["anomaly"].step(marked)
+    never = Anomaly([point], [anomaly])
+    never.step(marked.select(~doubted))
+    assert kernels["anomaly"].snapshot() == never.snapshot()
+    believed = Anomaly([point], [anomaly])
+    believed.step(Batch.of(np.zeros(len(values)), times, values))
+    assert believed.snapshot() != never.snapshot()
 
 
 def test_an_alarm_has_no_ordinary_course():
