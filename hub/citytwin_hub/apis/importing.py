@@ -1,0 +1,131 @@
+"""Importing over REST: what a source system says of city objects, a batch at a time."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from citytwin_hub.apis.ngsild import reading
+from citytwin_hub.apis.ngsild.broker import Broker
+from citytwin_hub.apis.refusing import answered
+from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS, CityOf, Operator, Viewer
+from citytwin_hub.entities import importing
+from citytwin_hub.entities.entities import Entities
+from citytwin_hub.entities.errors import EntityError
+from citytwin_hub.entities.importing import Refused
+from citytwin_hub.jsonld.processing import CORE
+
+ENTITIES_MAX: Final = 1000
+"""In one batch, which is one transaction."""
+IDS_MAX: Final = 10_000
+BODY_BYTES_MAX: Final = 32 * 2**20
+PATH: Final = "/api/v1/import"
+
+router = APIRouter(prefix="/api/v1", responses=REFUSALS | NOT_FOUND)
+
+Source = Annotated[str, Field(min_length=1, max_length=63)]
+Tenant = Annotated[str, Query(max_length=63)]
+
+
+class ImportGiven(BaseModel):
+    """Entities of a source: NGSI-LD documents, each with ``source``; names are whole IRIs."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: Source
+    entities: Annotated[list[dict[str, Any]], Field(max_length=ENTITIES_MAX)]
+    dry_run: bool = False
+
+
+class RefusedShape(BaseModel):
+    """An entity that was not taken, and why."""
+
+    id: str
+    reason: str
+
+
+class ImportTaken(BaseModel):
+    """What became of the entities; with ``dry_run``: what would."""
+
+    created: int
+    changed: int
+    unchanged: int
+    refused: list[RefusedShape]
+
+
+class ImportIds(BaseModel):
+    """A page of a source's entities; ``next`` is its ``after`` of the next one."""
+
+    ids: list[str]
+    next: str | None
+
+
+class PruneGiven(BaseModel):
+    """Entities that have vanished from their source."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: Source
+    ids: Annotated[list[str], Field(max_length=ENTITIES_MAX)]
+
+
+class PruneTaken(BaseModel):
+    """How many there were."""
+
+    deleted: int
+
+
+# Not coroutines: each reads or writes a file.
+@router.post("/import", response_model=ImportTaken)
+def take(
+    request: Request, city: CityOf, _user: Operator, given: ImportGiven, tenant: Tenant = ""
+) -> dict[str, Any]:
+    """Take what a source says of city objects; what is unchanged is not written."""
+    now_ns, refused, read = city.clock.now_ns(), [], []
+    for document in given.entities:
+        try:
+            read.append(reading.read_entity(document, CORE, now_ns))
+        except (EntityError, RecursionError) as error:
+            refused.append(Refused(str(document.get("id", ""))[:2048], str(error)))
+    entities = _entities(request, tenant)
+    taken: importing.Taken = answered(
+        lambda: importing.take(entities, given.source, read, dry_run=given.dry_run), "entities"
+    )
+    return {
+        "created": taken.created,
+        "changed": taken.changed,
+        "unchanged": taken.unchanged,
+        "refused": [one._asdict() for one in (*refused, *taken.refused)],
+    }
+
+
+@router.get("/import/ids", response_model=ImportIds)
+def ids(
+    request: Request,
+    _user: Viewer,
+    source: Annotated[str, Query(min_length=1, max_length=63)],
+    after: Annotated[str, Query(max_length=2048)] = "",
+    limit: Annotated[int, Query(ge=1, le=IDS_MAX)] = IDS_MAX,
+    tenant: Tenant = "",
+) -> dict[str, Any]:
+    """List what the hub has of a source, in pages."""
+    found = importing.of_source(_entities(request, tenant), source, after)
+    page = [one.id for one in itertools.islice(found, limit)]
+    return {"ids": page, "next": page[-1] if len(page) == limit else None}
+
+
+@router.post("/import/prune", response_model=PruneTaken)
+def prune(
+    request: Request, _user: Operator, given: PruneGiven, tenant: Tenant = ""
+) -> dict[str, Any]:
+    """Delete what has vanished from its source."""
+    entities = _entities(request, tenant)
+    deleted = answered(lambda: importing.prune(entities, given.source, given.ids), "ids")
+    return {"deleted": deleted}
+
+
+def _entities(request: Request, tenant: str) -> Entities:
+    broker: Broker = request.app.state.broker
+    found: Entities = answered(lambda: broker.tenant(tenant).entities, "tenant")
+    return found

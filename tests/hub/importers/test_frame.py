@@ -1,0 +1,52 @@
+"""The frame of importers: names, drafts, and what is refused before a file is opened."""
+
+import numpy as np
+import pytest
+
+from citytwin_hub.importers import frame
+from citytwin_hub.importers.frame import Draft, Settings, SourceError, urn
+from citytwin_hub.jsonld.processing import CORE
+
+
+def test_urns_of_different_ids_are_different():
+    ids = ["P 1", "P%201", "P:1", "P/1", "Құбыр", "p 1"]
+    urns = {urn("gis", one, "Pipe") for one in ids}
+    assert len(urns) == len(ids)
+    assert all(one.isascii() and one.count(":") == 4 for one in urns)
+
+
+def test_a_draft_leaves_out_what_has_no_value(tmp_path):
+    draft = Draft(Settings(tmp_path, "gis"), "Pipe", "17", "here")
+    draft.value("a", float("nan")).value("b", None).value("c", " ").value("d", np.float64(2.5))
+    draft.value("e", 0, "MTR").geometry(None).tie("f", ("Junction", "")).texts("g", {"kk": ""})
+    entity = draft.also("Asset").record().entity
+    names = {CORE.expand(one) for one in ("d", "e", "source", "sourceId")}
+    assert entity.attributes.keys() == names
+    assert entity.types == (CORE.expand("Pipe"), CORE.expand("Asset"))
+    assert type(entity.attribute(CORE.expand("d")).value) is float
+    assert entity.attribute(CORE.expand("e")).unit_code == "MTR"
+    source = entity.attribute(CORE.expand("source"))
+    assert (source.value, source.parts[frame.GIVES][0].value) == ("gis", ["d", "e"])
+
+
+def test_what_cannot_be_meant_is_refused_before_anything_is_read(tmp_path):
+    there = tmp_path / "there.inp"
+    there.touch()
+    for settings, name, words in (
+        (Settings(there, "Vodo Kanal"), "epanet", "small letters"),
+        (Settings(tmp_path / "gone.inp", "w"), "epanet", "there is no file"),
+        (Settings(there, "w", mapping=there), "epanet", "takes no --mapping"),
+    ):
+        with pytest.raises(SourceError, match=words):
+            frame.check(settings, name)
+    frame.check(Settings(there, "w"), "epanet")
+
+
+def test_a_library_that_is_missing_is_one_sentence():
+    with pytest.raises(SourceError, match=r"needs the library nothing_here .*citytwin-hub\[import"):
+        frame.library("nothing_here")
+
+
+def test_every_format_has_its_module():
+    for name in frame.FORMATS:
+        assert callable(frame.importer(name))
