@@ -105,6 +105,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "epanet": Format("epanet", ("wntr",), "EPANET network, INP"),
         "vector": Format("vector", ("pyogrio",), "GeoJSON, GeoPackage or Shapefile, mapping file"),
         "csv": Format("register", (), "register as CSV, mapping file"),
+        "osm": Format("osm", ("osmium",), "OpenStreetMap, PBF or XML"),
     }
 )
 
