@@ -27,6 +27,7 @@ from citytwin_hub import (
     graph_command,
     identity_command,
     import_command,
+    inventory_command,
     loose_ends_command,
     scenario_command,
     tables,
@@ -34,8 +35,8 @@ from citytwin_hub import (
 
 ASKING: Final = {
     "config": config_command, "export-entities": export_command, "graph": graph_command,
-    "identity": identity_command, "import": import_command, "loose-ends": loose_ends_command,
-    "scenario": scenario_command,
+    "identity": identity_command, "import": import_command, "inventory": inventory_command,
+    "loose-ends": loose_ends_command, "scenario": scenario_command,
 }  # fmt: skip
 """Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")

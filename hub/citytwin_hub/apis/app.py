@@ -19,6 +19,7 @@ from citytwin_hub.apis import (
     graph,
     identity,
     importing,
+    inventory,
     live,
     loose_ends,
     rest,
@@ -69,6 +70,7 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     app.include_router(graph.router)
     app.include_router(identity.router)
     app.include_router(importing.router)
+    app.include_router(inventory.router)
     app.include_router(loose_ends.router)
     app.include_router(scenarios.router)
     app.include_router(live.router)
