@@ -105,6 +105,14 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         "epanet": Format("epanet", ("wntr",), "EPANET network, INP"),
         "vector": Format("vector", ("pyogrio",), "GeoJSON, GeoPackage or Shapefile, mapping file"),
         "csv": Format("register", (), "register as CSV, mapping file"),
+        "gtfs": Format("gtfs", (), "timetables' stops, routes and shapes, ZIP or folder"),
+        "cityjson": Format(
+            "cityjson", (), "CityJSON or CityJSONSeq: buildings in three dimensions"
+        ),
+        "pandapower": Format(
+            "pandapower", (), "power, heat or gas network of pandapower, pandapipes"
+        ),
+        "sumo": Format("sumo", ("sumolib",), "SUMO road network, .net.xml"),
         "osm": Format("osm", ("osmium",), "OpenStreetMap, PBF or XML"),
     }
 )

@@ -1,6 +1,5 @@
 """Coordinates of other systems, and geometries that can be kept."""
 
-import json
 import re
 
 import pytest
@@ -21,7 +20,7 @@ def test_coordinates_become_degrees():
     )
     geometry, reason = places.outline(shape, utm)
     assert not reason
-    assert json.loads(json.dumps(geometry))["coordinates"][0][0] == [lon, lat, 800]
+    assert geometry["coordinates"][0][0] == (lon, lat, 800)
 
 
 def test_what_is_no_system_or_no_place_is_refused():
