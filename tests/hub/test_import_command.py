@@ -117,13 +117,10 @@ class Hub(HubClient):
         return {"ids": self._had, "next": None}
 
 
-def test_batches_are_bounded_and_what_the_hub_refuses_has_its_line():
+def test_batches_are_bounded_and_what_the_hub_refuses_has_its_line(monkeypatch):
     hub = Hub()
-    import_command.BATCH_ENTITIES_MAX, kept = 50, import_command.BATCH_ENTITIES_MAX
-    try:
-        found = import_command.answer(options("epanet", NET3), hub)
-    finally:
-        import_command.BATCH_ENTITIES_MAX = kept
+    monkeypatch.setattr(import_command, "BATCH_ENTITIES_MAX", 50)
+    found = import_command.answer(options("epanet", NET3), hub)
     assert [len(one) for one in hub.batches] == [50, 50, 50, 50, OBJECTS - 200]
     assert found["refused"] == 5
     assert all(one["where"].startswith("Net3.inp:") for one in found["lines"])

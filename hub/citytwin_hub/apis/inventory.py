@@ -93,7 +93,11 @@ def show(
     return told(_made(request, bbox, within, type, gap_m, limit, tenant))
 
 
-@router.get("/inventory/page", response_class=HTMLResponse)
+@router.get(
+    "/inventory/page",
+    response_model=None,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
 def page(
     request: Request,
     _user: Viewer,
