@@ -142,7 +142,7 @@ class _File:
         if not area.from_way():
             self._seen.add(name)
         try:
-            shape = shapely.from_wkb(bytes.fromhex(self._geometries.create_multipolygon(area)))
+            shape: Any = shapely.from_wkb(bytes.fromhex(self._geometries.create_multipolygon(area)))
         except RuntimeError:
             yield self._no_area(name, kind)
             return

@@ -1,5 +1,7 @@
 """Importing over REST, against a whole hub: batches, dry runs, pages, what is refused."""
 
+from pathlib import Path
+
 import httpx
 
 from citytwin_hub.access import Role
@@ -8,7 +10,7 @@ from citytwin_hub.importers.frame import Draft, Settings
 
 
 def pipe(number, **values):
-    draft = Draft(Settings(None, "gis"), "Pipe", str(number), "here")
+    draft = Draft(Settings(Path(), "gis"), "Pipe", str(number), "here")
     for name, value in values.items():
         draft.value(name, value)
     return document_of(draft.record().entity)

@@ -1,6 +1,7 @@
 """A small healthy network, and a city in which faults are planted one by one."""
 
 import math
+from pathlib import Path
 
 from citytwin_hub.importers.frame import Draft, Settings
 
@@ -15,7 +16,7 @@ def at(x, y):
 
 def made(kind, name, geometry=None, places=(), ties=(), source="s", **values):
     """Return an entity; ``places`` are metres."""
-    draft = Draft(Settings(None, source), kind, name, "here")
+    draft = Draft(Settings(Path(), source), kind, name, "here")
     if geometry == "Point":
         draft.geometry({"type": "Point", "coordinates": at(*places)})
     elif geometry == "LineString":

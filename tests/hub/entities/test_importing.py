@@ -1,5 +1,7 @@
 """What a source says of objects, beside what others say; twice is once."""
 
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
@@ -28,8 +30,8 @@ def told(entities):
     return told
 
 
-def pipe(number, source="gis", path=None, **values):
-    draft = Draft(Settings(path, source), "Pipe", str(number), "here")
+def pipe(number, source="gis", **values):
+    draft = Draft(Settings(Path(), source), "Pipe", str(number), "here")
     for name, value in values.items():
         draft.value(name, value)
     return draft.record().entity

@@ -1,6 +1,7 @@
 """What the inventory reads of entities, and what it notes while it reads."""
 
 import math
+from typing import Any
 
 import pytest
 import shapely
@@ -47,7 +48,7 @@ def test_what_most_have_is_missed_by_the_others():
 
 
 def test_geometries_that_are_not_valid():
-    bow = made("Building", "bow", "Polygon", [(0, 0), (9, 9), (9, 0), (0, 9)])
+    bow: Any = made("Building", "bow", "Polygon", [(0, 0), (9, 9), (9, 0), (0, 9)])
     broken = replace(bow, id="urn:ngsi-ld:Building:s:b", attributes={
         LOCATION: (replace(bow.attribute(LOCATION), value={"type": "Polygon", "coordinates": 3}),)
     })  # fmt: skip

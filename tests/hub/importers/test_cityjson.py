@@ -4,6 +4,7 @@ import copy
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import shapely
@@ -62,7 +63,7 @@ def test_a_house_comes_with_footprint_height_and_geometry(tmp_path, make):
     assert (came.value(urn, "height"), came.value(urn, "elevation")) == (6, 850)
     assert (came.value(urn, "floorsAboveGround"), came.value(urn, "name")) == (2, "Үй")
     assert came.value(urn, "sourceId") == "h1"
-    footprint = shapely.geometry.shape(came.value(urn, "location"))
+    footprint: Any = shapely.geometry.shape(came.value(urn, "location"))
     assert len(footprint.exterior.coords) == 5
     assert 76.9 < footprint.centroid.x < 77
     kept = came.value(urn, "lodGeometry")

@@ -1,6 +1,7 @@
 """Water networks: what wntr reads is what comes, in the units of the data models."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import wntr
@@ -36,7 +37,7 @@ def test_net3_comes_whole():
         assert len(came.value(urn, "location")["coordinates"]) == len(pipe.vertices) + 2
     pump = came.attribute("urn:ngsi-ld:Pump:s:335", "speed")
     assert (pump.value, pump.unit_code) == (1.0, "C62")  # a ratio
-    tank = known.get_node("1")
+    tank: Any = known.get_node("1")
     assert came.value("urn:ngsi-ld:Tank:s:1", "maxLevel") == pytest.approx(tank.max_level)
     demand = sum(came.value(one, "baseDemand") or 0 for one in came.records if "Junction" in one)
     assert demand == pytest.approx(sum(one.base_demand for _, one in known.junctions()), rel=1e-9)

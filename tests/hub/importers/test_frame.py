@@ -1,5 +1,7 @@
 """The frame of importers: names, drafts, and what is refused before a file is opened."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ def test_a_draft_leaves_out_what_has_no_value(tmp_path):
     draft = Draft(Settings(tmp_path, "gis"), "Pipe", "17", "here")
     draft.value("a", float("nan")).value("b", None).value("c", " ").value("d", np.float64(2.5))
     draft.value("e", 0, "MTR").geometry(None).tie("f", ("Junction", "")).texts("g", {"kk": ""})
-    entity = draft.also("Asset").record().entity
+    entity: Any = draft.also("Asset").record().entity
     names = {CORE.expand(one) for one in ("d", "e", "source", "sourceId")}
     assert entity.attributes.keys() == names
     assert entity.types == (CORE.expand("Pipe"), CORE.expand("Asset"))

@@ -1,6 +1,7 @@
 """The mapping file: what it may say, and what one row becomes by it."""
 
 import datetime
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def rules(tmp_path, text=PIPES):
     return mapping.read(path, str)
 
 
-def one(tmp_path, **changed):
+def one(tmp_path, **changed) -> list[Any]:
     found = rules(tmp_path)
     settings = Settings(tmp_path, "gis")
     return list(mapping.mapped(settings, found, found.object[0], ROW | changed, "f:2", None))

@@ -1,6 +1,6 @@
 """OpenStreetMap: files that osmium writes, and the extract of Almaty counted by osmium itself."""
 
-import osmium
+import osmium.osm
 import pytest
 from osmium.osm.mutable import Node, Relation, Way
 
@@ -92,7 +92,9 @@ def test_almaty_comes_whole():
     path = ALMATY / "almaty.osm.pbf"
     expected = set()
     for one in osmium.FileProcessor(str(path)):
-        if one.is_way() and {"building", "landuse"} & {tag.k for tag in one.tags}:
+        if isinstance(one, osmium.osm.Way) and {"building", "landuse"} & {
+            tag.k for tag in one.tags
+        }:
             expected.add(f"way/{one.id}")
     came = Came("osm", path)
     found = {one.source_id for one in (*came.list, *came.refusals)}

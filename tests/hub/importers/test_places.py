@@ -1,6 +1,7 @@
 """Coordinates of other systems, and geometries that can be kept."""
 
 import re
+from typing import Any
 
 import pytest
 import shapely
@@ -12,12 +13,14 @@ from citytwin_hub.importers.frame import SourceError
 def test_coordinates_become_degrees():
     # Almaty's centre in UTM zone 43N.
     utm = places.Projection("EPSG:32643")
-    lon, lat = utm.place(657_950.0, 4_790_050.0)
+    place: Any = utm.place(657_950.0, 4_790_050.0)
+    lon, lat = place
     assert 76.9 < lon < 77.0
     assert 43.2 < lat < 43.3
     shape = shapely.Polygon(
         [(657950, 4790050, 800), (657960, 4790050, 800), (657960, 4790060, 801)]
     )
+    geometry: Any
     geometry, reason = places.outline(shape, utm)
     assert not reason
     assert geometry["coordinates"][0][0] == (lon, lat, 800)
@@ -42,4 +45,5 @@ def test_what_is_no_system_or_no_place_is_refused():
 def test_a_line_needs_two_places():
     assert places.line([(1.0, 2.0), (1.0, 2.0)]) is None
     assert places.line([(1.0, 2.0), None]) is None
-    assert places.line([(1.0, 2.0), (3.0, 4.0)])["coordinates"] == [[1.0, 2.0], [3.0, 4.0]]
+    line: Any = places.line([(1.0, 2.0), (3.0, 4.0)])
+    assert line["coordinates"] == [[1.0, 2.0], [3.0, 4.0]]

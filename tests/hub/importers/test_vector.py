@@ -3,7 +3,7 @@
 import json
 
 import numpy as np
-import pyogrio
+import pyogrio.raw
 import pytest
 import shapely
 
