@@ -12,6 +12,8 @@ from citytwin_hub.entities.inventory import Finding, Inventory, Object, Plane
 
 AWAY_M: Final = 1.0
 """An end may be so far from the node that it names."""
+ENDS: Final = {"startsAt": 0, "receivesFrom": 0, "endsAt": -1, "drainsTo": -1}
+"""Which position of a line is at the node that a relation names."""
 SHOWN: Final = 3
 """Classes that a sentence names of a piece."""
 
@@ -39,7 +41,7 @@ def check_ties(objects: Sequence[Object], plane: Plane, found: Inventory, *, who
                 continue
             groups.join(number, other)
             tied[number] = tied[other] = True
-            if name in {"startsAt", "endsAt"}:
+            if name in ENDS:
                 _check_end(one, name, objects[other], plane, found)
     _note_pieces(objects, groups, tied, plane, found)
 
@@ -47,10 +49,10 @@ def check_ties(objects: Sequence[Object], plane: Plane, found: Inventory, *, who
 def _check_end(one: Object, name: str, node: Object, plane: Plane, found: Inventory) -> None:
     if one.shape is None or one.shape.geom_type != "LineString" or node.shape is None:
         return
-    end = shapely.get_point(one.shape, 0 if name == "startsAt" else -1)
+    end = shapely.get_point(one.shape, ENDS[name])
     away_m = shapely.distance(end, node.shape)
     if away_m > AWAY_M:
-        what = f"it {'begins' if name == 'startsAt' else 'ends'} {away_m:.1f} m away from {node.id}"
+        what = f"it {'ends' if ENDS[name] else 'begins'} {away_m:.1f} m away from {node.id}"
         remedy = "draw it to the node, or tie it to another one"
         found.note(_at(plane, one, "away", what, remedy, node.id))
 

@@ -103,6 +103,7 @@ class Format:
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
     {
         "epanet": Format("epanet", ("wntr",), "EPANET network, INP"),
+        "swmm": Format("swmm", ("swmm_api",), "SWMM drainage network, INP"),
         "vector": Format("vector", ("pyogrio",), "GeoJSON, GeoPackage or Shapefile, mapping file"),
         "csv": Format("register", (), "register as CSV, mapping file"),
         "gtfs": Format("gtfs", (), "timetables' stops, routes and shapes, ZIP or folder"),

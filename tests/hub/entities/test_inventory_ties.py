@@ -53,3 +53,12 @@ def test_an_end_that_is_drawn_away_from_its_node():
     assert found_in(city) == [("away", "x", "9")]
     near = [*healthy(), node(9, 0, 50), pipe("x", "0", "9", [(0, 0), (0, 49.5)])]
     assert found_in(near) == []
+
+
+def test_a_drain_must_be_drawn_the_way_it_flows():
+    ties = [("receivesFrom", "Junction", "0"), ("drainsTo", "Junction", "9")]
+    ends = [(0, 0), (0, 50)]
+    for places, findings in ((ends, 0), (ends[::-1], 2)):
+        drain = made("Conduit", "c", "LineString", places, ties)
+        found = found_in([*healthy(), node(9, 0, 50), drain])
+        assert [one[:2] for one in found] == [("away", "c")] * findings
