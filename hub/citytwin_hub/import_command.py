@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +49,8 @@ def add_to(command: Any) -> None:
     command.add_argument("--crs", default="", help="coordinate system of the file: EPSG:32643")
     command.add_argument("--dry-run", action="store_true", help="write nothing, only report")
     command.add_argument("--prune", action="store_true", help="delete what the source has no more")
+    command.add_argument("--type", action="append", help="dem: elevations for these types only")
+    command.add_argument("--overwrite", action="store_true", help="dem: also what was surveyed")
     command.add_argument("--report", type=Path, help="FILE.html or FILE.json")
     command.add_argument("--tenant", default="", help="of this tenant")
 
@@ -68,7 +70,8 @@ def answer(options: Any, client: HubClient | None = None) -> dict[str, Any]:
     source = options.source or options.file.stem.lower()
     settings = Settings(options.file, source, options.crs, options.mapping)
     check(settings, options.format)
-    found = importer(options.format)(settings)
+    _check_options(options)
+    read = importer(options.format)
     told = Report(source, options.file.name, options.format, dry_run=options.dry_run)
     try:
         hub = client or HubClient.of(options.config, options.hub, options.token)
@@ -76,17 +79,26 @@ def answer(options: Any, client: HubClient | None = None) -> dict[str, Any]:
         if not options.dry_run:
             raise
         hub = None
-    if hub is None:
-        _Import(told, None, options.tenant).run(found, prune=False)
-    else:
-        with closing(hub):
-            _Import(told, hub, options.tenant).run(found, prune=options.prune)
+    with closing(hub) if hub is not None else nullcontext():
+        if options.format == "dem":
+            from citytwin_hub import elevation_import  # needs the libraries of the extra import
+
+            elevation_import.run(told, hub, settings, options)
+        else:
+            _Import(told, hub, options.tenant).run(read(settings), prune=options.prune)
     shown = told.as_json()
     if options.report is not None:
         whole = json.dumps(shown, ensure_ascii=False, indent=1)
         text = reports.page(shown) if options.report.suffix == ".html" else whole
         files.replace(options.report, lambda file: file.write(text.encode()))
     return shown
+
+
+def _check_options(options: Any) -> None:
+    if options.format == "dem" and options.prune:
+        raise CityTwinError("format dem takes no --prune: it brings no objects, only elevations")
+    if options.format != "dem" and (options.type or options.overwrite):
+        raise CityTwinError("--type and --overwrite are for format dem only")
 
 
 def lines(_options: Any, found: dict[str, Any]) -> Iterator[str]:

@@ -123,7 +123,7 @@ def _bytes_max(path: str) -> int:
     holds_config = path.startswith("/api/v1/gateways/") and path.endswith("/config")
     if holds_config:
         return CONFIG_BODY_BYTES_MAX
-    return PRUNE_BODY_BYTES_MAX if path == f"{importing.PATH}/prune" else BODY_BYTES_MAX
+    return PRUNE_BODY_BYTES_MAX if path in importing.LISTS else BODY_BYTES_MAX
 
 
 async def _problem(_request: Request, error: Exception) -> Response:

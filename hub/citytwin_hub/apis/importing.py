@@ -12,7 +12,7 @@ from citytwin_hub.apis.ngsild import reading
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.refusing import answered
 from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS, CityOf, Operator, Viewer
-from citytwin_hub.entities import importing
+from citytwin_hub.entities import elevations, importing
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import EntityError
 from citytwin_hub.entities.importing import Refused
@@ -21,8 +21,11 @@ from citytwin_hub.jsonld.processing import CORE
 ENTITIES_MAX: Final = 1000
 """In one batch, which is one transaction."""
 IDS_MAX: Final = 10_000
+TYPES_MAX: Final = 50
 BODY_BYTES_MAX: Final = 32 * 2**20
 PATH: Final = "/api/v1/import"
+LISTS: Final = frozenset({f"{PATH}/prune", f"{PATH}/elevations"})
+"""Routes that take ``ENTITIES_MAX`` URNs."""
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS | NOT_FOUND)
 
@@ -76,6 +79,45 @@ class PruneTaken(BaseModel):
     deleted: int
 
 
+class NodeShape(BaseModel):
+    """An object, its type as it was asked for, and its place: longitude and latitude."""
+
+    id: str
+    type: str
+    place: tuple[float, float] | None
+
+
+class NodeList(BaseModel):
+    """A page of objects; ``next`` is its ``after`` of the next one."""
+
+    nodes: list[NodeShape]
+    next: str | None
+
+
+class HeightShape(BaseModel):
+    """What a terrain model says of an object."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: Annotated[str, Field(min_length=1, max_length=2048)]
+    elevation_m: Annotated[float, Field(ge=-12_000, le=10_000, allow_inf_nan=False)]
+
+
+class HeightsGiven(BaseModel):
+    """Heights of a terrain model; ``overwrite`` also what is known from elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+    source: Source
+    heights: Annotated[list[HeightShape], Field(max_length=ENTITIES_MAX)]
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+class HeightsTaken(ImportTaken):
+    """What became of the heights; ``kept``: objects that have one from elsewhere."""
+
+    kept: int
+
+
 # Not coroutines: each reads or writes a file.
 @router.post("/import", response_model=ImportTaken)
 def take(
@@ -123,6 +165,44 @@ def prune(
     entities = _entities(request, tenant)
     deleted = answered(lambda: importing.prune(entities, given.source, given.ids), "ids")
     return {"deleted": deleted}
+
+
+@router.get("/import/nodes", response_model=NodeList)
+def nodes(
+    request: Request,
+    _user: Viewer,
+    kinds: Annotated[list[str], Query(alias="type", min_length=1, max_length=TYPES_MAX)],
+    after: Annotated[str, Query(max_length=2048)] = "",
+    limit: Annotated[int, Query(ge=1, le=IDS_MAX)] = IDS_MAX,
+    tenant: Tenant = "",
+) -> dict[str, Any]:
+    """List the objects of types that may be given a height, in pages."""
+    entities, names = _entities(request, tenant), {CORE.expand(one): one for one in kinds}
+    page = answered(lambda: elevations.nodes(entities, names.keys(), after, limit), "type")
+    found = [one._asdict() | {"type": names[one.type]} for one in page]
+    return {"nodes": found, "next": page[-1].id if len(page) == limit else None}
+
+
+@router.post("/import/elevations", response_model=HeightsTaken)
+def give_heights(
+    request: Request, _user: Operator, given: HeightsGiven, tenant: Tenant = ""
+) -> dict[str, Any]:
+    """Give objects the heights of a terrain model; one that is known from elsewhere stays."""
+    entities = _entities(request, tenant)
+    heights = [elevations.Height(one.id, one.elevation_m) for one in given.heights]
+    taken: elevations.Given = answered(
+        lambda: elevations.give(
+            entities, given.source, heights, overwrite=given.overwrite, dry_run=given.dry_run
+        ),
+        "heights",
+    )
+    return {
+        "created": taken.created,
+        "changed": taken.changed,
+        "unchanged": taken.unchanged,
+        "kept": taken.kept,
+        "refused": [one._asdict() for one in taken.refused],
+    }
 
 
 def _entities(request: Request, tenant: str) -> Entities:

@@ -7,11 +7,12 @@ not written: an import that is done twice leaves no trace of the second time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from citytwin_hub.entities import changes
+from citytwin_hub.entities.changes import Outcome
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import BadRequestData, EntityError
 from citytwin_hub.entities.fragment import Fragment
@@ -75,7 +76,7 @@ def take(entities: Entities, source: str, given: Sequence[Entity], *, dry_run: b
                     raise BadRequestData(_foreign(before, source))
                 fragment = difference(before, entity)
                 if fragment is not None:
-                    batch.change(entity.id, _appended(fragment))
+                    batch.change(entity.id, appended(fragment))
                 _count(taken, fragment)
             except EntityError as error:
                 taken.refused.append(Refused(entity.id, str(error)))
@@ -89,7 +90,8 @@ def _count(taken: Taken, fragment: Fragment | None) -> None:
         taken.changed += 1
 
 
-def _appended(fragment: Fragment):  # type: ignore[no-untyped-def]  # what ``Batch.change`` takes
+def appended(fragment: Fragment) -> Callable[[Entity, int], Outcome]:
+    """Return what ``Batch.change`` takes to append a fragment."""
     return lambda one, now: changes.append(one, fragment, now)
 
 
@@ -117,7 +119,8 @@ def difference(before: Entity, given: Entity) -> Fragment | None:
         if not all(_same(before.attribute(name, one.dataset), one) for one in instances)
     }
     for name in _gave(before) - given.attributes.keys():
-        if before.attribute(name) is not None:
+        told = before.attribute(name)
+        if told is not None and SOURCE not in told.parts:  # else another source has replaced it
             attributes[name] = (Attribute(kind=AttributeKind.PROPERTY, value=NULL),)
     types = tuple(one for one in given.types if one not in before.types)
     if not attributes and not types:

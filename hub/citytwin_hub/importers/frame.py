@@ -115,6 +115,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         ),
         "sumo": Format("sumo", ("sumolib",), "SUMO road network, .net.xml"),
         "osm": Format("osm", ("osmium",), "OpenStreetMap, PBF or XML"),
+        "dem": Format("dem", ("rasterio",), "terrain model: elevations of objects that are there"),
     }
 )
 

@@ -50,6 +50,11 @@ class Projection:
         moved[:, :2] = moved[:, :2].round(DEGREE_DIGITS)
         return moved
 
+    def back(self, where: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return x and y in the system of longitudes and latitudes (n × 2); inf: it has none."""
+        found = self._transform.transform(where[:, 0], where[:, 1], direction="INVERSE")
+        return np.asarray(found[0]), np.asarray(found[1])
+
 
 def point(place: Sequence[float] | None) -> dict[str, Any] | None:
     """Return a GeoJSON Point."""

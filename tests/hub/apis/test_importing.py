@@ -63,3 +63,18 @@ async def test_a_batch_may_be_larger_than_other_bodies(running):
     large = pipe(1, note="x" * 200_000)
     answer = await post(running, "import", {"source": "gis", "entities": [large]})
     assert answer.json()["created"] == 1
+
+
+async def test_heights_are_bounded_and_only_an_operator_gives_them(running):
+    await post(running, "import", {"source": "gis", "entities": [pipe(1)]})
+    one = {"id": "urn:ngsi-ld:Pipe:gis:1", "elevation_m": 812.5}
+    body = {"source": "srtm", "heights": [one]}
+    assert (await post(running, "import/elevations", body, Role.VIEWER)).status_code == 403
+    assert (await post(running, "import/elevations", body)).json()["created"] == 1
+    for wrong in ([one | {"elevation_m": 99_999}], [one] * 1001):
+        answer = await post(running, "import/elevations", body | {"heights": wrong})
+        assert answer.status_code == 422
+    async with running.client(Role.VIEWER) as web:
+        found = (await web.get("import/nodes", params={"type": "Pipe"})).json()
+        assert found["nodes"] == [{"id": one["id"], "type": "Pipe", "place": None}]
+        assert (await web.get("import/nodes")).status_code == 422
