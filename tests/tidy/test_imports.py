@@ -29,6 +29,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "rasterio": (HUB + "importers/",),
     "sumolib": (HUB + "importers/",),
     "swmm_api": (HUB + "importers/",),
+    "cjio": (),  # rounds what a whole process writes as JSON to six digits
     "jsonpath": (EDGE + "wire/payload",),
     "duckdb": (HUB + "history/",),
     "fastapi": (HUB + "apis/",),

@@ -1,5 +1,7 @@
 """The frame of importers: names, drafts, and what is refused before a file is opened."""
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -52,3 +54,26 @@ def test_a_library_that_is_missing_is_one_sentence():
 def test_every_format_has_its_module():
     for name in frame.FORMATS:
         assert callable(frame.importer(name))
+
+
+WRITTEN = """
+import json, sys
+LONG = 0.12345678901234568
+import citytwin_hub.hub
+from citytwin_hub.importers import frame
+for name in frame.FORMATS:
+    frame.importer(name)
+    for needed in frame.FORMATS[name].needs:
+        frame.library(needed)
+if sys.argv[1:]:
+    __import__(sys.argv[1])
+print(json.dumps([LONG]) == f"[{LONG!r}]", "cjio" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("more", "told"), [((), "True False"), (("cjio.cityjson",), "False True")])
+def test_no_importer_changes_how_the_process_writes_json(more, told):
+    """cjio does: it would round all that a hub writes to six digits behind the point."""
+    command = [sys.executable, "-c", WRITTEN, *more]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=120, text=True)
+    assert done.stdout.split("\n")[0] == told
