@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Final
@@ -119,7 +119,7 @@ class _Import:
         self._tenant = f"?tenant={tenant}" if tenant else ""
         self._query = {"tenant": tenant} if tenant else {}
         self._seen: set[int] = set()
-        self._batch: dict[str, tuple[dict[str, Any], str]] = {}
+        self._batch: dict[str, tuple[dict[str, Any], Record]] = {}
         self._bytes, self._nameless = 0, 0
 
     def run(self, found: Iterator[Found], *, prune: bool) -> None:
@@ -163,7 +163,7 @@ class _Import:
         size = len(msgspec.json.encode(document))
         if self._bytes + size > BATCH_BYTES_MAX or len(self._batch) >= BATCH_ENTITIES_MAX:
             self._flush()
-        self._batch[record.entity.id] = (document, record.where)
+        self._batch[record.entity.id] = (document, record)
         self._bytes += size
 
     def _flush(self) -> None:
@@ -174,6 +174,11 @@ class _Import:
         body = {
             "source": self._report.source,
             "entities": [document for document, _ in batch.values()],
+            "aliases": {
+                one: [{"system": system, "name": name} for system, name in record.aliases]
+                for one, (_, record) in batch.items()
+                if record.aliases
+            },
             "dry_run": self._report.dry_run,
         }
         try:
@@ -188,23 +193,57 @@ class _Import:
         self._report.created += taken["created"]
         self._report.changed += taken["changed"]
         self._report.unchanged += taken["unchanged"]
+        self._join(taken["joined"], batch)
         for one in taken["refused"]:
-            where = batch.get(one["id"], (None, one["id"]))[1]
+            where = batch[one["id"]][1].where if one["id"] in batch else one["id"]
             remedy = "correct it in the source, or leave it out by the mapping"
             self._report.refuse(Refusal(where, "", f"the hub refuses it: {one['reason']}", remedy))
+        for one in taken["lacking"]:
+            record, remedy = batch[one["id"]][1], "say in one source only which is right"
+            self._report.refuse(Refusal(
+                record.where, one["field"], one["reason"], remedy,
+                record.source_id, one["id"].split(":")[2], whole=False,
+            ))  # fmt: skip
+
+    def _join(
+        self,
+        joined: Sequence[dict[str, str]],
+        batch: Mapping[str, tuple[dict[str, Any], Record]],
+    ) -> None:
+        """Note under which URNs the city has what it knows already."""
+        for one in joined:
+            key, record = _key(one["urn"]), batch[one["id"]][1]
+            if key in self._seen:
+                reason = f"it is {one['urn']}, as another one further up is"
+                self._report.refuse(Refusal(
+                    record.where, "aliases", reason, "correct the name of one of them",
+                    record.source_id, one["id"].split(":")[2], whole=False,
+                ))  # fmt: skip
+            self._seen.add(key)
+            self._report.joined += 1
 
     def _look_for_vanished(self, *, prune: bool) -> None:
         after: str | None = ""
         vanished: list[str] = []
+        unsure = 0
         while after is not None and self._hub is not None:
             page = self._hub.get(
                 "import/ids", source=self._report.source, after=after, limit=PAGE, **self._query
             )
             for one in page["ids"]:
-                if _key(one) not in self._seen:
+                if _key(one) in self._seen:
+                    continue
+                if self._report.refused and one.split(":")[3:4] != [self._report.source]:
+                    unsure += 1  # it has another source's URN, and may be one that was refused
+                else:
                     self._report.vanish(one)
                     vanished.append(one)
             after = page["next"]
+        if unsure:
+            self._report.note(Note(
+                f"{unsure} objects that other sources gave, too, may be gone or among those that "
+                "were refused; correct these first"
+            ))  # fmt: skip
         if not (prune and vanished) or self._report.dry_run:
             return
         if self._nameless:

@@ -8,14 +8,17 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from citytwin_hub.apis.identity import AliasShape
 from citytwin_hub.apis.ngsild import reading
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.refusing import answered
 from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS, CityOf, Operator, Viewer
-from citytwin_hub.entities import elevations, importing
+from citytwin_hub.entities import elevations, importing, joining
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import EntityError
+from citytwin_hub.entities.identity import Alias
 from citytwin_hub.entities.importing import Refused
+from citytwin_hub.entities.joining import ALIASES_MAX, Joined
 from citytwin_hub.jsonld.processing import CORE
 
 ENTITIES_MAX: Final = 1000
@@ -33,12 +36,19 @@ Source = Annotated[str, Field(min_length=1, max_length=63)]
 Tenant = Annotated[str, Query(max_length=63)]
 
 
+Names = Annotated[list[AliasShape], Field(max_length=ALIASES_MAX)]
+
+
 class ImportGiven(BaseModel):
-    """Entities of a source: NGSI-LD documents, each with ``source``; names are whole IRIs."""
+    """Entities of a source: NGSI-LD documents, each with ``source``; names are whole IRIs.
+
+    ``aliases`` is what other systems call them, by ``id``.
+    """
 
     model_config = ConfigDict(extra="forbid")
     source: Source
     entities: Annotated[list[dict[str, Any]], Field(max_length=ENTITIES_MAX)]
+    aliases: Annotated[dict[str, Names], Field(max_length=ENTITIES_MAX)] = {}
     dry_run: bool = False
 
 
@@ -49,13 +59,35 @@ class RefusedShape(BaseModel):
     reason: str
 
 
-class ImportTaken(BaseModel):
-    """What became of the entities; with ``dry_run``: what would."""
+class LackingShape(BaseModel):
+    """What an entity came without, and why."""
+
+    id: str
+    field: str
+    reason: str
+
+
+class JoinedShape(BaseModel):
+    """An entity that is an object which the city has under another URN."""
+
+    id: str
+    urn: str
+
+
+class Taken(BaseModel):
+    """What became of what was given; with ``dry_run``: what would."""
 
     created: int
     changed: int
     unchanged: int
     refused: list[RefusedShape]
+
+
+class ImportTaken(Taken):
+    """What became of entities, and which are objects that others gave, too."""
+
+    lacking: list[LackingShape]
+    joined: list[JoinedShape]
 
 
 class ImportIds(BaseModel):
@@ -112,7 +144,7 @@ class HeightsGiven(BaseModel):
     dry_run: bool = False
 
 
-class HeightsTaken(ImportTaken):
+class HeightsTaken(Taken):
     """What became of the heights; ``kept``: objects that have one from elsewhere."""
 
     kept: int
@@ -121,7 +153,7 @@ class HeightsTaken(ImportTaken):
 # Not coroutines: each reads or writes a file.
 @router.post("/import", response_model=ImportTaken)
 def take(
-    request: Request, city: CityOf, _user: Operator, given: ImportGiven, tenant: Tenant = ""
+    request: Request, city: CityOf, user: Operator, given: ImportGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Take what a source says of city objects; what is unchanged is not written."""
     now_ns, refused, read = city.clock.now_ns(), [], []
@@ -130,15 +162,38 @@ def take(
             read.append(reading.read_entity(document, CORE, now_ns))
         except (EntityError, RecursionError) as error:
             refused.append(Refused(str(document.get("id", ""))[:2048], str(error)))
-    entities = _entities(request, tenant)
+    broker: Broker = request.app.state.broker
+    of = answered(lambda: broker.tenant(tenant), "tenant")
+    aliases = {
+        one: [Alias(each.system, each.name) for each in names]
+        for one, names in given.aliases.items()
+    }
+    joined: Joined = answered(lambda: joining.join(of.identities, read, aliases), "entities")
     taken: importing.Taken = answered(
-        lambda: importing.take(entities, given.source, read, dry_run=given.dry_run), "entities"
-    )
+        lambda: importing.take(
+            of.entities, given.source, joined.entities,
+            dry_run=given.dry_run, joined=joined.others().values(),
+        ),
+        "entities",
+    )  # fmt: skip
+    made = {urn: one for one, urn in joined.urns.items()}
+    refused += joined.refused
+    lacking = [*joined.lacking, *(one._replace(id=made[one.id]) for one in taken.lacking)]
+    for one in taken.refused:
+        refused.append(one._replace(id=made[one.id]))
+        joined.drop(one.id)
+    if not given.dry_run:
+        lacking += answered(
+            lambda: joining.claim(of.identities, given.source, joined, aliases, user.name, now_ns),
+            "aliases",
+        )
     return {
         "created": taken.created,
         "changed": taken.changed,
         "unchanged": taken.unchanged,
-        "refused": [one._asdict() for one in (*refused, *taken.refused)],
+        "refused": [one._asdict() for one in refused],
+        "lacking": [one._asdict() for one in lacking],
+        "joined": [{"id": one, "urn": urn} for one, urn in joined.others().items()],
     }
 
 

@@ -2,14 +2,18 @@
 
 A source owns the attributes that it gave: ``source`` names it, its part ``gives`` lists them. What
 it gives no more is deleted, what others added stays. An object about which nothing has changed is
-not written: an import that is done twice leaves no trace of the second time.
+not written: an import that is done twice leaves no trace of the second time. An object that is one
+in several sources has an instance of ``source`` and ``sourceId`` for each, told apart by
+``datasetId``; an attribute that two give is that of the source which gave it first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec.structs import replace
 
 from citytwin_hub.entities import changes
 from citytwin_hub.entities.changes import Outcome
@@ -22,6 +26,10 @@ from citytwin_hub.jsonld.processing import CORE
 
 SOURCE: Final = CORE.expand("source")
 GIVES: Final = CORE.expand("gives")
+SOURCE_ID: Final = CORE.expand("sourceId")
+DATASET: Final = "urn:ngsi-ld:Dataset:"
+"""Before the name of a source that is not the first of its object."""
+_TOLD_CHARACTERS_MAX: Final = 60
 
 
 class Refused(NamedTuple):
@@ -29,6 +37,17 @@ class Refused(NamedTuple):
 
     id: str
     reason: str
+
+
+class Lacking(NamedTuple):
+    """What an entity came without, and why."""
+
+    id: str
+    field: str
+    reason: str
+
+
+_NOTHING: Final = Attribute(kind=AttributeKind.PROPERTY, value=NULL)
 
 
 @dataclass(slots=True)
@@ -39,10 +58,25 @@ class Taken:
     changed: int = 0
     unchanged: int = 0
     refused: list[Refused] = field(default_factory=list)
+    lacking: list[Lacking] = field(default_factory=list)
 
 
-def take(entities: Entities, source: str, given: Sequence[Entity], *, dry_run: bool) -> Taken:
+def take(
+    entities: Entities,
+    source: str,
+    given: Sequence[Entity],
+    *,
+    dry_run: bool,
+    joined: Collection[str] = (),
+) -> Taken:
     """Take what a source gives, in one transaction; each entity may be refused alone.
+
+    Args:
+        entities: the city's.
+        source: its name.
+        given: what it says, each with ``source`` and ``sourceId``.
+        dry_run: whether nothing is written.
+        joined: identifiers of those that may be of other sources, too.
 
     Raises:
         BadRequestData: an entity does not say that it is of this source.
@@ -53,15 +87,13 @@ def take(entities: Entities, source: str, given: Sequence[Entity], *, dry_run: b
             raise BadRequestData(f"{entity.id} must have source {source!r}")
     taken = Taken()
     if dry_run:
-        known = entities.store.find([one.id for one in given])
+        known = entities.find([one.id for one in given])
         for entity in given:
             before = known.get(entity.id)
             if before is None:
                 taken.created += 1
-            elif _foreign(before, source):
-                taken.refused.append(Refused(entity.id, _foreign(before, source)))
             else:
-                _count(taken, difference(before, entity))
+                _changed(taken, before, entity, source, joined)
         return taken
     with entities.batch() as batch:
         batch.look([one.id for one in given])
@@ -72,22 +104,69 @@ def take(entities: Entities, source: str, given: Sequence[Entity], *, dry_run: b
                     batch.create(entity)
                     taken.created += 1
                     continue
-                if _foreign(before, source):
-                    raise BadRequestData(_foreign(before, source))
-                fragment = difference(before, entity)
+                fragment = _changed(taken, before, entity, source, joined)
                 if fragment is not None:
                     batch.change(entity.id, appended(fragment))
-                _count(taken, fragment)
             except EntityError as error:
                 taken.refused.append(Refused(entity.id, str(error)))
     return taken
 
 
-def _count(taken: Taken, fragment: Fragment | None) -> None:
+def _changed(
+    taken: Taken, before: Entity, given: Entity, source: str, joined: Collection[str]
+) -> Fragment | None:
+    """Return what a source changes of an entity, and count it; None: nothing."""
+    others = dict.fromkeys(sources_of(before))
+    if others and source not in others and given.id not in joined:
+        first = next(iter(others))
+        reason = f"it belongs to the source {first!r}; remove it there first"
+        taken.refused.append(Refused(before.id, reason))
+        return None
+    own, lacking = _own_part(before, given, source)
+    taken.lacking += lacking
+    fragment = difference(before, own, source)
     if fragment is None:
         taken.unchanged += 1
     else:
         taken.changed += 1
+    return fragment
+
+
+def _own_part(before: Entity, given: Entity, source: str) -> tuple[Entity, list[Lacking]]:
+    """Return what of an entity is a source's to say, beside others that gave it before."""
+    gives = {
+        name: other
+        for other, names in sources_of(before).items()
+        if other != source
+        for name in names
+    }
+    theirs = {name for name in gives.keys() & given.attributes.keys() if before.attribute(name)}
+    lacking = []
+    for name in sorted(theirs):
+        told, said = before.attribute(name), given.attributes[name][0]
+        if not _same(told, said):
+            there, here = (str(one and one.value)[:_TOLD_CHARACTERS_MAX] for one in (told, said))
+            reason = f"{gives[name]!r} says {there}, which stays; this source says {here}"
+            lacking.append(Lacking(given.id, CORE.compact(name), reason))
+    attributes = {name: one for name, one in given.attributes.items() if name not in theirs}
+    told = attributes[SOURCE][0]
+    parts = dict(told.parts)
+    if GIVES in parts:
+        names = [one for one in _listed(told) if CORE.expand(one) not in theirs]
+        parts[GIVES] = (replace(parts[GIVES][0], value=names),)
+    dataset = _dataset(before, source)
+    attributes[SOURCE] = (replace(told, parts=parts, dataset=dataset),)
+    if SOURCE_ID in attributes:
+        attributes[SOURCE_ID] = (replace(attributes[SOURCE_ID][0], dataset=dataset),)
+    return replace(given, attributes=attributes), lacking
+
+
+def _dataset(before: Entity, source: str) -> str:
+    """Return under which ``datasetId`` an entity says that it is of a source."""
+    for one in before.attributes.get(SOURCE, ()):
+        if one.value == source:
+            return one.dataset
+    return DATASET + source if before.attribute(SOURCE) is not None else ""
 
 
 def appended(fragment: Fragment) -> Callable[[Entity, int], Outcome]:
@@ -95,20 +174,28 @@ def appended(fragment: Fragment) -> Callable[[Entity, int], Outcome]:
     return lambda one, now: changes.append(one, fragment, now)
 
 
-def _foreign(before: Entity, source: str) -> str:
-    other = source_of(before)
-    if not other or other == source:
-        return ""
-    return f"it belongs to the source {other!r}; remove it there first"
+def sources_of(entity: Entity) -> dict[str, frozenset[str]]:
+    """Return the sources of an entity, with the attributes (IRIs) that each gave last time."""
+    return {
+        one.value: frozenset(CORE.expand(name) for name in _listed(one))
+        for one in entity.attributes.get(SOURCE, ())
+        if isinstance(one.value, str)
+    }
+
+
+def _listed(told: Attribute) -> list[str]:
+    listed = told.parts.get(GIVES, ())
+    values = listed[0].value if listed else ()
+    values = [values] if isinstance(values, str) else values
+    return [one for one in values if isinstance(one, str)]
 
 
 def source_of(entity: Entity) -> str:
-    """Return the source of an entity; empty: none."""
-    told = entity.attribute(SOURCE)
-    return told.value if told is not None and isinstance(told.value, str) else ""
+    """Return the first source of an entity; empty: none."""
+    return next(iter(sources_of(entity)), "")
 
 
-def difference(before: Entity, given: Entity) -> Fragment | None:
+def difference(before: Entity, given: Entity, source: str) -> Fragment | None:
     """Return what a source changes of an entity that there is; None: nothing.
 
     What it gave before and gives no more is NGSI-LD Null in the fragment.
@@ -118,22 +205,24 @@ def difference(before: Entity, given: Entity) -> Fragment | None:
         for name, instances in given.attributes.items()
         if not all(_same(before.attribute(name, one.dataset), one) for one in instances)
     }
-    for name in _gave(before) - given.attributes.keys():
-        told = before.attribute(name)
-        if told is not None and SOURCE not in told.parts:  # else another source has replaced it
-            attributes[name] = (Attribute(kind=AttributeKind.PROPERTY, value=NULL),)
+    for name in _taken_back(before, source) - given.attributes.keys():
+        attributes[name] = (_NOTHING,)
     types = tuple(one for one in given.types if one not in before.types)
     if not attributes and not types:
         return None
     return Fragment(attributes=attributes, types=types)
 
 
-def _gave(entity: Entity) -> set[str]:
-    told = entity.attribute(SOURCE)
-    listed = told.parts.get(GIVES, ()) if told is not None else ()
-    values = listed[0].value if listed else ()
-    values = [values] if isinstance(values, str) else values
-    return {CORE.expand(one) for one in values if isinstance(one, str)}
+def _taken_back(before: Entity, source: str) -> set[str]:
+    """Return the attributes that go with a source: it alone gave them, and they are as it did."""
+    said = sources_of(before)
+    others = {name for other, names in said.items() if other != source for name in names}
+    # What has a source of its own was replaced, as an elevation is by a terrain model's.
+    return {
+        name
+        for name in said.get(source, frozenset()) - others
+        if (told := before.attribute(name)) is not None and SOURCE not in told.parts
+    }
 
 
 def _same(before: Attribute | None, given: Attribute) -> bool:
@@ -163,11 +252,13 @@ def of_source(entities: Entities, source: str, after: str = "") -> Iterator[Enti
     """Yield the entities of a source, in the order of their creation, behind one of them."""
     span = ValueSpan(SOURCE, source, source)
     hints = Hints(attributes=(SOURCE,), values=((span,),), after=after)
-    return (one for one in entities.select(hints) if source_of(one) == source)
+    return (one for one in entities.select(hints) if source in sources_of(one))
 
 
 def prune(entities: Entities, source: str, ids: Sequence[str]) -> int:
     """Delete entities that have vanished from their source; return how many there were.
+
+    One that is in another source, too, loses only what this one gave.
 
     Raises:
         BadRequestData: one is of another source.
@@ -179,8 +270,23 @@ def prune(entities: Entities, source: str, ids: Sequence[str]) -> int:
             before = batch.get(one)
             if before is None:
                 continue
-            if source_of(before) != source:
+            others = sources_of(before)
+            if source not in others:
                 raise BadRequestData(f"{one} is not of the source {source!r}")
-            batch.delete(one)
+            if len(others) > 1:
+                batch.change(one, appended(_left(before, source)))
+            else:
+                batch.delete(one)
             count += 1
     return count
+
+
+def _left(before: Entity, source: str) -> Fragment:
+    """Return what takes a source's part out of an entity."""
+    nothing = replace(_NOTHING, dataset=_dataset(before, source))
+    names = _taken_back(before, source)
+    attributes: dict[str, tuple[Attribute, ...]] = dict.fromkeys(names, (_NOTHING,))
+    attributes[SOURCE] = (nothing,)
+    if before.attribute(SOURCE_ID, nothing.dataset) is not None:
+        attributes[SOURCE_ID] = (nothing,)
+    return Fragment(attributes=attributes)

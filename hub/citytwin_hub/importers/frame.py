@@ -36,11 +36,19 @@ class SourceError(CityTwinError):
 
 
 class Record(NamedTuple):
-    """A city object of a source: its identifier there, and where in the file it stands."""
+    """A city object of a source.
+
+    Attributes:
+        source_id: its identifier there.
+        entity: what the source says of it.
+        where: in the file it stands.
+        aliases: systems, and what they call it.
+    """
 
     source_id: str
     entity: Entity
     where: str
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 class Refusal(NamedTuple):
@@ -194,6 +202,7 @@ class Draft:
         self._attributes: dict[str, Attribute] = {}
         self._names: list[str] = []
         self._types = [kind]
+        self._aliases: list[tuple[str, str]] = []
 
     def also(self, kind: str) -> Draft:
         """Let it be of a further type."""
@@ -240,6 +249,12 @@ class Draft:
             self._put(name, Attribute(kind=AttributeKind.RELATIONSHIP, value=value))
         return self
 
+    def alias(self, system: str, name: str) -> Draft:
+        """Say what another system calls it: the hub joins what it knows under that name."""
+        if system and name:
+            self._aliases.append((system, name))
+        return self
+
     def record(self) -> Record:
         """End it, with where it comes from."""
         gives = Attribute(kind=AttributeKind.PROPERTY, value=sorted(self._names))
@@ -254,7 +269,7 @@ class Draft:
             types=tuple(CORE.expand(kind) for kind in dict.fromkeys(self._types)),
             attributes={name: (one,) for name, one in (self._attributes | head).items()},
         )
-        return Record(self.source_id, entity, self.where)
+        return Record(self.source_id, entity, self.where, tuple(dict.fromkeys(self._aliases)))
 
     def _put(self, name: str, attribute: Attribute) -> Draft:
         if name not in self._names:

@@ -27,6 +27,9 @@ from citytwin_hub.importers.frame import (
 OBJECTS_MAX: Final = 100
 """Tables [[object]] of one file."""
 FILE_BYTES_MAX: Final = 2**20
+ALIASES_MAX: Final = 10
+NAME_MAX: Final = 400
+"""Characters of a system, and of what it calls an object."""
 _TRUE: Final = frozenset({"true", "yes", "1", "t", "y", "да", "иә", "ия", "истина"})
 _FALSE: Final = frozenset({"false", "no", "0", "f", "n", "нет", "жоқ", "ложь"})
 
@@ -69,6 +72,7 @@ class ObjectMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     wkt: str = ""
     attributes: dict[str, AttributeMap] = {}
     relations: dict[str, RelationMap] = {}
+    aliases: dict[str, str] = {}
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -120,6 +124,8 @@ def _wrong(one: ObjectMap) -> str:
             return f"{name!r} cannot name a type or attribute: letters and digits, a letter first"
     if not one.id:
         return "id names no column"
+    if len(one.aliases) > ALIASES_MAX or not all(map(_is_system, one.aliases)):
+        return f"aliases has at most {ALIASES_MAX} systems, each of 1 to {NAME_MAX} characters"
     if bool(one.lon) != bool(one.lat):
         return "lon and lat go together"
     for name, made in one.attributes.items():
@@ -133,6 +139,10 @@ def _wrong(one: ObjectMap) -> str:
     return ""
 
 
+def _is_system(name: str) -> bool:
+    return 0 < len(name) <= NAME_MAX
+
+
 def check_columns(one: ObjectMap, there: list[str], where: str) -> None:
     """Refuse a mapping that names columns which are not there.
 
@@ -143,6 +153,7 @@ def check_columns(one: ObjectMap, there: list[str], where: str) -> None:
     for made in one.attributes.values():
         wanted += [made.column, *made.columns.values()]
     wanted += [made.column for made in one.relations.values()]
+    wanted += one.aliases.values()
     gone = [name for name in dict.fromkeys(wanted) if name and name not in there]
     if gone:
         raise SourceError(
@@ -198,6 +209,15 @@ def mapped(
             )  # fmt: skip
             return
         draft.tie(name, *targets)
+    for system, column in one.aliases.items():
+        told = _text(row.get(column))
+        if len(told) > NAME_MAX:
+            yield Refusal(
+                where, column, f"a name has at most {NAME_MAX} characters", "correct it",
+                source_id, one.type, whole=False,
+            )  # fmt: skip
+        else:
+            draft.alias(system, told)
     yield draft.record()
 
 

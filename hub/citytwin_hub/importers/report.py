@@ -31,6 +31,7 @@ class Report:
         compared: whether the city was asked what it has.
         kinds: objects that were read, by class.
         created, changed, unchanged, deleted: what became of them.
+        joined: of these, objects that other sources gave, too.
         refused: objects that did not come; ``partly``: that came without a field.
         lines: the refusals, up to ``LINES_MAX``.
         vanished: how many the city has that the source has no more; ``gone``: of these, URNs.
@@ -48,6 +49,7 @@ class Report:
     changed: int = 0
     unchanged: int = 0
     deleted: int = 0
+    joined: int = 0
     refused: int = 0
     partly: int = 0
     lines: list[Refusal] = field(default_factory=list)
@@ -92,6 +94,7 @@ class Report:
             "created": self.created,
             "changed": self.changed,
             "unchanged": self.unchanged,
+            "joined": self.joined,
             "refused": self.refused,
             "partly": self.partly,
             "vanished": self.vanished,
@@ -137,6 +140,8 @@ def summary(told: dict[str, Any]) -> Iterator[str]:
         )
     else:
         yield "not compared with the city: no hub answers"
+    if told["joined"]:
+        yield f"of these {told['joined']} are objects that the city knows by another URN"
     yield f"refused {told['refused']}, without a field {told['partly']}"
     if told["compared"]:
         yield f"gone from the source {told['vanished']}, deleted {told['deleted']}"

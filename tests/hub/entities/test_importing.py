@@ -102,3 +102,73 @@ def test_what_vanished_is_found_and_deleted_only_of_its_source(entities):
     with pytest.raises(BadRequestData, match="is not of the source"):
         importing.prune(entities, "gis", [ids[1], "urn:ngsi-ld:Pipe:gis2:9"])
     assert [one.id for one in importing.of_source(entities, "gis")] == ids[1:]
+
+
+def joined(entities, *given, source="cad", **options):
+    """Take entities of a second source under the URNs that a first one gave."""
+    urns = [one.id for one in given]
+    wanted = {"dry_run": False, "joined": urns} | options
+    return importing.take(entities, source, given, **wanted)
+
+
+def cad(number, **values):
+    """A pipe as the cadastre has it, under the URN of the GIS."""
+    made = pipe(f"c{number}", "cad", **values)
+    return replace(made, id=f"urn:ngsi-ld:Pipe:gis:{number}")
+
+
+def said(entities, number=1):
+    found = entities.get(f"urn:ngsi-ld:Pipe:gis:{number}")
+    return {
+        CORE.compact(name): [one.value for one in instances]
+        for name, instances in found.attributes.items()
+    }
+
+
+def test_an_object_of_two_sources_has_what_both_say(entities):
+    take(entities, pipe(1, length=5, tag="x"))
+    taken = joined(entities, cad(1, owner="Су", length=5))
+    assert (taken.changed, taken.lacking) == (1, [])
+    assert said(entities) == {
+        "source": ["gis", "cad"], "sourceId": ["1", "c1"],
+        "length": [5], "tag": ["x"], "owner": ["Су"],
+    }  # fmt: skip
+    assert joined(entities, cad(1, owner="Су", length=5)).unchanged == 1
+    assert take(entities, pipe(1, length=5, tag="x")) == (0, 0, 1, 0)
+    for source in ("gis", "cad"):
+        assert len(list(importing.of_source(entities, source))) == 1
+
+
+def test_what_two_sources_say_differently_stays_with_the_first_and_is_told(entities):
+    take(entities, pipe(1, length=5))
+    for _ in range(2):
+        (lacking,) = joined(entities, cad(1, length=7)).lacking
+        assert (lacking.field, lacking.id) == ("length", "urn:ngsi-ld:Pipe:gis:1")
+        assert "'gis' says 5, which stays; this source says 7" in lacking.reason
+        assert said(entities)["length"] == [5]
+    assert joined(entities, cad(1, length=7), dry_run=True).unchanged == 1
+    take(entities, pipe(1))  # the GIS takes it back
+    assert "length" not in said(entities)
+    assert joined(entities, cad(1, length=7)).lacking == []
+    assert said(entities)["length"] == [7]
+    assert take(entities, pipe(1, length=5)) == (0, 0, 1, 0)  # now the cadastre has it
+    assert said(entities)["length"] == [7]
+
+
+@pytest.mark.parametrize(
+    ("gone", "left"),
+    [
+        ("gis", {"source": ["cad"], "sourceId": ["c1"], "owner": ["Су"], "length": [5]}),
+        ("cad", {"source": ["gis"], "sourceId": ["1"], "tag": ["x"], "length": [5]}),
+    ],
+)
+def test_one_of_two_sources_takes_only_its_own_part_away(entities, gone, left):
+    take(entities, pipe(1, tag="x"))
+    joined(entities, cad(1, owner="Су"))
+    urn = "urn:ngsi-ld:Pipe:gis:1"
+    entities.append(urn, Fragment(attributes={CORE.expand("length"): (prop(5),)}))
+    assert importing.prune(entities, gone, [urn]) == 1
+    assert said(entities) == left
+    rest = next(iter(left["source"]))
+    assert importing.prune(entities, rest, [urn]) == 1
+    assert list(importing.of_source(entities, rest)) == []
