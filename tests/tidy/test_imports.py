@@ -24,6 +24,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "paho": (EDGE + "adapters/mqtt",),
     "amqtt": (CITY,),
     "wntr": (CITY, HUB + "importers/"),
+    "ifcopenshell": (HUB + "importers/",),
     "osmium": (HUB + "importers/",),
     "pyogrio": (HUB + "importers/",),
     "rasterio": (HUB + "importers/",),

@@ -123,6 +123,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         ),
         "sumo": Format("sumo", ("sumolib",), "SUMO road network, .net.xml"),
         "osm": Format("osm", ("osmium",), "OpenStreetMap, PBF or XML"),
+        "ifc": Format("ifc", ("ifcopenshell",), "IFC building model: site, buildings, storeys"),
         "dem": Format("dem", ("rasterio",), "terrain model: elevations of objects that are there"),
     }
 )
