@@ -33,6 +33,8 @@ WORDS: Final = "bring city objects in from a file: networks, maps, registers"
 BATCH_ENTITIES_MAX: Final = 500
 """In one request, which is one transaction."""
 BATCH_BYTES_MAX: Final = 8 * 2**20
+OBJECT_BYTES_MAX: Final = 16 * 2**20
+"""Of one object as JSON; the hub takes no larger body."""
 OBJECTS_MAX: Final = 5_000_000
 """Of one source: about 100 bytes each are kept to tell what is there twice and what vanished."""
 PAGE: Final = 10_000
@@ -161,6 +163,13 @@ class _Import:
         self._report.read(record)
         document = document_of(record.entity)
         size = len(msgspec.json.encode(document))
+        if size > OBJECT_BYTES_MAX:
+            self._report.refuse(Refusal(
+                record.where, "", f"it has {size} bytes, and an object has at most "
+                f"{OBJECT_BYTES_MAX}", "make its geometry simpler", record.source_id,
+                record.entity.id.split(":")[2],
+            ))  # fmt: skip
+            return
         if self._bytes + size > BATCH_BYTES_MAX or len(self._batch) >= BATCH_ENTITIES_MAX:
             self._flush()
         self._batch[record.entity.id] = (document, record)

@@ -208,12 +208,15 @@ class Hub(HubClient):
     def close(self):
         pass
 
+    def taken(self, body):
+        return [body["entities"][0]["id"]]
+
     def post(self, path, body):
         if path == "import/prune":
             self.pruned += body["ids"]
             return {"deleted": len(body["ids"])}
         self.batches.append(body["entities"])
-        refused = [{"id": body["entities"][0]["id"], "reason": "it is too large"}]
+        refused = [{"id": one, "reason": "it is too large"} for one in self.taken(body)]
         return {"created": len(body["entities"]) - 1, "changed": 0, "unchanged": 0,
                 "refused": refused, "lacking": [], "joined": []}  # fmt: skip
 
@@ -234,3 +237,29 @@ def test_batches_are_bounded_and_what_the_hub_refuses_has_its_line(monkeypatch):
 def test_an_entity_is_written_with_its_parts():
     entity = Entity(id="urn:x:1", types=("https://e/T",))
     assert import_command.document_of(entity) == {"id": "urn:x:1", "type": ["https://e/T"]}
+
+
+def test_what_is_too_large_is_refused(monkeypatch):
+    hub = Hub()
+    monkeypatch.setattr(import_command, "BATCH_BYTES_MAX", 5000)
+    import_command.answer(options("epanet", NET3), hub)
+    assert len(hub.batches) > 20
+    sizes = [len(json.dumps(one, separators=(",", ":"))) for one in hub.batches]
+    assert max(sizes) < 2 * 5000
+    monkeypatch.setattr(import_command, "OBJECT_BYTES_MAX", 800)
+    found = import_command.answer(options("epanet", NET3, "--dry-run"), Hub())
+    large = [one for one in found["lines"] if "an object has at most 800" in one["reason"]]
+    assert large
+    assert all(one["where"].startswith("Net3.inp:") for one in large)
+    monkeypatch.setattr(import_command, "OBJECTS_MAX", 100)
+    with pytest.raises(CityTwinError, match="has over 100 objects; cut it by area"):
+        import_command.answer(options("epanet", NET3), Hub())
+
+
+def test_what_vanished_is_deleted_in_parts(monkeypatch):
+    gone = [f"urn:ngsi-ld:Pipe:net3:x{number}" for number in range(25)]
+    hub = Hub(gone)
+    hub.taken = lambda _: []
+    monkeypatch.setattr(import_command, "PRUNE_MAX", 10)
+    found = import_command.answer(options("epanet", NET3, "--prune"), hub)
+    assert (found["vanished"], found["deleted"], hub.pruned) == (25, 25, gone)

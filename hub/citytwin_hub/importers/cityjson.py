@@ -24,6 +24,7 @@ from citytwin_hub.importers.frame import (
     Refusal,
     Settings,
     SourceError,
+    check_size,
     is_term,
 )
 
@@ -72,14 +73,14 @@ def _documents(settings: Settings) -> Iterator[tuple[dict[str, Any], str]]:
                     raise SourceError(f"{name} is no JSON")
                 file.seek(len(first))
                 yield msgspec.json.decode(first), name
-                for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES_MAX), b""), 2):
+                lines = iter(lambda: file.readline(LINE_BYTES_MAX + 1), b"")
+                for number, line in enumerate(lines, 2):
+                    if len(line) > LINE_BYTES_MAX:
+                        raise SourceError(f"{name}:{number} has over {LINE_BYTES_MAX} bytes")
                     if line.strip():
                         yield msgspec.json.decode(line), f"{name}:{number}"
                 return
-            if settings.path.stat().st_size > FILE_BYTES_MAX:
-                raise SourceError(
-                    f"{name} has over {FILE_BYTES_MAX} bytes; write it as CityJSONSeq (cjseq)"
-                )
+            check_size(settings.path, FILE_BYTES_MAX, "write it as CityJSONSeq (cjseq)")
             file.seek(0)
             yield msgspec.json.decode(file.read()), name
     except OSError as error:

@@ -21,6 +21,7 @@ from citytwin_hub.importers.frame import (
     Refusal,
     Settings,
     SourceError,
+    check_size,
     library,
 )
 
@@ -34,7 +35,10 @@ _SECTIONS: Final = {
 }
 _SETTINGS: Final = {"PRV": "MTR", "PSV": "MTR", "PBV": "MTR", "FCV": "MQS", "TCV": "C62"}
 """Unit of a valve's setting: pressure as head, flow, or a coefficient."""
+FILE_BYTES_MAX: Final = 256 * 2**20
+"""Of a file, which wntr holds whole; the largest models of cities have about 50 MiB."""
 PATTERN_VALUES_MAX: Final = 100_000
+"""Of a pattern; one that has more is refused: eleven years of hours."""
 
 
 def read(settings: Settings) -> Iterator[Found]:
@@ -43,6 +47,7 @@ def read(settings: Settings) -> Iterator[Found]:
     Raises:
         SourceError: wntr cannot read the file; the sentence names the line where that is known.
     """
+    check_size(settings.path, FILE_BYTES_MAX, "cut the model by district")
     encoding = encodings.of_file(settings.path)
     if encodings.told(encoding):
         yield Note(encodings.told(encoding))
@@ -113,7 +118,13 @@ class _Network:
         for name, curve in self._network.curves():
             yield self._curve(name, curve)
         for name, pattern in self._network.patterns():
-            yield self._pattern(name, pattern)
+            if len(pattern.multipliers) > PATTERN_VALUES_MAX:
+                yield Refusal(
+                    self._where("PATTERNS", name), "", f"it has over {PATTERN_VALUES_MAX} values",
+                    "give it a longer time step", name, "Pattern",
+                )  # fmt: skip
+            else:
+                yield self._pattern(name, pattern)
         for name, node in self._network.nodes():
             yield from self._node(name, node)
         for name, link in self._network.links():
@@ -134,8 +145,7 @@ class _Network:
 
     def _pattern(self, name: str, pattern: Any) -> Record:
         draft = self._draft("Pattern", name, "PATTERNS")
-        multipliers = [float(one) for one in pattern.multipliers[:PATTERN_VALUES_MAX]]
-        draft.value("multipliers", multipliers)
+        draft.value("multipliers", [float(one) for one in pattern.multipliers])
         step_s = self._network.options.time.pattern_timestep
         return draft.value("timeStep", step_s, "SEC").record()
 

@@ -169,13 +169,28 @@ def check(settings: Settings, name: str) -> None:
         )
     if not settings.path.exists():
         raise SourceError(f"there is no file {settings.path}")
-    if settings.path.is_file() and settings.path.stat().st_size > FILE_BYTES_MAX:
-        raise SourceError(
-            f"{settings.path} has over {FILE_BYTES_MAX} bytes; cut it by area and import each part "
-            f"as a source of its own"
+    if settings.path.is_file():
+        check_size(
+            settings.path, FILE_BYTES_MAX, "cut it by area and import each part as its own source"
         )
     if settings.mapping is not None and name not in {"vector", "csv"}:
         raise SourceError(f"format {name} takes no --mapping: it says itself what is what")
+
+
+def check_size(path: Path, bytes_max: int, remedy: str) -> None:
+    """Refuse a file that is larger than its reader can hold.
+
+    Raises:
+        SourceError: it is, or it cannot be looked at.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+    if size > bytes_max:
+        raise SourceError(
+            f"{path} has {size} bytes, and at most {bytes_max} of this format are read; {remedy}"
+        )
 
 
 def urn(source: str, source_id: str, kind: str) -> str:

@@ -15,7 +15,15 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from citytwin_hub.importers import places
-from citytwin_hub.importers.frame import Draft, Found, Note, Refusal, Settings, SourceError
+from citytwin_hub.importers.frame import (
+    Draft,
+    Found,
+    Note,
+    Refusal,
+    Settings,
+    SourceError,
+    check_size,
+)
 
 Row = Mapping[str, str]
 
@@ -24,6 +32,7 @@ FILE_BYTES_MAX: Final = 2 * 2**30
 SHAPE_POSITIONS_MAX: Final = 5_000_000
 PAIRS_MAX: Final = 1_000_000
 """Shapes of routes."""
+_REMEDY: Final = "cut the feed by agency"
 
 
 def read(settings: Settings) -> Iterator[Found]:
@@ -63,10 +72,11 @@ class _Feed:
             try:
                 if self._zip is not None:
                     if self._zip.getinfo(name).file_size > FILE_BYTES_MAX:
-                        raise SourceError(f"{name} has over {FILE_BYTES_MAX} bytes")
+                        raise SourceError(f"{name} has over {FILE_BYTES_MAX} bytes; {_REMEDY}")
                     raw: Any = stack.enter_context(self._zip.open(name))
                 else:
                     raw = stack.enter_context((self._settings.path / name).open("rb"))
+                    check_size(self._settings.path / name, FILE_BYTES_MAX, _REMEDY)
             except (KeyError, FileNotFoundError):
                 if needed:
                     raise SourceError(f"{self._settings.path} is no GTFS feed: no {name}") from None
@@ -125,7 +135,9 @@ class _Feed:
             if route and shape and shape not in found[route]:
                 count += 1
                 if count > PAIRS_MAX:
-                    raise SourceError(f"trips.txt ties over {PAIRS_MAX} shapes to routes")
+                    raise SourceError(
+                        f"trips.txt ties over {PAIRS_MAX} shapes to routes; {_REMEDY}"
+                    )
                 found[route].append(shape)
         return found
 
@@ -160,7 +172,7 @@ class _Feed:
                 continue
             count += 1
             if count > SHAPE_POSITIONS_MAX:
-                raise SourceError(f"shapes.txt has over {SHAPE_POSITIONS_MAX} positions")
+                raise SourceError(f"shapes.txt has over {SHAPE_POSITIONS_MAX} positions; {_REMEDY}")
             found[row["shape_id"]].append((int(order), *place))
         for name, positions in found.items():
             where = f"shapes.txt: {name}"

@@ -20,6 +20,7 @@ from citytwin_hub.importers.frame import (
     Refusal,
     Settings,
     SourceError,
+    check_size,
     library,
 )
 
@@ -56,10 +57,7 @@ def _opened(settings: Settings) -> Any:
     path, ifcopenshell = settings.path, library("ifcopenshell")
     if path.suffix.lower() != ".ifc":
         raise SourceError(f"{path} must be an .ifc file; unpack .ifczip, and save others as IFC")
-    if path.stat().st_size > FILE_BYTES_MAX:
-        raise SourceError(
-            f"{path} has over {FILE_BYTES_MAX} bytes; export its site and storeys without elements"
-        )
+    check_size(path, FILE_BYTES_MAX, "export its site and storeys without elements")
     try:
         model = ifcopenshell.open(str(path), format=".ifc", lazy=True)
         projects = model.by_type("IfcProject")

@@ -13,7 +13,16 @@ from typing import Any, Final
 import msgspec
 
 from citytwin_hub.importers import places
-from citytwin_hub.importers.frame import Draft, Found, Note, Refusal, Settings, SourceError, plain
+from citytwin_hub.importers.frame import (
+    Draft,
+    Found,
+    Note,
+    Refusal,
+    Settings,
+    SourceError,
+    check_size,
+    plain,
+)
 
 FILE_BYTES_MAX: Final = 512 * 2**20
 ROWS_MAX: Final = 2_000_000
@@ -120,8 +129,7 @@ def read(settings: Settings) -> Iterator[Found]:
 def _tables(settings: Settings) -> dict[str, Any]:
     path = settings.path
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise SourceError(f"{path} has over {FILE_BYTES_MAX} bytes")
+        check_size(path, FILE_BYTES_MAX, "write it by district")
         document = msgspec.json.decode(path.read_bytes())
         tables = document["_object"]
         if not isinstance(tables, dict) or not {"bus", "junction"} & tables.keys():
@@ -143,7 +151,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
     if not isinstance(told, dict) or not {"columns", "index", "data"} <= told.keys():
         return
     if len(told["index"]) > ROWS_MAX:
-        raise SourceError(f"a table has over {ROWS_MAX} rows")
+        raise SourceError(f"a table has over {ROWS_MAX} rows; write it by district")
     for index, values in zip(told["index"], told["data"], strict=True):
         yield index, dict(zip(told["columns"], values, strict=True))
 

@@ -7,8 +7,19 @@ from typing import Any, Final
 from xml.sax import SAXException  # only the name of what sumolib raises
 
 from citytwin_hub.importers import places
-from citytwin_hub.importers.frame import Draft, Found, Note, Refusal, Settings, SourceError, library
+from citytwin_hub.importers.frame import (
+    Draft,
+    Found,
+    Note,
+    Refusal,
+    Settings,
+    SourceError,
+    check_size,
+    library,
+)
 
+FILE_BYTES_MAX: Final = 2**30
+"""Of a file, which sumolib holds whole: about five times as much memory."""
 KMH: Final = 3.6
 """Kilometres an hour in a metre a second."""
 
@@ -20,6 +31,7 @@ def read(settings: Settings) -> Iterator[Found]:
         SourceError: sumolib cannot read the file.
     """
     sumolib = library("sumolib")
+    check_size(settings.path, FILE_BYTES_MAX, "cut it by area with netconvert")
     try:
         net = sumolib.net.readNet(str(settings.path), withInternal=False, withConnections=False)
     # sumolib lets through whatever its parsing meets.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from citytwin_hub.importers.frame import SourceError
+from citytwin_hub.importers.frame import SourceError, check_size
 
 FILE_BYTES_MAX: Final = 256 * 2**20
 """Of a file, which is held whole; the largest models of cities have about 50 MiB."""
@@ -171,8 +171,7 @@ def read_text(path: Path, encoding: str) -> Text:
     """
     text, section = Text(path), ""
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise SourceError(f"{path} has over {FILE_BYTES_MAX} bytes; cut the model by district")
+        check_size(path, FILE_BYTES_MAX, "cut the model by district")
         with path.open(encoding=encoding, errors="replace") as file:
             for number, line in enumerate(file, 1):
                 if len(line) > LINE_CHARACTERS_MAX and not line.lstrip().startswith(";"):

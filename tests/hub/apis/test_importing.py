@@ -80,3 +80,26 @@ async def test_heights_are_bounded_and_only_an_operator_gives_them(running):
         found = (await web.get("import/nodes", params={"type": "Pipe"})).json()
         assert found["nodes"] == [{"id": one["id"], "type": "Pipe", "place": None}]
         assert (await web.get("import/nodes")).status_code == 422
+
+
+async def test_requests_are_bounded(running):
+    names = [{"system": "bim", "name": f"{n}"} for n in range(21)]
+    one = pipe(1)
+    for body in (
+        {"entities": [one] * 1001},
+        {"entities": [one], "aliases": {one["id"]: names}},
+        {"entities": [one], "aliases": {one["id"]: [{"system": "", "name": "x"}]}},
+    ):
+        answer = await post(running, "import", body | {"source": "gis"})
+        assert answer.status_code == 422
+    large = {"source": "gis", "entities": [pipe(1, note="x" * (32 * 2**20))]}
+    assert (await post(running, "import", large)).status_code == 413
+    prune = {"source": "gis", "ids": ["urn:x:1"] * 1001}
+    assert (await post(running, "import/prune", prune)).status_code == 422
+    async with running.client(Role.VIEWER) as web:
+        for path, query in (
+            ("import/ids", {"source": "gis", "limit": 10_001}),
+            ("import/nodes", {"type": ["Pipe"] * 51}),
+            ("import/nodes", {"type": "Pipe", "limit": 10_001}),
+        ):
+            assert (await web.get(path, params=query)).status_code == 422

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import shapely
 
+from citytwin_hub.importers import cityjson
 from citytwin_hub.importers.frame import SourceError
 from tests.hub.importers.reading import Came
 
@@ -122,3 +123,14 @@ def test_what_is_no_cityjson(tmp_path, change, words):
 def test_the_system_may_be_given(tmp_path):
     came = Came("cityjson", write(tmp_path, HOUSE | {"metadata": None}), crs="EPSG:32643")
     assert came.kinds["Building"] == 1
+
+
+def test_limits(tmp_path, monkeypatch):
+    long = sequence(tmp_path)
+    monkeypatch.setattr(cityjson, "FILE_BYTES_MAX", 9)
+    with pytest.raises(SourceError, match=r"at most 9 .* CityJSONSeq"):
+        Came("cityjson", write(tmp_path))
+    assert len(Came("cityjson", long).list) == 3  # a sequence is read by the line
+    monkeypatch.setattr(cityjson, "LINE_BYTES_MAX", 400)
+    with pytest.raises(SourceError, match=r"h\.city\.jsonl:2 has over 400 bytes"):
+        Came("cityjson", long)

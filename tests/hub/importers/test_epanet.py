@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import wntr
 
+from citytwin_hub.importers import epanet
 from citytwin_hub.importers.frame import SourceError
 from tests.hub.importers.reading import Came
 
@@ -108,4 +109,17 @@ def test_the_line_of_a_wrong_number_is_named(tmp_path):
     path = small(tmp_path, lambda text: text.replace(" 850", " 8x50", 1))
     number = next(n for n, one in enumerate(path.read_text().splitlines(), 1) if "8x50" in one)
     with pytest.raises(SourceError, match=f"small.inp:{number}: .*8x50"):
+        Came("epanet", path)
+
+
+def test_limits(tmp_path, monkeypatch):
+    patterns = "[PATTERNS]\nday 1 1 1\nnight 1\n\n[OPTIONS]"
+    path = small(tmp_path, lambda text: text.replace("[OPTIONS]", patterns, 1))
+    monkeypatch.setattr(epanet, "PATTERN_VALUES_MAX", 2)
+    came = Came("epanet", path)
+    (refusal,) = came.refusals
+    assert (refusal.source_id, refusal.reason) == ("day", "it has over 2 values")
+    assert came.kinds["Pattern"] == 1
+    monkeypatch.setattr(epanet, "FILE_BYTES_MAX", 9)
+    with pytest.raises(SourceError, match="at most 9 of this format are read; cut the model"):
         Came("epanet", path)

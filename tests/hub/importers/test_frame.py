@@ -77,3 +77,19 @@ def test_no_importer_changes_how_the_process_writes_json(more, told):
     command = [sys.executable, "-c", WRITTEN, *more]
     done = subprocess.run(command, capture_output=True, check=True, timeout=120, text=True)
     assert done.stdout.split("\n")[0] == told
+
+
+def test_a_file_has_only_so_many_bytes(tmp_path, monkeypatch):
+    path = tmp_path / "a.inp"
+    path.write_bytes(b"12345")
+    monkeypatch.setattr(frame, "FILE_BYTES_MAX", 4)
+    with pytest.raises(SourceError, match=r"has 5 bytes, and at most 4 .*; cut it by area"):
+        frame.check(Settings(path, "w"), "epanet")
+    with pytest.raises(SourceError, match="cannot be read"):
+        frame.check_size(tmp_path / "gone", 4, "cut it")
+
+
+def test_a_draft_has_names_of_other_systems_once(tmp_path):
+    draft = Draft(Settings(tmp_path, "gis"), "Pipe", "17", "here")
+    draft.alias("bim", "X").alias("scada", "").alias("bim", "X").alias("bim", "Y")
+    assert draft.record().aliases == (("bim", "X"), ("bim", "Y"))

@@ -4,6 +4,7 @@ import zipfile
 
 import pytest
 
+from citytwin_hub.importers import gtfs
 from citytwin_hub.importers.frame import SourceError
 from tests.hub.importers.reading import Came
 
@@ -78,3 +79,19 @@ def test_what_is_no_feed(tmp_path):
     bad = FEED | {"stops.txt": "stop_id\n".encode("utf-16")}
     with pytest.raises(SourceError, match=r"stops\.txt cannot be read"):
         Came("gtfs", feed(tmp_path, bad))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("FILE_BYTES_MAX", r"agency\.txt has .*cut the feed"),
+        ("PAIRS_MAX", "ties over 1 shapes"),
+        ("SHAPE_POSITIONS_MAX", "over 1 positions"),
+    ],
+)
+def test_limits(tmp_path, monkeypatch, limit, words, packed):
+    path = feed(tmp_path, packed=packed)
+    monkeypatch.setattr(gtfs, limit, 1)
+    with pytest.raises(SourceError, match=words):
+        Came("gtfs", path)

@@ -194,5 +194,5 @@ def test_what_is_no_model(tmp_path, monkeypatch):
         with pytest.raises(SourceError, match=words):
             Came("ifc", path)
     monkeypatch.setattr(ifc, "FILE_BYTES_MAX", 3)
-    with pytest.raises(SourceError, match="over 3 bytes"):
+    with pytest.raises(SourceError, match="at most 3 of this"):
         Came("ifc", tmp_path / "x.ifc")

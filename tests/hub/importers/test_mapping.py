@@ -143,3 +143,37 @@ def test_columns_that_are_not_there_are_named(tmp_path):
     (table,) = rules(tmp_path).object
     with pytest.raises(SourceError, match=r"no column 'd', 'nodes'.* it has district"):
         mapping.check_columns(table, [name for name in ROW if name not in {"d", "nodes"}], "f:1")
+
+
+def test_names_of_other_systems(tmp_path):
+    text = PIPES + '[object.aliases]\ncadastre = "no"\n'
+    (table,) = rules(tmp_path, text).object
+    settings = Settings(tmp_path, "gis")
+
+    def mapped(**changed):
+        row = ROW | changed
+        return list(mapping.mapped(settings, rules(tmp_path, text), table, row, "f:2", None))
+
+    (record,) = mapped()
+    assert record.aliases == (("cadastre", "7"),)
+    refusal, record = mapped(no="7" * 401)
+    assert (refusal.field, refusal.whole, record.aliases) == ("no", False, ())
+    with pytest.raises(SourceError, match="no column 'inventory'"):
+        other = rules(tmp_path, text.replace('cadastre = "no"', 'cadastre = "inventory"'))
+        mapping.check_columns(other.object[0], list(ROW), "f:1")
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ("OBJECTS_MAX", r"needs 1 to 0 tables"),
+        ("FILE_BYTES_MAX", "it cannot be a mapping"),
+        ("ALIASES_MAX", "aliases has at most 0 systems"),
+        ("NAME_MAX", "each of 1 to 0 characters"),
+    ],
+)
+def test_limits(tmp_path, monkeypatch, limit, words):
+    text = PIPES + '[object.aliases]\ncadastre = "no"\n'
+    monkeypatch.setattr(mapping, limit, 0)
+    with pytest.raises(SourceError, match=words):
+        rules(tmp_path, text)

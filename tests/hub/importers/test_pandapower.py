@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from citytwin_hub.importers import pandapower
 from citytwin_hub.importers.frame import SourceError
 from tests.hub.importers.reading import Came
 
@@ -73,3 +74,12 @@ def test_nothing_that_a_file_names_is_imported(tmp_path, monkeypatch):
     path = tmp_path / "p.json"
     path.write_text(POWER.read_text().replace("pandas.core.frame", "nothing_of_the_kind"))
     assert Came("pandapower", path).kinds["Bus"] == 4
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"), [("FILE_BYTES_MAX", "at most 1 "), ("ROWS_MAX", "over 1 rows")]
+)
+def test_limits(monkeypatch, limit, words):
+    monkeypatch.setattr(pandapower, limit, 1)
+    with pytest.raises(SourceError, match=words):
+        Came("pandapower", POWER)

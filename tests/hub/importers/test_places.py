@@ -47,3 +47,9 @@ def test_a_line_needs_two_places():
     assert places.line([(1.0, 2.0), None]) is None
     line: Any = places.line([(1.0, 2.0), (3.0, 4.0)])
     assert line["coordinates"] == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_a_geometry_has_only_so_many_positions(monkeypatch):
+    monkeypatch.setattr(places, "POSITIONS_MAX", 2)
+    line = shapely.LineString([(76, 43), (77, 43), (77, 44)])
+    assert places.outline(line, None) == (None, "it has over 2 positions")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from citytwin_hub.importers import register
 from citytwin_hub.importers.frame import SourceError
 from tests.hub.importers.reading import Came
 
@@ -93,3 +94,13 @@ def test_without_a_mapping_the_columns_are_told(tmp_path):
     path.write_text("\n".join(ROWS), encoding="utf-8")
     with pytest.raises(SourceError, match=r"№, атауы, floors"):
         Came("csv", path)
+
+
+def test_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(register, "FIELD_CHARACTERS_MAX", 12)
+    with pytest.raises(SourceError, match="larger than field limit"):
+        came(tmp_path)
+    monkeypatch.undo()
+    monkeypatch.setattr(register, "COLUMNS_MAX", 3)
+    with pytest.raises(SourceError, match="1 to 3 columns"):
+        came(tmp_path)

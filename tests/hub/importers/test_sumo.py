@@ -3,6 +3,7 @@
 import pytest
 import sumolib
 
+from citytwin_hub.importers import sumo
 from citytwin_hub.importers.frame import SourceError
 from tests.hub.importers.reading import Came
 
@@ -74,3 +75,9 @@ def test_an_edge_to_a_junction_that_is_not_there_is_refused(tmp_path):
 def test_what_is_no_network(tmp_path, text):
     with pytest.raises(SourceError, match=r"n\.net\.xml is no network of SUMO"):
         Came("sumo", write(tmp_path, text))
+
+
+def test_a_file_that_is_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(sumo, "FILE_BYTES_MAX", 9)
+    with pytest.raises(SourceError, match=r"at most 9 .* with netconvert"):
+        Came("sumo", write(tmp_path))

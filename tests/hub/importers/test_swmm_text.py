@@ -64,5 +64,5 @@ def test_limits(tmp_path, monkeypatch):
     (curve,) = written(tmp_path, "[CURVES]\nA STORAGE 0 1 2 3\n").curves()
     assert "over 1 points" in curve.wrong
     monkeypatch.setattr(swmm_text, "FILE_BYTES_MAX", 3)
-    with pytest.raises(SourceError, match="over 3 bytes"):
+    with pytest.raises(SourceError, match="at most 3 of this"):
         written(tmp_path, "[TITLE]\n")
