@@ -143,7 +143,7 @@ def summary(told: dict[str, Any]) -> Iterator[str]:
     if told["joined"]:
         yield f"of these {told['joined']} are objects that the city knows by another URN"
     yield f"refused {told['refused']}, without a field {told['partly']}"
-    if told["compared"]:
+    if told["compared"] and told["format"] != "dem":  # which brings no objects
         yield f"gone from the source {told['vanished']}, deleted {told['deleted']}"
     if told["unpruned"]:
         yield told["unpruned"]
