@@ -34,7 +34,7 @@ def run(report: Report, hub: HubClient | None, settings: Settings, options: Any)
         raise CityTwinError(
             "format dem needs the running hub, for it has the objects; see --hub and --token"
         )
-    types = list(dict.fromkeys(options.type or TYPES))
+    types: list[str] = list(dict.fromkeys(options.type or TYPES))
     if len(types) > TYPES_MAX:
         raise CityTwinError(f"--type was given over {TYPES_MAX} times")
     with closing(Model(settings.path, settings.crs)) as model:

@@ -259,7 +259,7 @@ def test_what_is_too_large_is_refused(monkeypatch):
 def test_what_vanished_is_deleted_in_parts(monkeypatch):
     gone = [f"urn:ngsi-ld:Pipe:net3:x{number}" for number in range(25)]
     hub = Hub(gone)
-    hub.taken = lambda _: []
+    monkeypatch.setattr(hub, "taken", lambda _: [])
     monkeypatch.setattr(import_command, "PRUNE_MAX", 10)
     found = import_command.answer(options("epanet", NET3, "--prune"), hub)
     assert (found["vanished"], found["deleted"], hub.pruned) == (25, 25, gone)

@@ -99,13 +99,14 @@ def _meaning(
             )
     others = dict.fromkeys(found[0] for found in known.values())
     if own is not None:
+        itself = next(iter(own))
         for other in others:
-            if other != own[0]:
+            if other != itself:
                 joined.lacking.append(Lacking(entity.id, "aliases", (
-                    f"another system's name for it means {other}, but it is {own[0]} already; if "
-                    f"both are one: citytwin-hub identity merge {other} {own[0]}"
+                    f"another system's name for it means {other}, but it is {itself} already; if "
+                    f"both are one: citytwin-hub identity merge {other} {itself}"
                 )))  # fmt: skip
-        return own[0], ""
+        return itself, ""
     if len(others) > 1:
         return "", (
             f"its names mean different objects: {', '.join([*others][:3])}; merge these "

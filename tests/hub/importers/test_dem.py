@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+from rasterio.enums import Resampling
 
 from citytwin_hub.importers import dem
 from citytwin_hub.importers.dem import EMPTY, OUTSIDE, Model
@@ -36,7 +37,7 @@ def model(folder, rows=600, columns=500, change=lambda cells: cells, name="m.tif
     return path
 
 
-def at(*places):
+def at(*places) -> list[Any]:
     to = Projection(UTM)
     return [to.place(x, y) for x, y in places]
 
@@ -66,7 +67,7 @@ def test_it_is_what_gdal_says_bilinear(tmp_path):
     places = [(WEST + 55.5, NORTH - 201.5), (WEST + 333.5, NORTH - 67.5)]
     with rasterio.open(path) as raster:
         # Ten times finer, bilinear: the centre of a fine cell is one of the places.
-        fine = raster.read(1, out_shape=(400, 400), resampling=rasterio.enums.Resampling.bilinear)
+        fine = raster.read(1, out_shape=(400, 400), resampling=Resampling.bilinear)
     wanted = [fine[201, 55], fine[67, 333]]
     assert np.allclose([one for one, _ in heights(path, places)], wanted, atol=0.05)
 

@@ -150,7 +150,7 @@ def test_names_of_other_systems(tmp_path):
     (table,) = rules(tmp_path, text).object
     settings = Settings(tmp_path, "gis")
 
-    def mapped(**changed):
+    def mapped(**changed) -> list[Any]:
         row = ROW | changed
         return list(mapping.mapped(settings, rules(tmp_path, text), table, row, "f:2", None))
 
