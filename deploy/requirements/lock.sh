@@ -33,6 +33,6 @@ compile() {
 compile dev "$@"
 # What another project's suite is run with is never in one environment with the others.
 compile conformance "$@"
-for name in build edge compiled hub demo; do
+for name in build edge compiled hub import demo; do
     compile "$name" --constraint dev.txt "$@"
 done

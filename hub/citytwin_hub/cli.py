@@ -26,6 +26,8 @@ from citytwin_hub import (
     fit_command,
     graph_command,
     identity_command,
+    import_command,
+    inventory_command,
     loose_ends_command,
     scenario_command,
     tables,
@@ -33,7 +35,8 @@ from citytwin_hub import (
 
 ASKING: Final = {
     "config": config_command, "export-entities": export_command, "graph": graph_command,
-    "identity": identity_command, "loose-ends": loose_ends_command, "scenario": scenario_command,
+    "identity": identity_command, "import": import_command, "inventory": inventory_command,
+    "loose-ends": loose_ends_command, "scenario": scenario_command,
 }  # fmt: skip
 """Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
@@ -359,19 +362,19 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
 
 def _told(command: Any, options: Any) -> int:
     """Ask what a command's module asks, and print the answer as JSON or as its lines."""
-    with _client(options) as client:
+    alone = command is import_command
+    with contextlib.nullcontext() if alone else _client(options) as client:
         found = command.answer(options, client)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))
     else:
         print(*command.lines(options, found), sep="\n")
-    return 0
+    return int(command.code(found)) if alone else 0
 
 
 def _commands(options: Any) -> int:
     with _client(options) as client:
-        found = client.get("commands")["commands"]
-    found = [_with_why(one) for one in found]
+        found = [_with_why(one) for one in client.get("commands")["commands"]]
     _show(options, found, ("id", "point", "value", "state", "issued_by", "issued_ms", "why"))
     return 0
 

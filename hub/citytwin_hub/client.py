@@ -15,6 +15,7 @@ from citytwin.errors import CityTwinError
 from citytwin_hub.config import HubConfig, split_address
 
 TIMEOUT_S: Final = 30.0
+SLOW_S: Final = 900.0
 PAGE: Final = 1000
 
 
@@ -76,6 +77,11 @@ class HubClient:
     def get(self, path: str, **query: Any) -> Any:
         """Return the answer of a GET."""
         return self._call("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def get_slowly(self, path: str, **query: Any) -> Any:
+        """Return the answer of a GET that the hub works on for minutes."""
+        params = {k: v for k, v in query.items() if v is not None}
+        return self._call("GET", path, params=params, timeout=SLOW_S)
 
     def post(self, path: str, body: Any) -> Any:
         """Return the answer of a POST."""

@@ -15,7 +15,7 @@ from tests.tidy.sources import ROOT, report, tracked_files
 
 REQUIREMENTS = ROOT / "deploy/requirements"
 OURS = {"citytwin", "citytwin-protos", "citytwin-edge", "citytwin-hub"}
-LOCKS = ("build", "edge", "compiled", "hub", "demo", "dev")
+LOCKS = ("build", "edge", "compiled", "hub", "import", "demo", "dev")
 PINNED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 
 # Hosts of package registries, cut in two so that this file does not name one either.
@@ -81,7 +81,7 @@ def test_what_is_asked_for_is_locked(name: str) -> None:
     report(f"{name}.in has these, {name}.txt has not (make lock):", sorted(missing))
 
 
-@pytest.mark.parametrize("name", ["build", "edge", "compiled", "hub", "demo"])
+@pytest.mark.parametrize("name", ["build", "edge", "compiled", "hub", "import", "demo"])
 def test_a_version_is_the_same_in_every_lock(name: str) -> None:
     everything = pinned("dev")
     wrong = [
@@ -100,10 +100,11 @@ def test_the_list_is_what_the_distributions_declare(name: str, folders: tuple[st
     assert asked_for(name) == declared(*folders)
 
 
-def test_the_list_of_what_compiles_is_the_extra() -> None:
-    project = tomllib.loads((ROOT / "edge/pyproject.toml").read_text(encoding="utf-8"))
-    extra = project["project"]["optional-dependencies"]["compiled"]
-    assert asked_for("compiled") == {canonicalize_name(Requirement(one).name) for one in extra}
+@pytest.mark.parametrize(("name", "folder"), [("compiled", "edge"), ("import", "hub")])
+def test_the_list_of_an_extra_is_the_extra(name: str, folder: str) -> None:
+    project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))
+    extra = project["project"]["optional-dependencies"][name]
+    assert asked_for(name) == {canonicalize_name(Requirement(one).name) for one in extra}
 
 
 def test_the_build_backend_is_locked() -> None:

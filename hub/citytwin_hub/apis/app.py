@@ -20,6 +20,8 @@ from citytwin_hub.apis import (
     controls,
     graph,
     identity,
+    importing,
+    inventory,
     live,
     loose_ends,
     rest,
@@ -35,6 +37,8 @@ from citytwin_protos.config_order import CONFIG_BYTES_MAX
 BODY_BYTES_MAX: Final = 64 * 1024
 CONFIG_BODY_BYTES_MAX: Final = 2 * CONFIG_BYTES_MAX
 """A gateway's configuration as JSON, which may take two bytes for one."""
+PRUNE_BODY_BYTES_MAX: Final = 4 * 2**20
+"""Identifiers of at most 2,048 characters each."""
 PAGE: Final = Path(__file__).parent.parent / "web" / "dist"
 HEADERS: Final = {
     # The map makes its worker and its images from blobs; everything else is the page's own.
@@ -69,6 +73,8 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     app.include_router(versions.router)
     app.include_router(graph.router)
     app.include_router(identity.router)
+    app.include_router(importing.router)
+    app.include_router(inventory.router)
     app.include_router(loose_ends.router)
     app.include_router(scenarios.router)
     app.include_router(live.router)
@@ -116,8 +122,12 @@ async def _guard(request: Request, follow: Callable[[Request], Awaitable[Respons
 
 
 def _bytes_max(path: str) -> int:
+    if path == importing.PATH:
+        return importing.BODY_BYTES_MAX
     holds_config = path.startswith("/api/v1/gateways/") and path.endswith("/config")
-    return CONFIG_BODY_BYTES_MAX if holds_config else BODY_BYTES_MAX
+    if holds_config:
+        return CONFIG_BODY_BYTES_MAX
+    return PRUNE_BODY_BYTES_MAX if path in importing.LISTS else BODY_BYTES_MAX
 
 
 async def _problem(_request: Request, error: Exception) -> Response:

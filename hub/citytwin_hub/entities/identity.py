@@ -44,6 +44,31 @@ class Resolved(NamedTuple):
     current: bool
 
 
+class Claim(NamedTuple):
+    """An object of a source, as its importer names it.
+
+    Attributes:
+        urn: that the importer made.
+        into: the object that it is; the same, unless it is known by another URN.
+        own: what the source calls it, and how else where that means another of its objects: the
+            first of these that is free or means it already counts.
+        aliases: what other systems call it.
+    """
+
+    urn: str
+    into: str
+    own: tuple[Alias, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+
+
+class Clash(NamedTuple):
+    """A name that an object of a source shall have, and that means another object."""
+
+    urn: str
+    alias: Alias
+    means: str
+
+
 def cell(lon: float, lat: float, characters: int = CELL_CHARACTERS) -> str:
     """Return the geohash of a place in degrees, WGS 84 (G. Niemeyer, 2008).
 

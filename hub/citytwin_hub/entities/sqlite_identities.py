@@ -7,7 +7,7 @@ withdrawn alias stays in the journal.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import msgspec
 from citytwin_hub.entities import identity
 from citytwin_hub.entities.database import Database
 from citytwin_hub.entities.errors import AlreadyExists, BadRequestData, ResourceNotFound
-from citytwin_hub.entities.identity import SUCCESSORS_MAX, Alias, Resolved
+from citytwin_hub.entities.identity import SUCCESSORS_MAX, Alias, Claim, Clash, Resolved
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS identity (
@@ -91,6 +91,28 @@ class Identities:
                 db.execute("INSERT INTO alias VALUES (?, ?, ?)", (*alias, urn))
                 _note(db, by, now_ns, "alias", [*alias, urn])
 
+    def ends(self, urns: Collection[str]) -> dict[str, tuple[str, ...]]:
+        """Return what URNs mean today, those that are known."""
+        db = self._database.reader
+        rows = db.execute(
+            "SELECT urn, retired FROM identity WHERE urn IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode(list(urns)).decode(),),
+        ).fetchall()
+        return {one: _ends(db, one) if retired else (one,) for one, retired in rows}
+
+    def meant(self, aliases: Collection[Alias]) -> dict[Alias, str]:
+        """Return the URNs to which names were given, of those that were."""
+        return _meant(self._database.reader, aliases)
+
+    def claim(self, claims: Sequence[Claim], by: str, now_ns: int) -> list[Clash]:
+        """Take URNs and names of a source in, in one transaction; what is known stays as it is.
+
+        Returns:
+            Names that mean another object already.
+        """
+        with self._database.writing() as db:
+            return [clash for one in claims for clash in _claim(db, one, by, now_ns)]
+
     def withdraw(self, alias: Alias, by: str, now_ns: int) -> None:
         """Let a name mean nothing any more.
 
@@ -151,12 +173,7 @@ class Identities:
         """
         db = self._database.reader
         retired = _known(db, urn)
-
-        def following(one: str) -> list[str]:
-            rows = db.execute("SELECT new FROM succession WHERE old = ? ORDER BY new", (one,))
-            return [new for (new,) in rows]
-
-        return Resolved(urn, identity.ends_of(urn, following), not retired)
+        return Resolved(urn, _ends(db, urn), not retired)
 
     def resolve_alias(self, alias: Alias) -> Resolved:
         """Return what a name of a source system means today.
@@ -192,6 +209,49 @@ class Identities:
             {"number": number, "at_ns": at, "by": by, "act": act, "what": msgspec.json.decode(what)}
             for number, at, by, act, what in rows
         ]
+
+
+def _ends(db: sqlite3.Connection, urn: str) -> tuple[str, ...]:
+    def following(one: str) -> list[str]:
+        rows = db.execute("SELECT new FROM succession WHERE old = ? ORDER BY new", (one,))
+        return [new for (new,) in rows]
+
+    return identity.ends_of(urn, following)
+
+
+def _meant(db: sqlite3.Connection, aliases: Collection[Alias]) -> dict[Alias, str]:
+    rows = db.execute(
+        "SELECT system, name, urn FROM json_each(?) AS one JOIN alias "
+        "ON system = json_extract(one.value, '$[0]') AND name = json_extract(one.value, '$[1]')",
+        (msgspec.json.encode(list(aliases)).decode(),),
+    )
+    return {Alias(system, name): urn for system, name, urn in rows}
+
+
+def _claim(db: sqlite3.Connection, claim: Claim, by: str, now_ns: int) -> Iterator[Clash]:
+    """Take one object in; yield its names that mean another one."""
+    noted = []
+    for one in dict.fromkeys((claim.into, claim.urn)):
+        if _retired(db, one) is None:
+            db.execute("INSERT INTO identity (urn) VALUES (?)", (one,))
+            noted.append(one)
+    if claim.urn in noted and claim.urn != claim.into:
+        _retire(db, claim.urn, [claim.into])
+        _note(db, by, now_ns, "merge", [claim.into, claim.urn])
+    known = _meant(db, (*claim.own, *claim.aliases))
+
+    def is_ours(alias: Alias) -> bool:
+        return alias not in known or claim.into in _ends(db, known[alias])
+
+    own = next((one for one in claim.own if is_ours(one)), None)
+    for alias in (*((own,) if own else ()), *claim.aliases):
+        if not is_ours(alias):
+            yield Clash(claim.urn, alias, known[alias])
+        elif alias not in known:
+            db.execute("INSERT INTO alias VALUES (?, ?, ?)", (*alias, claim.into))
+            noted += alias
+    if noted:
+        _note(db, by, now_ns, "import", [claim.into, *noted])
 
 
 def _new(

@@ -1,16 +1,18 @@
 """CityJSON, as cjio reads it."""
 
 import itertools
+import json
 
 import pytest
 import shapely
-from cjio import cityjson as reader
 
 from citytwin_hub.apis.ogc.cityjson import system_of
 from citytwin_hub.apis.ogc.crs import EPSG
+from tests.hub.apis.ogc.judge import cityjson as reader
 from tests.hub.apis.ogc.serving import serving, shape, square
 from tests.hub.entities.samples import entity, prop
 
+LONG = 0.12345678901234568
 EXPORT = "/ogc/features/v1/collections/{}/export?f=cityjson"
 
 
@@ -26,6 +28,11 @@ async def exported(http, folder, name="Building"):
     assert city.remove_orphan_vertices() in (0, None)
     assert len(city.j["vertices"]) == vertices
     return city
+
+
+def test_the_judge_leaves_the_json_of_the_tests_alone():
+    assert json.loads(json.dumps([LONG])) == [LONG]
+    assert reader.json.dumps(LONG) == repr(LONG)
 
 
 def placed(city, boundaries):
