@@ -14,6 +14,7 @@ from pymodbus.exceptions import NoSuchIdException
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from citytwin.point import Label
+from democity.objects import FIELD, NETWORK, urn
 from democity.places import position
 from democity.truth import SECOND_NS, WaterTruth
 from democity.usual import Span, usual_day
@@ -47,6 +48,8 @@ class Register:
     write: Callable[[float], None] | None = None
     extra: str = ""
     """Further lines of the gateway's configuration, as they stand in the file."""
+    attribute: str = ""
+    """Of the city object that it gives; empty: the name."""
 
 
 @dataclass(slots=True)
@@ -160,7 +163,7 @@ def _logger(truth: WaterTruth, node: str) -> Device:
                  extra="deadband = 0.05"),
     ]  # fmt: skip
     label = Label(f"Қысым датчигі {node}", f"Датчик давления {node}", f"Pressure logger {node}")
-    return Device(f"pl-{node}", label, lon, lat, registers, f"urn:ngsi-ld:Junction:{node}")
+    return Device(f"pl-{node}", label, lon, lat, registers, urn("Junction", NETWORK, node))
 
 
 def _meter(truth: WaterTruth, pipe: str) -> Device:
@@ -185,7 +188,7 @@ def _meter(truth: WaterTruth, pipe: str) -> Device:
                  extra='counter = { flow_unit = "m3/h", factor = 3600.0, flow_max = 9000.0 }'),
     ]  # fmt: skip
     label = Label(f"Су өлшегіш {pipe}", f"Расходомер {pipe}", f"Flow meter {pipe}")
-    return Device(f"fm-{pipe}", label, lon, lat, registers, f"urn:ngsi-ld:Pipe:{pipe}")
+    return Device(f"fm-{pipe}", label, lon, lat, registers, urn("Pipe", NETWORK, pipe))
 
 
 def _valve(truth: WaterTruth, pipe: str) -> Device:
@@ -203,7 +206,7 @@ def _valve(truth: WaterTruth, pipe: str) -> Device:
                  lambda: truth.flow_m3h(pipe), type="int16", noise=0.3, valid=(-5000.0, 5000.0)),
     ]  # fmt: skip
     label = Label(f"Ысырма камерасы {pipe}", f"Камера задвижки {pipe}", f"Valve chamber {pipe}")
-    return Device(f"vc-{pipe}", label, lon, lat, registers, f"urn:ngsi-ld:Valve:{pipe}")
+    return Device(f"vc-{pipe}", label, lon, lat, registers, urn("Valve", FIELD, pipe))
 
 
 def _pump(truth: WaterTruth, pump: str) -> Device:
@@ -214,12 +217,13 @@ def _pump(truth: WaterTruth, pump: str) -> Device:
                  writable=(0.0, 1.0), write=lambda value: truth.set_open(pump, value >= 0.5)),
         Register("speed", Label("Айналым жиілігі", "Частота вращения", "Speed"), "%", 1,
                  lambda: 100.0 * truth.speed(pump), scale=0.1, valid=(0.0, 120.0),
-                 writable=(50.0, 110.0), write=lambda value: truth.set_speed(pump, value / 100.0)),
+                 writable=(50.0, 110.0), write=lambda value: truth.set_speed(pump, value / 100.0),
+                 attribute="measuredSpeed"),  # ``speed`` is the ratio of the network's model
         Register("flow", Label("Шығын", "Расход", "Flow"), "m3/h", 2,
                  lambda: max(truth.flow_m3h(pump), 0.0), noise=0.5, valid=(0.0, 6000.0)),
     ]  # fmt: skip
     label = Label(f"Сорғы стансасы {pump}", f"Насосная станция {pump}", f"Pumping station {pump}")
-    return Device(f"ps-{pump}", label, lon, lat, registers, f"urn:ngsi-ld:Pump:{pump}")
+    return Device(f"ps-{pump}", label, lon, lat, registers, urn("Pump", NETWORK, pump))
 
 
 def _tank(truth: WaterTruth, tank: str) -> Device:
@@ -230,7 +234,7 @@ def _tank(truth: WaterTruth, tank: str) -> Device:
                  normal=(2.0, 12.0), extra="swinging_door = 0.02\nsilence_s_max = 30.0"),
     ]  # fmt: skip
     label = Label(f"Су қоймасы {tank}", f"Резервуар {tank}", f"Reservoir {tank}")
-    return Device(f"tk-{tank}", label, lon, lat, registers, f"urn:ngsi-ld:Tank:{tank}")
+    return Device(f"tk-{tank}", label, lon, lat, registers, urn("Tank", NETWORK, tank))
 
 
 def _middle(truth: WaterTruth, link: str) -> tuple[float, float]:

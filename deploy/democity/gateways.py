@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from citytwin.point import Label
 from democity.devices import Device, Register
 from democity.instruments import INSTRUMENTS, Instrument, Quantity
+from democity.objects import Placed
 from democity.places import DISTRICTS, District, nearest
 from democity.sensors import SENSORS, Sensor
 
@@ -69,6 +71,16 @@ def write_configs(
     return files
 
 
+def fed(devices: list[Device]) -> Iterator[Placed]:
+    """Yield what every device and sensor of the city gives its points to."""
+    for device in devices:
+        yield Placed(device.feeds, device.label, device.lon, device.lat)
+    for sensor in SENSORS:
+        yield Placed(sensor.feeds, sensor.label, sensor.lon, sensor.lat)
+    for one, (lon, lat) in _placed(devices):
+        yield Placed(one.feeds, one.label, lon, lat)
+
+
 def _placed(devices: list[Device]) -> list[tuple[Instrument, tuple[float, float]]]:
     """Return each instrument with its longitude and latitude, those of what it stands beside."""
     places = {one.name: (one.lon, one.lat) for one in devices}
@@ -122,7 +134,7 @@ def _point(device: Device, register: Register) -> list[str]:
         f"scale = {register.scale}",
         f"label = {_label(register.label)}",
         f'feeds = "{device.feeds}"',
-        f'attribute = "{register.name}"',
+        f'attribute = "{register.attribute or register.name}"',
     ]
     return [*lines, *_spans(register), *register.extra.splitlines()]
 
@@ -202,6 +214,8 @@ def _sensor(sensor: Sensor, port: int) -> str:
             f'path = "$.{name}"',
             f"label = {_label(label)}",
             f"valid = [{valid[0]}, {valid[1]}]",
+            f'feeds = "{sensor.feeds}"',
+            f'attribute = "{name}"',
         ]
         if normal is not None:
             lines.append(f"normal = [{normal[0]}, {normal[1]}]")

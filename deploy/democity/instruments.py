@@ -22,6 +22,7 @@ from pymodbus.framer import FramerRTU
 
 from citytwin.clock import Clock
 from citytwin.point import Label
+from democity.objects import FIELD, NETWORK, urn
 from democity.ptys import SerialLine
 from democity.truth import ALMATY_UTC_OFFSET_S, DAY_S, SECOND_NS, WaterTruth
 
@@ -70,7 +71,7 @@ def _gauge(tank: str) -> Instrument:
     )
     level = Label("Деңгей", "Уровень", "Level")
     return Instrument(
-        f"lg-{tank}", label, f"level-{tank}", f"tk-{tank}", f"urn:ngsi-ld:Tank:{tank}",
+        f"lg-{tank}", label, f"level-{tank}", f"tk-{tank}", urn("Tank", NETWORK, tank),
         "baud = 9600\nstale_after_s = 10",
         (
             Quantity("gauge-level", level, "m", 'column = 1\nsentinel = ["-99.999"]', (0.0, 20.0),
@@ -90,7 +91,7 @@ def _analyser(number: int, label: Label) -> Instrument:
         'command_answer = "{address:02d}OK"\ncommand_refusal = "{address:02d}ERR"'
     )  # fmt: skip
     return Instrument(
-        f"wq-{number}", label, "quality", "tk-1", f"urn:ngsi-ld:WaterQuality:{number}",
+        f"wq-{number}", label, "quality", "tk-1", urn("WaterQualityObserved", FIELD, str(number)),
         f'baud = 19200\nmode = "polled"\naddress = {number}\nperiod_s = 2\n'
         r"request = '#{address:02d}\r'" '\nmatch = "{address:02d}"\n'
         r"line = { terminator = '\r' }",
@@ -114,7 +115,7 @@ INSTRUMENTS: Final = (
     _analyser(2, Label("Шығыстағы су сапасы", "Качество воды на выходе", "Water quality, outlet")),
     Instrument(
         "ws-1", Label("Метеостанция", "Метеостанция", "Weather station"), "weather",
-        (76.905, 43.207), "urn:ngsi-ld:WeatherObserved:1",
+        (76.905, 43.207), urn("WeatherObserved", FIELD, "1"),
         'baud = 4800\nstale_after_s = 10\nchecksum = { kind = "xor8", first = 1, mark = "*" }',
         (
             Quantity("wind-direction", Label("Жел бағыты", "Направление ветра", "Wind direction"),
@@ -128,7 +129,7 @@ INSTRUMENTS: Final = (
     ),
     Instrument(
         "hm-1", Label("Жылу өлшегіш 1", "Теплосчётчик 1", "Heat meter 1"), "heat",
-        (76.850, 43.226), "urn:ngsi-ld:HeatMeter:1",
+        (76.850, 43.226), urn("HeatMeter", FIELD, "1"),
         "baud = 9600\nstale_after_s = 10\n"
         r"frame = { start = '\xAA\x55', length = 17 }" "\n"
         'checksum = { kind = "crc16-modbus", order = "little" }\norder = "DCBA"',

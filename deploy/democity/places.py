@@ -14,6 +14,11 @@ from citytwin.point import Label
 CENTRE_LAT: Final = 43.245
 CENTRE_LON: Final = 76.905
 _METRES_PER_DEGREE: Final = 111_320.0
+CRS: Final = (
+    f"+proj=eqc +lat_ts={CENTRE_LAT} +lat_0={CENTRE_LAT} +lon_0={CENTRE_LON} "
+    f"+R={math.degrees(_METRES_PER_DEGREE):.6f} +units=m +type=crs"
+)
+"""What ``position`` calculates, as a coordinate system that importers understand."""
 
 
 class District(NamedTuple):

@@ -16,6 +16,7 @@ import aiomqtt
 
 from citytwin.clock import Clock
 from citytwin.point import Label
+from democity.objects import FIELD, urn
 from democity.truth import ALMATY_UTC_OFFSET_S, DAY_S, SECOND_NS
 
 PERIOD_S: Final = 2.0
@@ -32,6 +33,12 @@ class Sensor(NamedTuple):
     label: Label
     lon: float
     lat: float
+
+    @property
+    def feeds(self) -> str:
+        """The city object that it observes."""
+        kind = "AirQualityObserved" if self.kind == "air" else "TrafficFlowObserved"
+        return urn(kind, FIELD, self.name)
 
 
 def _air(name: str, lat: float, lon: float) -> Sensor:

@@ -17,8 +17,10 @@ from democity.child import Child, DemoError, output_of, python
 from democity.citymap import write_map
 from democity.devices import Device, city_devices
 from democity.field import FIRST_PORT
-from democity.gateways import write_configs
-from democity.truth import WaterTruth
+from democity.gateways import fed, write_configs
+from democity.objects import NETWORK, field_objects
+from democity.places import CRS
+from democity.truth import WaterTruth, write_network
 
 LINK_PORT: Final = 7443
 ENROL_PORT: Final = 7444
@@ -105,7 +107,7 @@ class Supervisor:
             self.agents.append(Child(name, run, logs))
         await asyncio.gather(*(agent.start() for agent in self.agents))
         await self._sign_in()
-        await self._until_data_flow()
+        await asyncio.gather(self._until_data_flow(), self._tell_objects(devices))
 
     async def run(
         self, stop: asyncio.Event, troubles: Sequence[Callable[[], Awaitable[None]]] = ()
@@ -160,6 +162,7 @@ class Supervisor:
         self._write_hub_config()
         with contextlib.closing(WaterTruth(0)) as truth:
             write_map(self.state / "city.geojson", truth.network)
+            write_network(self.state / "network.inp")
             return city_devices(truth)
 
     def _take_lock(self) -> None:
@@ -275,6 +278,21 @@ map = "{self.state / "city.geojson"}"
                         return
                 await asyncio.sleep(POLL_S)
         raise DemoError(f"no data arrive; see the logs in {self.state}/logs")
+
+    async def _tell_objects(self, devices: list[Device]) -> None:
+        """Give the hub the objects that the points belong to; a second time changes nothing."""
+        network, told = self.state / "network.inp", self.state / "network.told"
+        if not told.exists() or told.read_bytes() != network.read_bytes():
+            source = ["--source", NETWORK, "--crs", CRS]
+            await self._hub_command("import", "epanet", str(network), *source)
+            told.write_bytes(network.read_bytes())  # the next start need not wait for it
+        objects = field_objects(fed(devices))
+        async with httpx.AsyncClient(headers=self._headers(), timeout=START_S_MAX) as client:
+            answer = await client.post(
+                f"{self.address}/ngsi-ld/v1/entityOperations/upsert?options=update", json=objects
+            )
+        if answer.status_code not in {201, 204}:
+            raise DemoError(f"the hub does not take the city's objects: {answer.text[:300]}")
 
     async def _enrol(self, name: str, path: Path) -> None:
         made = await self._hub_command("--json", "enrol-token", "--gateway", name, "--replace")

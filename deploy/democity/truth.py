@@ -186,6 +186,19 @@ class WaterTruth:
 
 
 # ---- building the network
+def write_network(path: Path, *, metres_per_unit: float = 330.0) -> None:
+    """Write the network as an EPANET file with metres from the centre as coordinates (atomic)."""
+    model = _town()
+    network = _network(model, metres_per_unit)
+    for name, place in network.nodes.items():
+        model.get_node(name).coordinates = place
+    for name, (_, _, _, vertices) in network.links.items():
+        model.get_link(name).vertices = vertices[1:-1]
+    partial = path.with_suffix(".partial")
+    wntr.network.write_inpfile(model, str(partial), units="CMH")
+    partial.replace(path)
+
+
 def _town() -> Any:
     """Return Net3 changed as the module's caption says."""
     model = wntr.network.WaterNetworkModel("Net3")

@@ -17,6 +17,7 @@ async def test_the_demo_city(tmp_path, capsys):
         await every_measured_point_is_good(demo, points)
         await instruments_are_read_and_commanded(demo, points)
         await a_valve_closes_and_pressures_answer(demo, points)
+        await points_belong_to_objects(demo, points)
         row = next(one["row"] for one in points.values() if one["device"] == "vc-189")
         first = (await demo.history(row))[0]
     again = Demo(tmp_path / "demo", offset=demo.offset, port=demo.port)
@@ -61,6 +62,19 @@ async def every_measured_point_is_good(demo, points):
 
     await demo.until(all_good)
     assert await demo.alarms() == [], "a quiet city raises no alarm"
+
+
+async def points_belong_to_objects(demo, points):
+    loose = await demo.get("loose-ends")
+    assert loose["counts"]["astray"] == 0, loose["astray"]
+    (pump,) = [one for one in points.values() if one["id"].endswith("/ps-335/speed")]
+    base = demo.http.base_url.copy_with(path="/ngsi-ld/v1/")
+    asked = await demo.http.get(f"{base}entities/{pump['feeds']}", params={"options": "keyValues"})
+    entity = asked.json()
+    assert entity["type"] == "Pump"
+    assert entity["startsAt"].startswith("urn:ngsi-ld:"), "the network's relations are there"
+    assert 0 <= entity["measuredSpeed"] <= 120
+    assert entity["speed"] == 1, "the ratio of the model stays beside it"
 
 
 async def instruments_are_read_and_commanded(demo, points):
