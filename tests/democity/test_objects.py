@@ -1,6 +1,7 @@
 """The demo's objects: every point belongs to one that the hub is told of."""
 
 import tomllib
+from typing import Any
 
 import pyproj
 import pytest
@@ -58,6 +59,7 @@ def test_the_network_lies_where_the_map_has_it(tmp_path, truth):
     model = wntr.network.WaterNetworkModel(str(tmp_path / "network.inp"))
     to_degrees = pyproj.Transformer.from_crs(CRS, "EPSG:4326", always_xy=True)
     for name, place in truth.network.nodes.items():
-        there = to_degrees.transform(*model.get_node(name).coordinates)
+        node: Any = model.get_node(name)
+        there = to_degrees.transform(*node.coordinates)
         assert there == pytest.approx(position(*place), abs=2e-6), name
     assert len(model.link_name_list) == len(truth.network.links)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from citytwin.point import Point
+from citytwin.point import Kind, Point, Source
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.twin import Twin
 
@@ -80,7 +80,8 @@ def loose_ends(
     for row, point in points:
         if point.feeds and point.attribute:
             bound.setdefault(point.feeds, []).append((row, point))
-        else:
+        elif point.kind is not Kind.ALARM and point.source is not Source.HEALTH:
+            # Alarms are about other points, and a gateway's own health about no object.
             note("points", found.points, point.id)
     there = exists(bound.keys())
     for entity_id in sorted(bound.keys() - there.keys()):

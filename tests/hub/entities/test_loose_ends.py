@@ -1,6 +1,7 @@
 """What hangs in the air, by the age of the newest sample."""
 
-from citytwin import Batch, Point
+from citytwin import Batch, Kind, Point
+from citytwin.point import Source
 from citytwin_hub.entities.loose_ends import Silent, loose_ends
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.twin import Twin
@@ -25,3 +26,15 @@ def test_an_entity_is_silent_when_its_newest_sample_is_old():
         Silent("urn:ngsi-ld:Tank:1", ("g/d/0", "g/d/1"), 100)
     ]
     assert ends(before_ns=1, taken_ns=0).silent[0].last_ns == 0
+
+
+def test_alarms_and_the_health_of_gateways_are_no_loose_ends():
+    points = [
+        Point(id="g/d/level"),
+        Point(id="g/d/level.alarm", kind=Kind.ALARM),
+        Point(id="g/agent/cpu", source=Source.HEALTH),
+    ]
+    found = loose_ends(
+        enumerate(points), [], Twin(), before_ns=1, exists=lambda ids: {}, limit=10
+    )  # fmt: skip
+    assert (found.points, found.counts["points"]) == (["g/d/level"], 1)
