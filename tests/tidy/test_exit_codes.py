@@ -110,7 +110,7 @@ def table() -> dict[str, set[int]]:
     text = GUIDE.read_text(encoding="utf-8").partition("### Exit codes")[2]
     rows = [line.strip("| ").split("|") for line in text.splitlines() if line.startswith("| ")]
     head = [cell.strip() for cell in rows[0]]
-    found = {}
+    found: dict[str, set[int]] = {}
     for row in rows[1:]:
         if len(row) < 2 or set(row[0]) <= set("- "):
             continue
