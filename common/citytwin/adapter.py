@@ -295,6 +295,9 @@ class AdapterType(Protocol):
     ``[[device]]`` each, as documents would show them; profiles are checked with the first that
     fits.
 
+    It may have ``says``: the names by which ``Found.says`` of its scan tells what a device is;
+    ``[[identify]]`` of a profile knows it by one of them (``said = "model"``).
+
     It may have a ``guide``: where a technician reads how it is used, a link or a document's path.
     What a field means is said once, in the Attributes section of its struct's docstring or by
     ``msgspec.Meta(description=…)``; ``citytwin-edge adapters show`` and its page are made from

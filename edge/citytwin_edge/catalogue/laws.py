@@ -27,7 +27,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         product: what it is compared with: the product of these, each a quantity or a sum or
             difference of some (``"supply_temperature - return_temperature"``).
         phases: instead: the sum of the same quantity of these phases.
-        is_: ``about`` the product, ``at_most`` or ``at_least`` it, or of its ``sign``.
+        relation: ``about`` the product, ``at_most`` or ``at_least`` it, or of its ``sign``.
         signed: whether signs count; else magnitudes are compared.
         when: holds only while this quantity is above 0.
         factor: of the product: 1.732 for a line voltage, for example.
@@ -39,7 +39,7 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     of: str
     product: tuple[str, ...] = ()
     phases: tuple[str, ...] = ()
-    is_: Literal["about", "at_most", "at_least", "sign"] = msgspec.field(name="is", default="about")
+    relation: Literal["about", "at_most", "at_least", "sign"] = "about"
     signed: bool = False
     when: str = ""
     factor: float = 1.0
@@ -71,13 +71,13 @@ class Law(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             return None
         if self.when and not values.get(self.when, 0) > 0:
             return None
-        if self.is_ == "sign":
+        if self.relation == "sign":
             beyond = abs(value) > self.slack and value * expected < 0
             return Broken(self, value, expected) if beyond else None
         have, want = (value, expected) if self.signed else (abs(value), abs(expected))
         room = self.slack + self.tolerance * max(abs(value), abs(expected))
         over, under = have - want > room, want - have > room
-        wrong = {"about": over or under, "at_most": over, "at_least": under}[self.is_]
+        wrong = {"about": over or under, "at_most": over, "at_least": under}[self.relation]
         return Broken(self, value, expected) if wrong else None
 
     def _expected(self, values: Values, others: Mapping[str, Values]) -> float:
@@ -107,7 +107,7 @@ class Broken(NamedTuple):
         wanted = {
             "about": f"about {expected}", "at_most": f"at most {expected}",
             "at_least": f"at least {expected}", "sign": f"the sign of {expected}",
-        }[law.is_]  # fmt: skip
+        }[law.relation]  # fmt: skip
         return f"{law.of} is {self.value:.6g}, {wanted} is expected"
 
 

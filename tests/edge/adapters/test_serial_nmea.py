@@ -3,9 +3,15 @@
 import asyncio
 import datetime
 
+import pynmea2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from citytwin import Quality
-from citytwin.adapter import Binding
+from citytwin.adapter import Binding, Exchange
 from citytwin.clock import SystemClock
+from citytwin.errors import DeviceMalformed
 from citytwin_edge.adapters.serial import SERIAL
 from citytwin_edge.catalogue import golden
 from citytwin_edge.catalogue.shelf import OURS, Shelf
@@ -89,3 +95,59 @@ async def test_a_clock_is_compared_with_the_gateways(tmp_path):
     point, ahead_s, quality, time_ns = row
     assert (point, quality) == (0, GOOD)
     assert abs(time_ns / 1e9 + ahead_s - ns(2002, 7, 4, 20, 15, 30) / 1e9) < 1e-3
+
+
+# ---- beside pynmea2, which we did not write
+def told(sentences):
+    """Return what the profile says of sentences, good values only, by point."""
+    profile = ALL.profile("nmea-0183/receiver")
+    device = golden.device_like(profile, Owner("g", None, ALL))
+    found = golden.decoded(device, [Exchange(b"", nmea(one)) for one in sentences])
+    return {name: one.value for name, one in found.items() if one.quality == GOOD}
+
+
+def degrees(side, letters, whole):
+    """A place as receivers write it: degrees and minutes, and the half of the globe."""
+    form = f"{{0:0{whole}d}}{{1:08.5f}}"
+    return st.builds(
+        lambda degree, minute, letter: (form.format(degree, minute), letter),
+        st.integers(0, side - 1), st.floats(0, 59.999, allow_nan=False), st.sampled_from(letters),
+    )  # fmt: skip
+
+
+PLACES = st.tuples(degrees(90, "NS", 2), degrees(180, "EW", 3))
+
+
+@given(PLACES, st.floats(0, 99), st.floats(0, 359), st.floats(-400, 8000), st.integers(1, 12))
+def test_positions_are_those_of_another_reader(place, knots, course, height, satellites):
+    (latitude, north), (longitude, east) = place
+    rmc = (
+        f"GPRMC,064607.00,A,{latitude},{north},{longitude},{east},{knots:.2f},{course:.1f},"
+        "230625,,,A"
+    )
+    gga = (
+        f"GNGGA,064607.00,{latitude},{north},{longitude},{east},1,{satellites:02d},0.9,"
+        f"{height:.1f},M,-42.0,M,,"
+    )
+    gsa = "GNGSA,A,3,04,05,,09,12,,,24,,,,,2.5,1.3,2.1"
+    moved, seen, dop = (pynmea2.parse(nmea(one).decode().strip()) for one in (rmc, gga, gsa))
+    assert told([rmc, gga, gsa]) == pytest.approx(
+        {
+            "latitude": moved.latitude, "longitude": moved.longitude,
+            "speed": moved.spd_over_grnd * 1.852, "course": moved.true_course,
+            "elevation": seen.altitude, "satellites": int(seen.num_sats),
+            "fix": seen.gps_qual, "hdop": float(seen.horizontal_dil),
+            "fix-dimensions": int(dop.mode_fix_type), "pdop": float(dop.pdop),
+        },
+        abs=1e-7,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", ["GPRMC,064607.00,A,4312.5000,N*00", "GPGGA,1*7F"])
+def test_a_wrong_check_sum_is_refused_by_both(broken):
+    with pytest.raises(pynmea2.ChecksumError):
+        pynmea2.parse(f"${broken}", check=True)
+    profile = ALL.profile("nmea-0183/receiver")
+    device = golden.device_like(profile, Owner("g", None, ALL))
+    with pytest.raises(DeviceMalformed):
+        golden.decoded(device, [Exchange(b"", f"${broken}\r\n".encode())])

@@ -60,6 +60,23 @@ async def test_a_report_is_signed_and_can_be_verified(here, capsys):
     assert "is not what the gateway signed" in capsys.readouterr().err
 
 
+async def test_scripts_are_told_of_each_device_and_the_report_is_written_all_the_same(here, capsys):
+    into = here / "reports.html"
+    asked = ["commission", "--json", "--by", "Асель", "--into", str(into)]
+    async with meter() as port:
+        written(here, port)
+        assert await ran(*asked) == 0
+    assert json.loads(capsys.readouterr().out) == [{"device": "meter", "result": "ok: 11 points"}]
+    assert verified(into.read_text()).report["by"] == "Асель"
+    async with meter(values={**VALUES, 70: 5001.0}) as port:
+        written(here, port)
+        assert await ran(*asked) == DOUBTFUL
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row == {"device": "meter", "result": "failed: 1 of 11 points"}
+    (device,) = verified(into.read_text()).report["devices"]
+    assert device["result"] == row["result"], "what is wrong is signed, too"
+
+
 async def test_a_report_of_a_meter_that_says_nonsense_says_so(here, capsys):
     async with meter(values={**VALUES, 70: 5001.0}) as port:
         written(here, port)

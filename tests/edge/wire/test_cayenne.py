@@ -3,6 +3,7 @@
 import contextlib
 
 import pytest
+from cayennelpp import LppFrame
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,3 +96,41 @@ def test_whatever_comes_is_a_number_absent_or_malformed(data):
     for name in ("temperature_1", "gps_0.altitude"):
         with contextlib.suppress(DeviceMalformed):
             assert abs(LppField(name).find(data)) < 1e6
+
+
+# ---- beside pycayennelpp, which we did not write
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 255), st.sampled_from(sorted(KINDS)), st.binary(min_size=9, max_size=9)
+        ),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda one: (one[0], one[1]),
+    )
+)
+def test_every_type_is_read_as_another_decoder_reads_it(values):
+    payload = b"".join(
+        bytes([channel, code]) + raw[: sum(KINDS[code].sizes)] for channel, code, raw in values
+    )
+    theirs = LppFrame.from_bytes(payload)
+    assert len(theirs) == len(values)
+    for one in theirs:
+        kind = KINDS[int(one.type)]
+        for part, value in zip(kind.parts, one.value, strict=True):
+            name = f"{kind.name}_{one.channel}" + (f".{part}" if part else "")
+            assert LppField(name).find(payload) == pytest.approx(value, abs=1e-9), name
+
+
+def test_what_another_encoder_writes_is_read():
+    frame = LppFrame()
+    frame.add_temperature(3, -27.2)
+    frame.add_humidity(4, 61.5)
+    frame.add_gps(1, 43.2567, 76.9286, 812.5)
+    frame.add_energy(9, 12345.678)
+    payload = bytes(frame)
+    wanted = {
+        "temperature_3": -27.2, "relative_humidity_4": 61.5, "gps_1.latitude": 43.2567,
+        "gps_1.longitude": 76.9286, "gps_1.altitude": 812.5, "energy_9": 12345.678,
+    }  # fmt: skip
+    assert {name: LppField(name).find(payload) for name in wanted} == pytest.approx(wanted)

@@ -4,6 +4,8 @@ import random
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
+from iec62056_21 import messages as reference
 
 from citytwin.errors import DeviceMalformed
 from citytwin_edge.wire.iec62056 import (
@@ -152,3 +154,63 @@ def test_mutations_never_invent_a_value(stream, kind):
 
 def test_checked_is_of_what_follows_the_start():
     assert checked(E350[1:-1], "xor") == recorded.E350_BCC
+
+
+# ---- beside iec62056-21, which we did not write
+def by_reference(block):
+    """Return the data sets of a block as the other library cuts them, by name."""
+    found = {}
+    name = ""
+    for line in block.data_lines:
+        for one in line.data_sets:
+            name = one.address or name
+            text = one.value if one.unit is None else f"{one.value}*{one.unit}"
+            found.setdefault(name, []).append(text)
+    return {name: tuple(texts) for name, texts in found.items()}
+
+
+@pytest.mark.parametrize("stream", [E350, MT174])
+def test_real_readouts_are_cut_as_another_reader_cuts_them(stream):
+    theirs = by_reference(reference.ReadoutDataMessage.from_bytes(stream).data_block)
+    (said,) = Ear().feed(stream)
+    ours = {one.name: one.groups for one in data_sets(said.data, closed=True)}
+    assert len(ours) >= 4
+    assert ours == theirs
+
+
+NAMES = st.from_regex(r"[0-9A-F]{1,2}(\.[0-9]{1,2}){0,2}", fullmatch=True)
+VALUES = st.from_regex(r"[0-9A-Za-z.:-]{1,16}", fullmatch=True)
+SETS = st.tuples(NAMES, VALUES, st.none() | st.sampled_from(["kWh", "V", "A", "kvarh"]))
+
+
+@given(st.lists(st.lists(SETS, min_size=1, max_size=3), min_size=1, max_size=6))
+def test_what_another_writer_frames_is_read(lines):
+    block = reference.DataBlock(
+        [reference.DataLine([reference.DataSet(*one) for one in line]) for line in lines]
+    )
+    (said,) = Ear().feed(reference.ReadoutDataMessage(block).to_bytes())
+    assert said.kind == "block", "the check character of the other is ours"
+    ours = {one.name: one.groups for one in data_sets(said.data, closed=True)}
+    assert ours == by_reference(block)
+
+
+@given(st.from_regex(r"[0-9A-Za-z ]{0,32}", fullmatch=True), st.sampled_from("0123456"))
+def test_requests_and_acknowledgements_are_those_of_another_writer(address, speed):
+    assert request(address) == reference.RequestMessage(address).to_bytes()
+    for option in "01":
+        theirs = reference.AckOptionSelectMessage(speed, option)
+        assert acknowledge(speed, option) == theirs.to_bytes()
+
+
+@given(NAMES)
+def test_commands_are_those_of_another_writer(name):
+    theirs = reference.CommandMessage.for_single_read(name)
+    assert command("R1", f"{name}()", "xor") == theirs.to_bytes()
+
+
+def test_an_identification_is_that_of_another_reader():
+    line = rb"/LGZ5\2ZMD3104407.B24"
+    theirs = reference.IdentificationMessage.from_bytes(line + b"\r\n")
+    ours = Identification.parse(line)
+    assert (ours.maker, ours.speed) == (theirs.manufacturer, theirs.switchover_baudrate_char)
+    assert ours.text.endswith(theirs.identification)
