@@ -28,6 +28,16 @@ GRAPH = (
     f"downstream?of={PIPE}", f"upstream?of={PIPE}", f"neighbours?of={PIPE}",
     f"path?begin={PIPE}&end={VALVE}", f"loss?closed={VALVE}", f"isolation?of={PIPE}", "kinds",
 )  # fmt: skip
+IMPORTED = {
+    "source": "gis",
+    "entities": [
+        {"id": "urn:ngsi-ld:Pipe:gis:7", "type": "Pipe",
+         "source": {"type": "Property", "value": "gis"}},
+        {"id": "no URN", "type": "Pipe"},
+    ],
+    "aliases": {"urn:ngsi-ld:Pipe:gis:7": [{"system": "bim", "name": "x"}]},
+}  # fmt: skip
+HEIGHTS = {"source": "lidar", "heights": [{"id": "urn:ngsi-ld:Pipe:none:1", "elevation_m": 850}]}
 ARCHITECTURE = Path(__file__).parents[3] / "docs" / "architecture.md"
 
 
@@ -131,6 +141,14 @@ CITY_OBJECTS = [
         {"urn": "urn:p:2", "parts": [{"kind": "A"}, {"kind": "B", "place": [1, 2]}]},
     ),
     ("get", "identity/journal", "/identity/journal", 200, None),
+    ("post", "import", "/import", 200, IMPORTED),
+    ("post", "import", "/import", 422, IMPORTED | {"source": ""}),
+    ("get", "import/ids?source=gis", "/import/ids", 200, None),
+    ("get", "import/nodes?type=Pipe", "/import/nodes", 200, None),
+    ("post", "import/elevations", "/import/elevations", 200, HEIGHTS),
+    ("post", "import/prune", "/import/prune", 200, {"source": "gis", "ids": ["urn:p:7"]}),
+    ("get", "inventory", "/inventory", 200, None),
+    ("get", "inventory/page", "/inventory/page", 200, None),
     ("get", "loose-ends", "/loose-ends", 200, None),
     ("post", "scenarios", "/scenarios", 201, {"name": "what if"}),
     ("get", "scenarios", "/scenarios", 200, None),
@@ -160,7 +178,9 @@ async def test_every_answer_is_as_described(running):
         for method, path, route, status, body in requests(span, open_alarm, made.json()["id"], raw):
             answer = await web.request(method, path, json=body)
             assert answer.status_code == status, answer.text
-            fits(answer.json(), schema_of(document, method, f"/api/v1{route}", status), document)
+            if not answer.headers["Content-Type"].startswith("text/html"):
+                schema = schema_of(document, method, f"/api/v1{route}", status)
+                fits(answer.json(), schema, document)
             tried.add((method, f"/api/v1{route}"))
         history = (await web.get(f"history?{span}")).json()
         by_row = {part["row"]: part for part in history["samples"]}
@@ -176,16 +196,21 @@ ODD = [
 ]  # fmt: skip
 
 
-async def test_odd_parameters_get_a_clear_refusal_with_the_field(running):
+PARTS = 4
+"""The routes are tried in so many tests, for all together take minutes on a busy machine."""
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_odd_parameters_get_a_clear_refusal_with_the_field(running, part):
     """Every parameter of every route with every odd value: never a 500, always the shape."""
     document = await described(running)
     problem = document["components"]["schemas"]["Problem"]
     good = {"rows": "1", "start_ms": "0", "end_ms": "1", "of": PIPE, "closed": PIPE}
-    good |= {"begin": PIPE, "end": VALVE, "id": NO_SCENARIO}
+    good |= {"begin": PIPE, "end": VALVE, "id": NO_SCENARIO, "source": "gis", "type": "Pipe"}
     beside = {"end_ms", "urn"}  # what is wrong in combination is said of one of them
     asked = refused = 0
     async with running.client() as web:
-        for path, methods in document["paths"].items():
+        for path, methods in list(document["paths"].items())[part::PARTS]:
             if "get" not in methods:
                 continue
             for parameter in methods["get"].get("parameters", []):
