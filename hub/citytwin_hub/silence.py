@@ -131,10 +131,10 @@ class Silence:
         judged = np.array([known[row].kind in paced for row in rows.tolist()], bool)
         more = int(rows.max(initial=-1)) + 1 - len(self._spoke)
         if more > 0:
-            self._spoke, self._from, self._longest, self._pauses = (
-                np.concatenate((column, np.zeros(more, column.dtype)))
-                for column in (self._spoke, self._from, self._longest, self._pauses)
-            )
+            self._spoke = np.concatenate((self._spoke, np.zeros(more, np.int64)))
+            self._from = np.concatenate((self._from, np.zeros(more, np.int64)))
+            self._longest = np.concatenate((self._longest, np.zeros(more)))
+            self._pauses = np.concatenate((self._pauses, np.zeros(more, np.uint8)))
         starts = np.cumsum([0, *sizes[:-1]])
         return _Table(list(points), rows, starts, np.repeat(np.arange(len(sizes)), sizes), judged)
 

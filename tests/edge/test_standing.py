@@ -31,9 +31,9 @@ def shop(tmp_path):
     outbox.close()
 
 
-def steps(assembly):
+def steps(assembly, name="kernel:watch"):
     """Return how many steps are known of each input of the kernel, by id."""
-    (stage,) = (one for one in assembly.pipeline._stages if one.name == "kernel:watch")
+    (stage,) = (one for one in assembly.pipeline._stages if one.name == name)
     known = stage.kernel._path.state[:, chain.STEPS]
     return dict(zip(stage.kernel.inputs, known.tolist(), strict=True))
 
@@ -50,6 +50,8 @@ def steps(assembly):
         ("inputs", 'learn_from = "2026-11-26"\ninputs', set()),
         ('name = "level"\n', 'name = "level"\nscale = 2\n', {FLOW}),
         ('name = "level"\n', 'name = "level"\nlabel = { en = "Level" }\n', {LEVEL, FLOW}),
+        ('unit = "m"\n', 'unit = "cm"\n', {FLOW}),
+        ('flow_unit = "m3/h"', 'flow_unit = "L/h"', {LEVEL}),
         ("factor = 3600", "factor = 36000", {LEVEL}),
         ('unit = "m3"\n', 'unit = "m3"\nscale = 10\n', {LEVEL}),
     ],
@@ -75,6 +77,31 @@ def test_a_change_costs_only_the_points_that_it_is_about(
     after = steps(second)
     assert {name for name in after if after[name] == before.get(name)} - {"g/d1/pump"} == kept
     assert all(np.isin(after[name], (0.0, before.get(name, 0.0))) for name in after)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "goes_on"),
+    [
+        ('unit = "m"\n', 'unit = "cm"\n', False),
+        ('unit = "m"\n', 'unit = "m"\noffset = 1\n', False),
+        ("normal = [0, 10000]", "normal = [0, 5]", True),
+        ("anomaly = {}", "anomaly = { budget = 4.0 }", True),
+    ],
+)
+def test_a_watched_point_of_another_unit_is_learnt_anew(
+    tmp_path, monkeypatch, shop, old, new, goes_on
+):
+    text = DEVICES.replace("normal = [0, 10000]", "normal = [0, 10000]\nanomaly = {}")
+    first = Assembly(config_of(tmp_path, monkeypatch, text)[0], shop)
+    for minute in range(20):
+        level = Batch.of([first.numbers[LEVEL]], NOW + minute * 60 * SECOND, [1.0])
+        first.pipeline.take(level)
+        first.pipeline.tick()
+    before = steps(first, "anomaly")[LEVEL]
+    assert before > 15
+    second = Assembly(config_of(tmp_path, monkeypatch, text.replace(old, new, 1))[0], shop, first)
+    second.succeed(first)
+    assert steps(second, "anomaly")[LEVEL] == (before if goes_on else 0.0)
 
 
 def test_another_flow_of_the_same_name_is_learnt_anew(tmp_path, monkeypatch, shop):

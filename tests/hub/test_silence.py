@@ -34,6 +34,7 @@ class City:
 
     def live(self, seconds, paces):
         """Let time pass, each point speaking at its pace in seconds; return what was found."""
+        found = self.look()
         for _ in range(seconds // 10):
             self.at_s += 10
             for point, pace_s in paces.items():

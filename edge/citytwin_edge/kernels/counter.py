@@ -1,4 +1,8 @@
-"""Counter: a totaliser's readings to flow, over roll-over, reset, exchange and repeats."""
+"""Counter: a totaliser's readings to flow, over roll-over, reset, exchange and repeats.
+
+Source: definition, and ours in telling a roll-over from a reset; the roll-over is that of RFC 2578,
+7.1.6 (Counter32), which was not read for it but is a worked number of the tests.
+"""
 
 from __future__ import annotations
 

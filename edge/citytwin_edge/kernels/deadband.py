@@ -1,4 +1,7 @@
-"""Deadband: a sample passes when it differs enough from the last one that passed."""
+"""Deadband: a sample passes when it differs enough from the last one that passed.
+
+Source: definition; there is no standard to be read.
+"""
 
 from __future__ import annotations
 

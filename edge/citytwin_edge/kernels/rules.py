@@ -1,4 +1,7 @@
-"""Rules: range, rate, flatline and NaN mark samples; leaving the normal span raises an alarm."""
+"""Rules: range, rate, flatline and NaN mark samples; leaving the normal span raises an alarm.
+
+Source: definitions, and ours in what is doubtful; there is no standard to be read.
+"""
 
 from __future__ import annotations
 

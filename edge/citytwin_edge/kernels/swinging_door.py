@@ -1,6 +1,7 @@
 """Swinging door: keeps just the samples between which straight lines tell the rest, within a bound.
 
-E. H. Bristol, "Swinging door trending: adaptive trend recording?", ISA National Conference, 1990.
+Source: E. H. Bristol, "Swinging door trending: adaptive trend recording?", ISA National Conference,
+1990, which was not read.
 From the last kept sample two doors swing; while they still leave an opening, one line passes within
 the bound of every sample since. Here the line ends in the last sample itself, so the doors are the
 slopes to each sample plus and minus the bound, and a sample is kept when the next one's slope

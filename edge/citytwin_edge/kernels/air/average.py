@@ -3,6 +3,9 @@
 Three quarters of the hours must be there (6 of 8, 18 of 24), as 40 CFR Part 50, Appendices N and
 U, want it, else the result is ``bad: stale``. The 24 hours are the last ones, not those of a
 calendar day, as an operator wants it. The unit stays that of the input.
+
+Source: 40 CFR Part 50, Appendices N and U, for the three quarters; not
+read in the rule itself, but as programs have it that follow it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,9 @@
 СИ (стандартный индекс) and НП (наибольшая повторяемость), as Kazhydromet's bulletins tell them of a
 month. Of several posts and pollutants they are the highest of any: of a post give its pollutants,
 of a city the pollutants of all posts that this gateway has, with a limit for each. A pollutant that
-was not seen leaves its place to the others, and doubt on the result. The limit is the single
+was not seen leaves its place to the others, and doubt on the result.
+
+Source: Kazhydromet's bulletins, in what they say of themselves. The limit is the single
 maximum permissible concentration (ПДК максимальная разовая), in Kazakhstan after the order of the
 Minister of Health of 2 August 2022, No. ҚР ДСМ-70. Neither its text nor the guide that the
 bulletins go by could be read for this kernel: so no limit stands here, and ``limit_mg_m3`` must be

@@ -3,6 +3,9 @@
     µg/m³ = ppb · M p / (10³ · R T)        as ``concentration`` has it the other way
 
 For whoever needs µg/m³ of an instrument that tells ppb: limits are written in mg/m³.
+
+Source: the equation of ideal gases, with R and M of ``concentration``; ours, there is no standard
+to be read.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     Iᵢ = (mean / daily limit) ^ Cᵢ        IZA₅ = sum of the five highest Iᵢ
 
-ИЗА₅ (индекс загрязнения атмосферы). The limit is the maximum permissible concentration of a day
-(ПДК среднесуточная), in Kazakhstan after the order of the Minister of Health of 2 August 2022,
-No. ҚР ДСМ-70. C follows the hazard class: one textbook has 1.7, 1.3, 1.0 and 0.9 for classes 1 to
-4; guides of other years have others. Neither order nor guide could be read for this kernel: so
-``limit_mg_m3`` and ``exponent`` must be written, from those that your city goes by.
+ИЗА₅ (индекс загрязнения атмосферы). Source: one textbook of Kazakhstan. The limit is the maximum
+permissible concentration of a day (ПДК среднесуточная), in Kazakhstan after the order of the
+Minister of Health of 2 August 2022, No. ҚР ДСМ-70. C follows the hazard class: one textbook has
+1.7, 1.3, 1.0 and 0.9 for classes 1 to 4; guides of other years have others. Neither order nor guide
+could be read for this kernel: so ``limit_mg_m3`` and ``exponent`` must be written, from those that
+your city goes by.
 
 Where one of the pollutants was not seen there is no index: ``bad: stale``.
 """

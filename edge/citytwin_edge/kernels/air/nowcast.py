@@ -6,7 +6,7 @@ Source: US EPA, Technical Assistance Document for the Reporting of Daily Air Qua
 (EPA-454/B-24-002, May 2024), "How the NowCast is calculated". Hours without a mean are left out of
 both sums. Two of the three newest hours must be there, else the result is ``bad: stale``. A mean
 below zero, the noise of an instrument in clean air, counts as 0 (ours: the document is silent).
-The NowCast of ozone is another one (``ozone-nowcast``).
+Its example was read, and is a test. The NowCast of ozone is another one (``ozone-nowcast``).
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 As that of particles, of 8 hours instead of 12 and with no least weight. Source: AirNow Data
 Management Center, Updates to ozone real-time reporting and daily reporting, April 2016, with its
-example. Hours without a mean are left out of both sums, as for particles; the sum that the example
-shows below the line has the missing hour in it, which makes a thousandth. Two of the three newest
-hours must be there, else the result is ``bad: stale``.
+example, which was read and is a test. Hours without a mean are left out of both sums, as for
+particles; the sum that the example shows below the line has the missing hour in it, which makes a
+thousandth. Two of the three newest hours must be there, else the result is ``bad: stale``.
 
 What AirNow shows since August 2019 is another one: a partial least squares regression on two weeks
 of each monitor, published as a program of US EPA and not as a formula. It is not here, so numbers

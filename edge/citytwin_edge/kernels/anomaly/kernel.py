@@ -4,6 +4,9 @@ For every input ``<point>`` there are ``<point>.anomaly`` (an alarm) and, told j
 raised, what explains it (docs/decisions/0018-anomaly-alarms.md). ``.anomaly-maturity`` says how far
 the chain has learnt: 0 not yet useful, 1 useful after an hour, 2 good after a day. A command of 0
 to it lets the point be learnt anew, and so does an exchange of its meter.
+
+Source: ours, with docs/decisions/0018-anomaly-alarms.md for why; papers behind its formulas stand
+in the modules of the chain (``likelihood``, ``drift``, ``holt_winters``) and were not read for it.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ Steps are the model's: the good samples of a point in a step are averaged. A poi
 in a step is filled with what the others let expect; where more than a quarter are, the step is
 passed over. A sample that comes late by at most a step counts where it arrives.
 
-Source of the task and its score: R. Taormina and others, "The battle of the attack detection
-algorithms: disclosing cyber attacks on water distribution networks", J. Water Resour. Plann.
-Manage. 144(8), 2018.
+Source: ours; of the task and its score, which were not read in print: R. Taormina and others, "The
+battle of the attack detection algorithms: disclosing cyber attacks on water distribution networks",
+J. Water Resour. Plann. Manage. 144(8), 2018.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ neutral.
 
 Where the mean is not above `current_min` nothing is switched on, and the unbalance is 0: what is
 left of the currents says nothing. A current below zero is no magnitude: `bad: out of range`.
+
+Source: NEMA MG 1 (voltages), which was not read in print; nor was IEC 61000-4-30.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ the result has the time of that end. `demand` is its mean power, as tariffs coun
   at most `power_kw_max`; else the meter was reset or exchanged. Then, and where a step would be
   more than `power_kw_max`, counting begins anew and that interval gives nothing.
 - An interval that was not seen from its beginning gives nothing, such as the first one.
+
+Source: definition, and ours in what is doubtful; there is no standard to be read.
 """
 
 from __future__ import annotations

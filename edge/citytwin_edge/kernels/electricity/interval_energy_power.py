@@ -9,6 +9,8 @@ above.
 - An interval that was not seen from its beginning gives nothing, such as the first one.
 
 A counter sees what is between two readings: where there is one, take `interval-energy`.
+
+Source: definition, and ours in what is doubtful; there is no standard to be read.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ which `sign` names; P and Q are positive towards the load, and an inductive load
 - `none`: always positive.
 
 Without power, at most `apparent_kva_min`, there is no power factor: `bad: out of range`.
+
+Source: IEC 60050-131 (131-11-46), IEEE Std 1459 and IEC 62053-23, annex C, which were not read in
+print.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     λ = P / S
 
 Source: IEC 60050-131 (131-11-46), IEEE Std 1459. The sign is that of P, positive for import, as IEC
-has it; whether the load is inductive these two do not tell, so there is no sign of IEEE here.
+has it; whether the load is inductive these two do not tell, so there is no sign of IEEE here. The
+standards were not read in print.
 
 Without power, at most `apparent_kva_min`, there is none: `bad: out of range`. So it is where P is
 more than 1 % larger than S, which cannot be; what is less is the rounding of a meter, and 1.

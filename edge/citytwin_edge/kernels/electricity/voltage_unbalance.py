@@ -15,6 +15,8 @@
 
 Where the mean is below `voltage_min` there is no supply, and so no unbalance: `bad: out of range`.
 So it is with a voltage below zero, and, by `negative-sequence`, with three that make no triangle.
+
+Source: IEC 61000-4-30, 5.7, NEMA MG 1 and IEEE Std 141, which were not read in print.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ properties. For heating only: what flows back is not counted.
   and the first total after it is `uncertain: stale`, as are those while the power is bad.
 - The total has no roll-over, and it survives a restart. A result that comes late or twice counts
   nothing. After a clock was set back by more than `gap_s_max`, counting begins at the new time.
+
+Source: EN 1434-1, the calculation of energy, which was not read in print; its worked numbers at 16
+bar are tests, and the release of IAPWS was read (``if97``).
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ short L that every vehicle goes at its speed, dᵢ = L and tᵢ = L / vᵢ, so t
     q = n / T        k = Σ (1 / vᵢ) / T        v = n / Σ (1 / vᵢ)
 
 Source: L. C. Edie, Discussion of traffic stream measurements and definitions, Proc. 2nd
-International Symposium on the Theory of Traffic Flow, 1963. A vehicle whose speed is 0 has no 1 /
-v: it counts with the mean of the others, and the density is ``uncertain: range``.
+International Symposium on the Theory of Traffic Flow, 1963, which could not be read. A vehicle
+whose speed is 0 has no 1 / v: it counts with the mean of the others, and the density is
+``uncertain: range``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
     q = Σ qⱼ        k = Σ qⱼ / vⱼ        v = q / k
 
 qⱼ is the flow of lane j and vⱼ its speed, which should be the space-mean one; with a time-mean
-speed the density comes out a little low. Source: L. C. Edie, 1963 (as ``edie``).
+speed the density comes out a little low. Source: L. C. Edie, 1963 (as ``edie``), which could not be
+read.
 
 A lane without flow adds nothing, whatever its speed; one with a flow and no speed above 0 makes the
 result undefined. A lane whose samples are bad makes the result bad: what the others carry is not

@@ -13,6 +13,8 @@ these two, in units of its own scatter: it needs no threshold of the road. The a
 It returns when the difference was usual for three turns. What is usual is learned over ``memory``
 turns with every step limited, four times slower while an alarm stands, so that a lane that is
 closed for weeks becomes usual.
+
+Source: ours; Page's paper is cited from knowledge and was not read.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Interval flow: what a detector counted in its interval, as vehicles per hour.
 
 q = n · 3600 / T        10 vehicles in 30 s are 1,200 veh/h
+
+Source: definition; there is no standard to be read.
 """
 
 from __future__ import annotations

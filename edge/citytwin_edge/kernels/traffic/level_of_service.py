@@ -4,8 +4,9 @@
 
 Source: Highway Capacity Manual, 6th edition (TRB, 2016), chapter 12, basic freeway segments; the
 same in the editions of 2000 and 2010. Demand above capacity, which is F too, is not looked at. The
-result is 1 for A to 6 for F. Vehicles become passenger cars by 1 + P (E − 1), P the share of heavy
-ones and E how many cars one of them is.
+result is 1 for A to 6 for F. The manual was not read, but a textbook and notes that quote its
+table. Vehicles become passenger cars by 1 + P (E − 1), P the share of heavy ones and E how many
+cars one of them is.
 
 City streets have another measure, their travel speed against the free one (chapters 16 and 18);
 its limits differ between editions and could not be checked: they are what ``street-service`` asks.

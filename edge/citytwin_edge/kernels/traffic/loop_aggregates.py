@@ -4,7 +4,7 @@
 
 10 vehicles in 30 s are 1,200 veh/h. Source: Traffic Flow Theory, A State-of-the-Art Report
 (Gartner, Messer, Rathi; TRB/FHWA, 2001), chapter 2. An interval without a vehicle has a flow of 0
-and no speed, which is told as ``bad: not a number``.
+and no speed, which is told as ``bad: not a number``. Cited from knowledge, not read for this.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
     k = occupancy / g · lanes        v = q / k        g = length of a vehicle + length of the loop
 
 Source: P. Athol, Interdependence of certain operational characteristics within a moving traffic
-stream, Highway Research Record 72, 1965. g is what must be measured: at a place with known speeds,
-g = occupancy · v / q of a lane. It follows the share of lorries; 6 to 8 m are usual of cars and a
-loop of 2 m, so a speed is good to a tenth or two, and bad where few vehicles pass.
+stream, Highway Research Record 72, 1965; cited from knowledge, not read. g is what must be
+measured: at a place with known speeds, g = occupancy · v / q of a lane. It follows the share of
+lorries; 6 to 8 m are usual of cars and a loop of 2 m, so a speed is good to a tenth or two, and bad
+where few vehicles pass.
 """
 
 from __future__ import annotations

@@ -5,13 +5,14 @@ Between a detector upstream and one at the stop line vehicles are conserved:
     N ← N + (flow in − flow out) · Δt            queued = N − flow in · length / free speed
     length of the queue = queued · spacing / lanes
 
-The input-output method; its limits are those of every count: errors add up, and what waits behind
-the upstream detector is not seen (H. X. Liu, X. Wu, W. Ma, H. Hu, Real-time queue length estimation
-for congested signalized intersections, Transportation Research Part C 17, 2009; read in its
-abstract). So, ours: what is queued is forgotten with the time constant ``memory_s``, is never below
-0, and never more than fits; and the occupancy of the detector upstream says when a queue stands on
-it: from ``occupancy_on`` for ``persist`` turns in a row the alarm is raised, at ``occupancy_off``
-it returns. While it stands the queue is as long as the section at least: ``uncertain: range``.
+Source: the input-output method; its limits are those of every count: errors add up, and what waits
+behind the upstream detector is not seen (H. X. Liu, X. Wu, W. Ma, H. Hu, Real-time queue length
+estimation for congested signalized intersections, Transportation Research Part C 17, 2009; read in
+its abstract). So, ours: what is queued is forgotten with the time constant ``memory_s``, is never
+below 0, and never more than fits; and the occupancy of the detector upstream says when a queue
+stands on it: from ``occupancy_on`` for ``persist`` turns in a row the alarm is raised, at
+``occupancy_off`` it returns. While it stands the queue is as long as the section at least:
+``uncertain: range``.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 1 is upstream, 2 downstream; below 0 the edge goes against the traffic: a queue that grows. Source:
 M. J. Lighthill, G. B. Whitham, On kinematic waves II, Proc. R. Soc. A 229, 1955; P. I. Richards,
-Shock waves on the highway, Operations Research 4, 1956. Where the densities differ by less than
-``density_min`` there is no edge: ``bad: out of range``.
+Shock waves on the highway, Operations Research 4, 1956; cited from knowledge, not read. Where the
+densities differ by less than ``density_min`` there is no edge: ``bad: out of range``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Level of service of a city street: its travel speed against the free one, by limits of yours.
 
-The Highway Capacity Manual grades a street by its travel speed in percent of the free one; the
-limits differ between its editions (2000, 2010, 6th) and could not be checked for this kernel, so
-``percent_min`` is what you read in the edition that your city goes by. The result is 1 for A,
-faster than the first limit, to 6 for F, not faster than the last.
+Source: the Highway Capacity Manual, which was not read. It grades a street by its travel speed in
+percent of the free one; the limits differ between its editions (2000, 2010, 6th) and could not be
+checked for this kernel, so ``percent_min`` is what you read in the edition that your city goes by.
+The result is 1 for A, faster than the first limit, to 6 for F, not faster than the last.
 """
 
 from __future__ import annotations

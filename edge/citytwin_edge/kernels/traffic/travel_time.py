@@ -7,8 +7,8 @@ sighting at the first place and the first one at the second make a travel time.
     MAD = median |tᵢ − median|        kept: |tᵢ − median| ≤ 3 · 1.4826 · max(MAD, 2 % of the median)
 
 What is told with each match is the median of what is kept of the last ``window_s``. A travel time
-that is put aside stays in the window, so that a jam, at first a few outliers, wins. Source of the
-rule: F. R. Hampel, The influence curve and its role in robust estimation, JASA 69, 1974.
+that is put aside stays in the window, so that a jam, at first a few outliers, wins. Source: of the
+rule, F. R. Hampel, The influence curve and its role in robust estimation, JASA 69, 1974; not read.
 
 At most 4,096 vehicles under way and 64 travel times are remembered, the newest ones; a vehicle is
 forgotten when it is matched, or after ``travel_s_max``.

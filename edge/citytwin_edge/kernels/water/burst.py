@@ -12,10 +12,11 @@ and, on days without the week's shape (holidays), by the misfit. It returns when
 been gone for three hours; then the level is taken anew.
 
 This is the night-flow principle (minimum night flow against its past; IWA Water Loss Task Force;
-LeakDB's reference algorithm) with all hours weighed by what they can tell. Source of the filter:
-R. E. Kalman, "A new approach to linear filtering and prediction problems", J. Basic Eng. 82, 1960.
-The constants were chosen on 30 scenarios of tests/bench/bench_leaks.py and on made-up disturbed
-districts, never on the scenarios that it reports.
+LeakDB's reference algorithm) with all hours weighed by what they can tell. Source: of the filter,
+R. E. Kalman, "A new approach to linear filtering and prediction problems", J. Basic Eng. 82, 1960
+(not read); the rest is ours. The constants were chosen on 30 scenarios of
+tests/bench/bench_leaks.py and on made-up disturbed districts, never on the scenarios that it
+reports.
 
 Limits: no alarm in the first ``learn_d`` days; a leak that runs from the first day is part of what
 is normal; a constant new consumer is an excess until it is forgotten; where clocks change the week

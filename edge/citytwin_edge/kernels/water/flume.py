@@ -10,6 +10,10 @@ the standard's place, two thirds of the converging wall upstream of the throat. 
 below 0.6 (0.7 from 0.3 m, 0.8 from 3.05 m of width) of the head upstream; where the second level is
 read too, a flume that is drowned more than that gives ``uncertain: range``: the flow is less than
 the formula says.
+
+The standard was not read in print: its formulas are as two tables have them that follow it. The
+second flume of ISO 9826, of SANIIRI, is not built: no public source was found that gives its
+formula.
 """
 
 from __future__ import annotations

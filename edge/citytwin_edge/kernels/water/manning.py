@@ -4,7 +4,8 @@
 
 Source: ISO 1070 (slope-area method), Manning's formula; A is the wetted area, P the wetted
 perimeter, S the slope of the energy line, here that of the bed: the flow must be uniform. It is not
-where water backs up behind a gate, a screen or another river; then the result is too high.
+where water backs up behind a gate, a screen or another river; then the result is too high. The
+standard was not read in print; the formula is in every textbook.
 
 Sections: rectangular, trapezoidal (both sides alike), circular. Without water the flow is 0, and so
 it is below the zero of the gauge. Above the banks, or above the crown of a pipe, depth says nothing

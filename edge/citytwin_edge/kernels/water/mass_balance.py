@@ -4,7 +4,8 @@
     unaccounted = supply − Σ consumption                      in percent: of Σ inflows
 
 Source: conservation of mass, with constant density; the water balance of the IWA (Lambert and
-Hirner, 2000) calls the unaccounted part water losses.
+Hirner, 2000) calls the unaccounted part water losses; it was not read in
+print.
 
 Flows are means over the interval. A volume is taken as its mean over the last ``step_min`` of this
 interval less that of the one before. What was not seen is said by the quality: an input of which

@@ -6,6 +6,7 @@
 Source: minimum night flow analysis of the IWA Water Loss Task Force (District Metered Areas:
 Guidance Notes, 2007): between 02:00 and 04:00 people use least and pressure is highest, so what
 flows is mostly leakage. The excess is the night's; over a day leakage is less, since pressure is.
+The notes were not read in print.
 
 Where less than ``part_percent_min`` of the window was seen, or no whole ``average_min`` of it, the
 result is ``bad: stale``; below nine tenths ``uncertain: stale``.

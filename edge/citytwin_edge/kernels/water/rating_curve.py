@@ -8,7 +8,7 @@ Source: ISO 1100-2 (today ISO 18320), stage-discharge relation. A curve holds be
 and the highest stage that was gauged. Beyond them, by up to ``beyond_m``, the result is
 ``uncertain: range`` (a table goes on as its outermost line does); further out ``bad: out of
 range``. A curve has no memory: with a loop (unsteady flow) or with backwater the stage alone does
-not say the flow.
+not say the flow. The standard was not read in print.
 """
 
 from __future__ import annotations

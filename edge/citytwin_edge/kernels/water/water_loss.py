@@ -11,7 +11,7 @@ Source: UARL, unavoidable annual real losses, and ILI, infrastructure leakage in
 al., AQUA 48 (1999), pages 227-237, the IWA method, here by the day. Background leakage is the part
 of the same table that cannot be found by listening (BABE: bursts and background estimates), with
 the exponent 1.5 for its dependence on pressure, and ICF, the infrastructure condition factor, 1 for
-pipes in good condition.
+pipes in good condition. The paper was not read in print; its worked example is a test.
 
 For small or low systems (Nc + 20 · Lm below 3,000, P below 25 m) the formula was not proven: UARL
 and ILI are ``uncertain: range``. So are a CARL and an ILI below zero: a meter is wrong, or one is

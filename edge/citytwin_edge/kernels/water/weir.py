@@ -11,7 +11,8 @@ channel, b the width of the notch, B that of the channel, θ the angle of the no
 Source: ISO 1438, thin-plate weirs; C and k of the V-notch as functions of θ are fitted to the curve
 of Shen (U.S. Geological Survey Water-Supply Paper 1617-B; Kulin and Compton, 1975); a, a' and k_b
 depend on b/B (Kindsvater and Carter, 1957) and are taken from the straight line between the rows
-of the table; Ackers is of "Weirs and flumes for flow measurement", 1978.
+of the table; Ackers is of "Weirs and flumes for flow measurement", 1978. The
+standard was not read in print.
 
 The formulas are for free, aerated overfall: not for a weir that is drowned from below. The limits
 are those of the methods (:data:`LIMITS`); outside them, at a head of a few centimetres above all,
