@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+from typing import Any
 
 import pynmea2
 import pytest
@@ -130,7 +131,8 @@ def test_positions_are_those_of_another_reader(place, knots, course, height, sat
         f"{height:.1f},M,-42.0,M,,"
     )
     gsa = "GNGSA,A,3,04,05,,09,12,,,24,,,,,2.5,1.3,2.1"
-    moved, seen, dop = (pynmea2.parse(nmea(one).decode().strip()) for one in (rmc, gga, gsa))
+    theirs: list[Any] = [pynmea2.parse(nmea(one).decode().strip()) for one in (rmc, gga, gsa)]
+    moved, seen, dop = theirs
     assert told([rmc, gga, gsa]) == pytest.approx(
         {
             "latitude": moved.latitude, "longitude": moved.longitude,

@@ -1,6 +1,7 @@
 """At which speeds a scan looks: what devices of the shelf are delivered with, bounded."""
 
 from types import SimpleNamespace
+from typing import Any
 
 from citytwin_edge.catalogue.shelf import OURS, Shelf
 from citytwin_edge.commissioning.speeds import LINES_MAX, quick, wide
@@ -40,4 +41,5 @@ def test_a_parity_that_was_asked_for_is_the_only_one():
 
 
 def test_a_wide_pass_is_bounded():
-    assert len(wide(Crowd(), "modbus")) == LINES_MAX
+    crowd: Any = Crowd()
+    assert len(wide(crowd, "modbus")) == LINES_MAX
