@@ -130,13 +130,19 @@ class Anomaly:
             made.append(self._looked(batch.select(slice(first, row))))
             made.append(self._begin(points, int(batch.time_ns[row])))
             first = row
-        return Batch.concat([*made, self._looked(batch.select(slice(first, None)))])
+        return Batch.concat(
+            [*made, self._looked(batch.select(slice(first, None)) if first else batch)]
+        )
 
     def _looked(self, batch: Batch) -> Batch:
-        batch, told = self.watch(batch.select(batch.point < self._watched))
-        event = told[:, paths.EVENT]
+        if self._watched < len(self.inputs):
+            batch = batch.select(batch.point < self._watched)
+        batch, told = self.watch(batch)
+        event, news = told[:, paths.EVENT], told[:, paths.NEWS] > 0
         raised, traced = event == budget.RAISE, self._trace[batch.point] & (told[:, 0] > 0)
-        said = [self._say(batch, MATURITY, told[:, paths.NEWS] > 0, told[:, paths.RIPE])]
+        if not (news | traced | (event > 0)).any():
+            return Batch.empty()
+        said = [self._say(batch, MATURITY, news, told[:, paths.RIPE])]
         for given, column in _COLUMNS.items():
             rows = raised | traced if given in _TRACED else raised
             said.append(self._say(batch, given, rows, told[:, column]))
