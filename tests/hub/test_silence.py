@@ -32,11 +32,11 @@ class City:
         at_ns = NOW + self.at_s * SECOND
         self.twin.apply(Batch.of([self.rows[point]], at_ns, [value], quality), at_ns)
 
-    def live(self, seconds, paces):
+    def live(self, seconds, paces, step_s=10):
         """Let time pass, each point speaking at its pace in seconds; return what was found."""
         found = self.look()
-        for _ in range(seconds // 10):
-            self.at_s += 10
+        for _ in range(seconds // step_s):
+            self.at_s += step_s
             for point, pace_s in paces.items():
                 if self.at_s % pace_s == 0:
                     self.say(point)
@@ -76,14 +76,14 @@ def test_of_what_has_no_pace_yet_a_day_is_waited_for(city):
     assert PAUSES_MIN > 1
     city.live(20, {1: 10})
     city.say(0)
-    assert city.live(UNKNOWN_NS // SECOND, {1: 10}) == (set(), [])
+    assert city.live(UNKNOWN_NS // SECOND, {1: 60}, 60) == (set(), [])
     assert city.live(20, {1: 10}) == (set(), [0])
 
 
 def test_a_pause_that_was_long_is_forgotten(city):
     city.live(HOUR, {0: 10, 1: 10})
     city.live(2 * HOUR, {0: 2 * HOUR, 1: 10})
-    city.live(4 * 86_400, {0: 10, 1: 10})
+    city.live(4 * 86_400, {0: 60, 1: 60}, 60)
     assert city.live(HOUR, {1: 10}) == (set(), [0]), f"2 h once, {FACTOR} times that long ago"
 
 
