@@ -87,7 +87,7 @@ def entry(table: Any, index: Any) -> Any:
 
 def some(condition: Any) -> Any:
     """Return whether a condition holds for any channel: what is only for those can be left out."""
-    return bool(np.any(condition))
+    return bool(condition.any())
 
 
 def rate_of(least: Any, seen: Any) -> Any:
