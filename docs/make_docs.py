@@ -50,6 +50,13 @@ class DocsError(Exception):
     """A document cannot be made; the text says why."""
 
 
+def permissions() -> None:
+    """Let each role try each thing on a hub, and write down what it was answered."""
+    from tests.hub.policy.matrix import page
+
+    (DOCS / "permissions.md").write_text(asyncio.run(page()), encoding="utf-8")
+
+
 def examples() -> None:
     """Run the examples in docstrings and compare documents with sources."""
     command = [sys.executable, "-m", "pytest", "-q", "tests/tidy/test_docs.py"]
@@ -243,6 +250,7 @@ async def take_gateway_pictures() -> None:
 STEPS = (
     Step("adapters", tuple(documents()), adapters),
     Step("kernels", tuple(kernel_documents()), kernels),
+    Step("permissions", ("permissions.md",), permissions),
     Step("examples", (), examples),
     Step("screens", tuple(f"pictures/page-{language}.png" for language in LANGUAGES), screens),
     Step("gateway", tuple(f"pictures/gateway-{language}.png" for language in LANGUAGES), gateway),

@@ -95,6 +95,11 @@ LOOKER: Final = Reason(
     "{user} тек көре алады, басқара алмайды",
     "{user} может только смотреть, но не управлять",
 )
+NOT_YOURS: Final = Reason(
+    "{user} may not command {point}",
+    "{user} {point} нүктесін басқара алмайды",
+    "{user} не может управлять точкой {point}",
+)
 TOO_MANY: Final = Reason(
     "{limit} commands are open; wait until some are settled",
     "{limit} бұйрық орындалып жатыр; біразы аяқталғанша күтіңіз",

@@ -19,8 +19,8 @@ from citytwin.clock import SystemClock
 from citytwin.errors import CityTwinError
 from citytwin.kernel import MATURITY
 from citytwin.logs import configure
-from citytwin_hub import config as configuration
 from citytwin_hub import (
+    audit_command,
     config_command,
     export_command,
     fit_command,
@@ -29,14 +29,19 @@ from citytwin_hub import (
     import_command,
     inventory_command,
     loose_ends_command,
+    policy_command,
     scenario_command,
     tables,
+    token_command,
+    user_command,
 )
+from citytwin_hub import config as configuration
 
 ASKING: Final = {
-    "config": config_command, "export-entities": export_command, "graph": graph_command,
-    "identity": identity_command, "import": import_command, "inventory": inventory_command,
-    "loose-ends": loose_ends_command, "scenario": scenario_command,
+    "audit": audit_command, "config": config_command, "export-entities": export_command,
+    "graph": graph_command, "identity": identity_command, "import": import_command,
+    "inventory": inventory_command, "loose-ends": loose_ends_command, "policy": policy_command,
+    "scenario": scenario_command, "token": token_command, "user": user_command,
 }  # fmt: skip
 """Commands whose module says what is asked of the running hub, and how its answer reads."""
 SAMPLE_COLUMNS: Final = ("point", "time_ms", "value", "text", "quality")
@@ -120,10 +125,6 @@ def _parser() -> argparse.ArgumentParser:
         module.add_to(add(name, functools.partial(_told, module), module.WORDS))
     add("commands", _commands, "list the newest commands")
     add("alarms", _alarms, "list open alarms")
-    user = add("user", _user, "add, list or remove users")
-    user.add_argument("action", choices=("add", "list", "remove"))
-    user.add_argument("name", nargs="?", default="")
-    user.add_argument("--role", choices=("viewer", "operator", "admin"), default="viewer")
     return parser
 
 
@@ -197,25 +198,6 @@ def _enrol_token(options: Any) -> int:
             f"  citytwin-edge enrol THIS-HUB:{port} {token}",
             file=sys.stderr,
         )
-    return 0
-
-
-def _user(options: Any) -> int:
-    from citytwin_hub.access import Access, Role
-
-    if options.action != "add":
-        _existing(options, "access.db")
-    access = Access(options.config.state / "access.db")
-    if options.action == "list":
-        users = [{"name": u.name, "role": u.role.name.lower()} for u in access.users()]
-        _show(options, users, ("name", "role"))
-        return 0
-    if not options.name:
-        raise CityTwinError(f"user {options.action} needs a NAME")
-    if options.action == "add":
-        print(access.add(options.name, Role[options.role.upper()]))
-    elif not access.remove(options.name):
-        raise CityTwinError(f"there is no user {options.name!r}")
     return 0
 
 
@@ -363,7 +345,8 @@ async def _until_final(client: Any, number: str, final: frozenset[str], tries: i
 def _told(command: Any, options: Any) -> int:
     """Ask what a command's module asks, and print the answer as JSON or as its lines."""
     alone = command is import_command
-    with contextlib.nullcontext() if alone else _client(options) as client:
+    is_local = alone or getattr(command, "IS_LOCAL", False)
+    with contextlib.nullcontext() if is_local else _client(options) as client:
         found = command.answer(options, client)
     if options.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))

@@ -10,7 +10,7 @@ from citytwin.batch import SECOND_NS
 from citytwin.command import LIFETIME_NS_MAX, Command, Readback
 from citytwin.errors import CommandError, IdentityError
 from citytwin.point import Point
-from citytwin_hub.access import Role, User
+from citytwin_hub.policy.permit import Permit
 from citytwin_hub.registry import Registry
 
 LIFE_S: Final = 30.0
@@ -40,7 +40,7 @@ class Wish(NamedTuple):
         at_ns: not before this; None: at once.
     """
 
-    user: User
+    user: Permit
     point: str
     value: float
     expires_s: float = LIFE_S
@@ -93,20 +93,23 @@ def command_of(wish: Wish, point: Point, command_id: str, now_ns: int) -> Comman
         raise CommandRefused(422, str(error), "id") from None
 
 
-def refused(registry: Registry, role: Role | None, command: Command) -> CommandRefused | None:
+def refused(registry: Registry, may: bool | None, command: Command) -> CommandRefused | None:
     """Return why a command may not be carried out; None if it may.
 
     Args:
         registry: what points there are now.
-        role: of who issued it; None: there is no such user any more.
+        may: whether who issued it may command this point; None: he may command none.
         command: what is wanted.
     """
-    if role is None or role < Role.OPERATOR:
+    if may is None:
         return CommandRefused(403, reasons.LOOKER.said(user=command.issued_by))
     point = registry.points.get(registry.row(command.point) or 0)
     if point is None:
         words = reasons.NO_POINT.said(point=repr(command.point[:200]))
         return CommandRefused(404, words, "point")
+    if not may:
+        words = reasons.NOT_YOURS.said(user=command.issued_by, point=point.id)
+        return CommandRefused(403, words)
     span, value = point.writable, command.value
     if span is None:
         return CommandRefused(422, reasons.NOT_WRITABLE.said(point=point.id), "point")

@@ -22,7 +22,6 @@ from citytwin.batch import SECOND_NS
 from citytwin.command import Command, Outcome, OutcomeState
 from citytwin.errors import StoreError
 from citytwin.quality import Severity, severity
-from citytwin_hub.access import Role, User
 from citytwin_hub.command_checks import (
     LIFE_S,
     CommandRefused,
@@ -32,6 +31,8 @@ from citytwin_hub.command_checks import (
     refused,
 )
 from citytwin_hub.messages import reason_text
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.permit import Permit
 from citytwin_hub.readers import Entry, outcome_of
 from citytwin_hub.registry import Registry
 from citytwin_protos.codec import command_from_bytes, command_to_bytes
@@ -87,7 +88,8 @@ class Commands:
         path: Path,
         registry: Registry,
         send: Callable[[str, Command], bool],
-        role_of: Callable[[str], Role | None] = lambda _name: None,
+        permit_of: Callable[[str], Permit | None] = lambda _name: None,
+        allows: Callable[[Permit, int], bool] = lambda _permit, _row: True,
     ) -> None:
         """Open or create the journal and take up what is not final.
 
@@ -95,10 +97,11 @@ class Commands:
             path: the journal.
             registry: what points there are.
             send: hands a command to a gateway; tells whether it could.
-            role_of: gives the role that a user has now, None if there is no such user any more:
+            may: tells whether a user may command a point now, None if he may none (any more):
                 asked when a scheduled command is due.
         """
-        self._registry, self._send, self._role_of = registry, send, role_of
+        self._registry, self._send = registry, send
+        self._permit_of, self._allows = permit_of, allows
         self._open: dict[str, Tracked] = {}
         self._watchers: list[Callable[[dict[str, Any]], None]] = []
         self.counts: dict[str, int] = {}
@@ -132,7 +135,7 @@ class Commands:
 
     def submit(
         self,
-        user: User,
+        user: Permit,
         point_id: str,
         value: float,
         now_ns: int,
@@ -162,7 +165,7 @@ class Commands:
         wish = Wish(user, point_id, value, expires_s, at_ns)
         tracked = self._checked(wish, command_id or uuid.uuid4().hex, now_ns)
         self._open[tracked.command.id] = tracked
-        refusal = refused(self._registry, user.role, tracked.command)
+        refusal = refused(self._registry, self.may(user, tracked.row), tracked.command)
         if refusal is not None:
             self._step(tracked, "refused", now_ns, str(refusal))
             raise refusal
@@ -175,13 +178,19 @@ class Commands:
             self._try_to_send(tracked, now_ns)
         return tracked
 
-    def cancel(self, user: User, tracked: Tracked, now_ns: int) -> None:
+    def may(self, permit: Permit | None, row: int) -> bool | None:
+        """Tell whether somebody may command a point; None: he may command none."""
+        if permit is None or not permit.may(Act.COMMAND):
+            return None
+        return self._allows(permit, row)
+
+    def cancel(self, user: Permit, tracked: Tracked, now_ns: int) -> None:
         """Withdraw a command that was not sent yet.
 
         Raises:
             CommandRefused: he may not, or it is too late.
         """
-        if user.role < Role.OPERATOR:
+        if not user.may(Act.COMMAND):
             raise CommandRefused(403, reasons.LOOKER.said(user=user.name))
         if tracked.state not in {"scheduled", "submitted"}:
             raise CommandRefused(409, reasons.TOO_LATE.said(id=tracked.command.id))
@@ -197,8 +206,8 @@ class Commands:
 
     def _begin(self, tracked: Tracked, now_ns: int) -> None:
         """Send on what was scheduled, if it still may be done."""
-        role = self._role_of(tracked.command.issued_by)
-        refusal = refused(self._registry, role, tracked.command)
+        permit = self._permit_of(tracked.command.issued_by)
+        refusal = refused(self._registry, self.may(permit, tracked.row), tracked.command)
         if refusal is not None:
             self._step(tracked, "refused", now_ns, str(refusal))
             return

@@ -13,10 +13,11 @@ from citytwin.errors import ConfigError
 
 
 class HubSection(msgspec.Struct, forbid_unknown_fields=True):
-    """``[hub]``: where the hub keeps everything, and what it is called."""
+    """``[hub]``: where the hub keeps everything, what it is called, and who may do what there."""
 
     state: str = "./citytwin-hub"
     name: str = "CityTwin"
+    policy: str = ""
 
 
 class LinkSection(msgspec.Struct, forbid_unknown_fields=True):
@@ -115,6 +116,7 @@ def load(path: Path | None) -> HubConfig:
         return HubConfig()
     document = Document(path)
     config = document.convert(HubConfig)
+    config.hub.policy = _policy(path, config.hub.policy)
     for section, field in (("link", "bind"), ("link", "enrol_bind"), ("http", "bind")):
         value = getattr(getattr(config, section), field)
         try:
@@ -143,6 +145,12 @@ def load(path: Path | None) -> HubConfig:
         if not low <= getattr(getattr(config, section), field) <= high:
             raise document.error(f"must be {low:g} to {high:g}", (section, field))
     return config
+
+
+def _policy(path: Path, given: str) -> str:
+    """Return the file of the policy: as it is given, else one beside the configuration."""
+    beside = path.parent / (given or "policy.toml")
+    return str(beside) if given or beside.exists() else ""
 
 
 def split_address(text: str) -> tuple[str, int]:

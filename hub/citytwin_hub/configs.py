@@ -17,8 +17,9 @@ from citytwin.batch import SECOND_NS
 from citytwin.command import REASON_CHARS_MAX
 from citytwin.errors import CityTwinError, StoreError, WireError
 from citytwin.identity import segment
-from citytwin_hub.access import Role, User
 from citytwin_hub.config_texts import checked, digest_of
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.permit import Permit
 from citytwin_hub.versions import Push, Version, Versions
 from citytwin_protos.config_order import (
     ConfigOrder,
@@ -87,7 +88,7 @@ class Configs:
 
     # ---- people
     def push(
-        self, user: User, gateway: str, text: bytes, now_ns: int, *, why: str = "",
+        self, user: Permit, gateway: str, text: bytes, now_ns: int, *, why: str = "",
         force: bool = False,
     ) -> Push:  # fmt: skip
         """Keep a configuration as a new version and send it, as soon as its gateway is there.
@@ -129,7 +130,7 @@ class Configs:
         return found
 
     def roll_back(
-        self, user: User, gateway: str, now_ns: int, *, number: int = 0, why: str = ""
+        self, user: Permit, gateway: str, now_ns: int, *, number: int = 0, why: str = ""
     ) -> Push:
         """Push an older version again: the one with a number, else the one confirmed before.
 
@@ -145,7 +146,7 @@ class Configs:
         text = inflated(version.text)
         return self.push(user, gateway, text, now_ns, why=why or f"back to version {number}")
 
-    def cancel(self, user: User, gateway: str, now_ns: int) -> Push:
+    def cancel(self, user: Permit, gateway: str, now_ns: int) -> Push:
         """Give up a push that has not been sent.
 
         Raises:
@@ -160,7 +161,7 @@ class Configs:
         assert found is not None, "it is there"
         return found
 
-    def accept(self, user: User, gateway: str, now_ns: int) -> int:
+    def accept(self, user: Permit, gateway: str, now_ns: int) -> int:
         """Take over what the gateway runs as what it shall run; return its version's number.
 
         Raises:
@@ -175,7 +176,7 @@ class Configs:
         _log.info("config.accepted", gateway=gateway, version=number, by=user.name, at_ns=now_ns)
         return number
 
-    def text(self, user: User, gateway: str, number: int = 0) -> bytes:
+    def text(self, user: Permit, gateway: str, number: int = 0) -> bytes:
         """Return the text of a version, of the one that runs without a number.
 
         Raises:
@@ -189,7 +190,7 @@ class Configs:
         return inflated(version.text)
 
     def texts_to_compare(
-        self, user: User, gateway: str, old: int = 0, new: int = 0
+        self, user: Permit, gateway: str, old: int = 0, new: int = 0
     ) -> tuple[str, bytes, str, bytes]:
         """Return name and text of two versions: without numbers, what shall run and what does.
 
@@ -332,11 +333,9 @@ class Configs:
         report = self._reports.get(gateway)
         return self._store.number_of(gateway, report.digest) if report else 0
 
-    def _refuse(self, user: User) -> None:
-        if user.role < Role.ADMIN:
-            raise ConfigRefused(
-                403, f"{user.name} is {user.role.name.lower()}; configurations need admin"
-            )
+    def _refuse(self, user: Permit) -> None:
+        if not user.is_whole(Act.CONFIGURE):
+            raise ConfigRefused(403, user.refusal(Act.CONFIGURE))
 
 
 def described(push: Push) -> dict[str, Any]:

@@ -18,12 +18,15 @@ import uvicorn
 from citytwin.batch import SECOND_NS
 from citytwin.clock import Clock
 from citytwin.errors import StoreError
-from citytwin_hub.access import Access, Role, local_token
+from citytwin_hub import audit
+from citytwin_hub.access import Access, local_token
+from citytwin_hub.accounts import Accounts
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.apis.app import build_app
 from citytwin_hub.apis.city import City, read_map
+from citytwin_hub.apis.door import Door, Outcomes
 from citytwin_hub.apis.graphs import Graphs
-from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, admission, build_ngsild
+from citytwin_hub.apis.ngsild.app import PREFIX, ByPath, build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ogc.app import PREFIXES, build_ogc
 from citytwin_hub.apis.things import Devices
@@ -43,6 +46,10 @@ from citytwin_hub.journal.segments import SegmentJournal
 from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.metrics import metrics_of
 from citytwin_hub.metrics_subscriptions import Figures
+from citytwin_hub.policy.document import load as load_policy
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.late import LateTwins
+from citytwin_hub.policy.points import PointsSeen
 from citytwin_hub.readers import Readers
 from citytwin_hub.registry import Registry
 from citytwin_hub.server import LinkServer
@@ -87,6 +94,10 @@ class Hub:
         self.registry = opened.enter_context(closing(Registry(state / "registry.db")))
         self.authority = Authority(state / "authority", now_ns, config.link.names)
         self.access = opened.enter_context(closing(Access(state / "access.db")))
+        self.policy = load_policy(Path(config.hub.policy) if config.hub.policy else None)
+        self.audit = opened.enter_context(closing(audit.opened(state / "audit", now_ns)))
+        self.accounts = opened.enter_context(closing(Accounts(state / "access.db")))
+        self.door = Door(self.access, self.policy, clock.now_ns, self.audit, accounts=self.accounts)
         self.journal = opened.enter_context(closing(SegmentJournal(state / "journal")))
         self.twin = Twin()
         history = ParquetHistory(state / "history", self._group_of)
@@ -99,8 +110,9 @@ class Hub:
         limits = Limits(window_entries=config.link.window_entries)
         self.ingest = Ingest(self.registry, self.journal, self.committer, clock, limits)
         commands = Commands(
-            state / "commands.db", self.registry, self.ingest.send_command, self.access.role
-        )
+            state / "commands.db", self.registry, self.ingest.send_command, self.door.of_user,
+            lambda permit, row: self.seen.has(permit.rights, row, Act.COMMAND),
+        )  # fmt: skip
         self.commands = opened.enter_context(closing(commands))
         self.ingest.observers.append(self.commands)
         configs = Configs(
@@ -113,22 +125,7 @@ class Hub:
         self.ingest.holders.append(self.configs)
         self.enrolment = EnrolmentService(self.authority, self.registry, clock)
         self.link = LinkServer(self.authority, self.ingest, self.enrolment)
-        city = City(
-            clock, self.registry, self.twin, self.history, self.ingest,
-            self.alarms, self.commands, self.configs, self.access, read_map(config.city.map),
-        )  # fmt: skip
-        recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
-        figures, end = Figures(lambda: self.broker), lambda: self.journal.end
-        self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
-        self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
-        self.app.state.broker, self.app.state.graphs = self.broker, Graphs(self.broker)
-        self.command_entities = CommandEntities(
-            commands, self.registry, self.broker.tenant().entities, Contexts.core.expand
-        )
-        ogc = build_ogc(self.broker, Devices(self.registry, self.twin), self.app.openapi)
-        self.site = ByPath(
-            self.app, {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)
-        )
+        self._web(opened, state)
         self.readers.listen(self.alarms.entry)
         self.readers.listen(self.commands.entry)
         replayed = self.readers.replay(self.history.position)
@@ -148,21 +145,48 @@ class Hub:
             missing_ns=int(settings.missing_s * SECOND_NS),
         )
 
+    def _web(self, opened: contextlib.ExitStack, state: Path) -> None:
+        """Make what is served over HTTP."""
+        self.late = LateTwins(self.history, self.clock)
+        self.broker = opened.enter_context(closing(self._ngsild(opened, state)))
+        find, expand = self.broker.tenant().store.find, self.broker.contexts.core.expand
+        self.seen = PointsSeen(self.registry, find, expand, self.clock)
+        city = City(
+            self.clock, self.registry, self.twin, self.history, self.ingest, self.alarms,
+            self.commands, self.configs, self.door, self.seen, self.late,
+            read_map(self.config.city.map),
+        )  # fmt: skip
+        recent: Callable[[], int] = lambda: self.history.recent_samples  # noqa: E731
+        figures, end = Figures(lambda: self.broker), lambda: self.journal.end
+        self.app = build_app(city, metrics_of(city, self.committer, end, recent, [figures]))
+        self.app.state.broker, self.app.state.graphs = self.broker, Graphs(self.broker)
+        self.command_entities = CommandEntities(
+            self.commands, self.registry, self.broker.tenant().entities, Contexts.core.expand
+        )
+        devices = Devices(self.registry, self.twin, self.seen, city.latest)
+        ogc = build_ogc(self.broker, devices, self.app.openapi)
+        by_path = {PREFIX: build_ngsild(self.broker)} | dict.fromkeys(PREFIXES, ogc)
+        self.site = Outcomes(ByPath(self.app, by_path), self.door)
+
     def _ngsild(self, opened: contextlib.ExitStack, state: Path) -> Broker:
         """Return what the NGSI-LD routes stand on."""
         config, clock, settings = self.config, self.clock, self.config.ngsild
         contexts = Contexts(state / "contexts.db", clock, settings.context_hosts)
         opened.enter_context(closing(contexts))
         bindings = Bindings(self.registry, self.twin, contexts.core.expand)
-        anonymous = Role[config.http.anonymous.upper()] if config.http.anonymous else None
+        door = Door(
+            self.access, self.policy, clock.now_ns, self.audit,
+            otherwise=config.http.anonymous, accounts=self.accounts,
+        )  # fmt: skip
         return Broker(
             state / "entities",
             clock,
             contexts,
-            admission(self.access, clock.now_ns, anonymous),
+            door,
             points=Points(bindings, self.twin, self.history),
             instances_max=settings.evolution_instances_max,
             notify_hosts=settings.notify_hosts,
+            late=self.late.of,
         )
 
     def _group_of(self, row: int) -> str:

@@ -37,6 +37,7 @@ from citytwin import SystemClock
 from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 
 ENTITIES: Final = 100_000
 BATCH: Final = 1_000
@@ -95,7 +96,7 @@ def serve(folder: Path, listening: socket.socket) -> None:
     """Serve the application until a signal comes, as ``hub.py`` does."""
     clock = SystemClock()
     contexts = Contexts(folder / "contexts.db", clock)
-    broker = Broker(folder / "entities", clock, contexts, lambda _token, _role: None)
+    broker = Broker(folder / "entities", clock, contexts, OpenDoor())
     config = uvicorn.Config(build_ngsild(broker), log_config=None, access_log=False)
     uvicorn.Server(config).run(sockets=[listening])
     broker.close()

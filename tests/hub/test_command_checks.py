@@ -3,7 +3,6 @@
 import pytest
 
 from citytwin import Point, Span
-from citytwin_hub.access import Role, User
 from citytwin_hub.command_checks import (
     AHEAD_NS_MAX,
     CommandRefused,
@@ -13,9 +12,10 @@ from citytwin_hub.command_checks import (
     refused,
 )
 from citytwin_hub.registry import Registry
+from tests.hub.doors import permit
 
 NOW, SECOND = 1_767_225_600 * 10**9, 10**9
-AIGUL = User("aigul", Role.OPERATOR)
+AIGUL = permit("aigul", "operator")
 ID = "a" * 32
 
 
@@ -41,17 +41,17 @@ def test_a_command_for_later_is_issued_then(registry):
 
 
 @pytest.mark.parametrize(
-    ("role", "point", "value", "words"),
+    ("may", "point", "value", "words"),
     [
-        (Role.OPERATOR, "g/d/valve", 5.5, None),
-        (Role.VIEWER, "g/d/valve", 5.5, "may look but not act"),
+        (True, "g/d/valve", 5.5, None),
         (None, "g/d/valve", 5.5, "may look but not act"),
-        (Role.ADMIN, "g/d/level", 5.5, "cannot be written"),
-        (Role.ADMIN, "g/d/valve", 10.5, "outside 0 … 10"),
-        (Role.ADMIN, "g/d/valve", 5.1, "plus a multiple of 0.5"),
+        (False, "g/d/valve", 5.5, "may not command g/d/valve"),
+        (True, "g/d/level", 5.5, "cannot be written"),
+        (True, "g/d/valve", 10.5, "outside 0 … 10"),
+        (True, "g/d/valve", 5.1, "plus a multiple of 0.5"),
     ],
 )
-def test_why_a_command_may_not_be_carried_out(registry, role, point, value, words):
-    refusal = refused(registry, role, command(registry, value, point))
+def test_why_a_command_may_not_be_carried_out(registry, may, point, value, words):
+    refusal = refused(registry, may, command(registry, value, point))
     assert (refusal is None) == (words is None)
     assert words is None or words in str(refusal)

@@ -58,7 +58,7 @@ async def test_a_command_is_an_entity_that_can_be_subscribed_to(tmp_path):
 
         tracked = city.hub.commands.find(number)
         assert tracked is not None
-        user = city.hub.access.user(city.tokens[Role.OPERATOR], city.hub.clock.now_ns())
+        user = city.hub.door.permit(city.tokens[Role.OPERATOR])
         city.hub.commands.cancel(user, tracked, city.hub.clock.now_ns())
 
         async def canceled():

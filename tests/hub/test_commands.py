@@ -8,16 +8,16 @@ import pytest
 from citytwin import Batch, Outcome, OutcomeState, Point, Span
 from citytwin.errors import StoreError
 from citytwin_hub import commands as module
-from citytwin_hub.access import Role, User
 from citytwin_hub.command_checks import CommandRefused
 from citytwin_hub.commands import Commands
 from citytwin_hub.journal.contract import Record, RecordKind
 from citytwin_hub.readers import Entry
 from citytwin_hub.registry import Registry
 from citytwin_protos.codec import outcome_to_bytes
+from tests.hub.doors import permit
 
 NOW, SECOND = 1_767_225_600 * 10**9, 10**9
-AIGUL, GUEST = User("aigul", Role.OPERATOR), User("guest", Role.VIEWER)
+AIGUL, GUEST = permit("aigul", "operator"), permit("guest", "viewer")
 POINT = "g/d/valve"
 STEPPED = "g/d/stepped"
 
@@ -188,7 +188,7 @@ def test_repeats_are_journalled_and_do_not_change_the_state(tmp_path):
     hub.read(5.0, after_s=4)
     assert hub.submit(command_id="a" * 32).state == "settled"
     with pytest.raises(CommandRefused, match="already given"):
-        hub.submit(command_id="a" * 32, value=6.0, user=User("marat", Role.OPERATOR))
+        hub.submit(command_id="a" * 32, value=6.0, user=permit("marat", "operator"))
     hub.commands.close()
     found = Hub(tmp_path).commands.find("a" * 32)
     assert found is not None
@@ -309,7 +309,7 @@ def test_a_point_says_how_far_a_read_back_may_be_off(tmp_path):
 
 def test_a_scheduled_command_waits_for_its_moment_and_is_checked_again(tmp_path):
     hub = Hub(tmp_path)
-    roles = {"aigul": Role.OPERATOR}
+    roles = {"aigul": AIGUL}
     hub.commands = Commands(tmp_path / "later.db", hub.registry, hub.send, roles.get)
     first = hub.submit(3.0, at_ns=NOW + 60 * SECOND)
     second = hub.submit(4.0, at_ns=NOW + 61 * SECOND)

@@ -88,3 +88,13 @@ def test_addresses():
             split_address(wrong)
     assert [is_loopback(h) for h in ("127.0.0.1", "::1", "localhost", "127.8.9.1")] == [True] * 4
     assert [is_loopback(h) for h in ("0.0.0.0", "::", "hub.example", "10.0.0.1")] == [False] * 4
+
+
+def test_the_policy_is_the_file_beside_the_configuration(tmp_path):
+    path = tmp_path / "hub.toml"
+    path.write_text('[hub]\nname = "x"\n')
+    assert load(path).hub.policy == ""
+    (tmp_path / "policy.toml").write_text("")
+    assert load(path).hub.policy == str(tmp_path / "policy.toml")
+    path.write_text('[hub]\npolicy = "other.toml"\n')
+    assert load(path).hub.policy == str(tmp_path / "other.toml")

@@ -2,14 +2,14 @@
 
 import pytest
 
-from citytwin_hub.access import Role, User
 from citytwin_hub.config_texts import digest_of
 from citytwin_hub.configs import AT_GATEWAY, LIFE_NS, ConfigRefused, Configs
 from citytwin_protos.config_order import deflated, inflated, order_from_bytes, signed_bytes
 from citytwin_protos.session import ConfigReported
+from tests.hub.doors import permit
 
 NOW, SECOND = 1_767_225_600 * 10**9, 10**9
-ADMIN, OPERATOR = User("root", Role.ADMIN), User("aigul", Role.OPERATOR)
+ADMIN, OPERATOR = permit("root", "admin"), permit("aigul", "operator")
 
 
 def text(pace):
@@ -141,7 +141,7 @@ def test_a_gateway_that_comes_back_gets_what_it_has_not_had(hub):
 @pytest.mark.parametrize(
     ("raw", "options", "status", "words"),
     [
-        (text(2), {"user": OPERATOR}, 403, "configurations need admin"),
+        (text(2), {"user": OPERATOR}, 403, "may not configure gateways"),
         (b"[gateway]\nname = 'h'\n", {}, 422, "is 'h', not 'g'"),
         (b"[", {}, 422, "is not TOML"),
     ],

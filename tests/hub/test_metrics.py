@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from citytwin import Batch
 from citytwin_hub.connections import Counters
 from citytwin_protos.token import read_token
+from tests.hub.doors import permit
 from tests.hub.running import MORE_POINTS
 
 
@@ -40,7 +41,8 @@ async def test_the_hub_speaks_of_itself(running):
         assert family.documentation, family.name
         assert family.type in {"counter", "gauge"}
     operator = running.hub.access.users()[-1]
-    running.hub.commands.submit(operator._replace(role=2), "g-1/d/pump", 1.0, running.now_ns)
+    user = permit(operator.name, "operator")
+    running.hub.commands.submit(user, "g-1/d/pump", 1.0, running.now_ns)
     values, _ = await scraped(running)
     assert values["citytwin_commands_total", ("state", "submitted")] == 1
 

@@ -8,13 +8,14 @@ from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.entities.subscriptions import Progress
 from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.metrics_subscriptions import Figures
+from tests.hub.doors import OpenDoor
 from tests.hub.entities.subscribing import subscription
 
 
 def test_paused_failing_and_expired_ones_are_counted(tmp_path):
     clock = VirtualClock(10**18)
     contexts = Contexts(tmp_path / "contexts.db", clock)
-    broker = Broker(tmp_path / "entities", clock, contexts, lambda _token, _role: None)
+    broker = Broker(tmp_path / "entities", clock, contexts, OpenDoor())
     subscribers = broker.tenant().subscriptions
     subscribers.create(subscription(1))
     subscribers.create(subscription(2, is_active=False))

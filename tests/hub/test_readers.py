@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from citytwin import Batch, Kind, Outcome, OutcomeState, Point, Span
-from citytwin_hub.access import Role, User
 from citytwin_hub.alarms import Alarms
 from citytwin_hub.commands import Commands
 from citytwin_hub.history.parquet import ParquetHistory
@@ -16,6 +15,7 @@ from citytwin_hub.readers import Entry, Readers, entry_of, outcome_of
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
 from citytwin_protos.codec import outcome_to_bytes, pack
+from tests.hub.doors import permit
 
 NOW, SECOND = 1_767_225_600 * 10**9, 10**9
 COMMAND = "c" * 32
@@ -44,7 +44,7 @@ class Site:
         self.alarms.reconcile()
 
     def submit(self):
-        user = User("aigul", Role.OPERATOR)
+        user = permit("aigul", "operator")
         self.commands.submit(user, "g/d/p1", 5.0, NOW, command_id=COMMAND)
 
     def take(self, records):

@@ -58,6 +58,7 @@ SPEAKS_SQL = (
     HUB + "commands",
     HUB + "versions",
     HUB + "access",
+    HUB + "accounts",
     HUB + "alarms",
     HUB + "journal/",
     HUB + "entities/database",

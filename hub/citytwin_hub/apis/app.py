@@ -23,11 +23,13 @@ from citytwin_hub.apis import (
     importing,
     inventory,
     live,
+    login,
     loose_ends,
     rest,
     scenarios,
     versions,
 )
+from citytwin_hub.apis.admitting import ApiError
 from citytwin_hub.apis.city import City
 from citytwin_hub.command_checks import CommandRefused
 from citytwin_hub.configs import ConfigRefused
@@ -78,6 +80,7 @@ def build_app(city: City, metrics: Callable[[], bytes], page: Path = PAGE) -> Fa
     app.include_router(loose_ends.router)
     app.include_router(scenarios.router)
     app.include_router(live.router)
+    app.include_router(login.router)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.middleware("http")(_guard)
     for kind in (CityTwinError, RequestValidationError, HTTPException):
@@ -133,7 +136,7 @@ def _bytes_max(path: str) -> int:
 async def _problem(_request: Request, error: Exception) -> Response:
     if isinstance(error, AccessError):
         return _error(error.status, str(error))
-    if isinstance(error, rest.ApiError | CommandRefused | ConfigRefused):
+    if isinstance(error, ApiError | CommandRefused | ConfigRefused):
         return _error(error.status, str(error), error.field)
     if isinstance(error, StoreError):
         return _error(503, str(error))

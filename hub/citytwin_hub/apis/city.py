@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,13 +16,17 @@ from citytwin.history import HistoryStore
 from citytwin.point import Kind, Place, Point, Span
 from citytwin.quality import Quality
 from citytwin.units import unit
-from citytwin_hub.access import Access
 from citytwin_hub.alarms import Alarms
+from citytwin_hub.apis.door import Door
 from citytwin_hub.commands import Commands
 from citytwin_hub.configs import Configs
 from citytwin_hub.connections import Counters
 from citytwin_hub.ingest import Ingest
 from citytwin_hub.messages import LANGUAGES
+from citytwin_hub.policy.grants import Rights
+from citytwin_hub.policy.late import LateTwins
+from citytwin_hub.policy.points import PointsSeen
+from citytwin_hub.policy.sight import rounded
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Latest, Twin
 
@@ -69,7 +74,9 @@ class City:
     alarms: Alarms
     commands: Commands
     configs: Configs
-    access: Access
+    door: Door
+    seen: PointsSeen
+    late: LateTwins
     base_map: dict[str, Any]
     overview: Overview = field(default_factory=Overview)
 
@@ -96,6 +103,29 @@ class City:
             "attribute": point.attribute,
             "gone": row in self.registry.gone,
         }
+
+    def latest(self, rights: Rights, rows: Sequence[int] | None) -> Latest:
+        """Return the latest samples of some rows, or of all, as some rights show them."""
+        seen = self.seen.rows(rights)
+        if seen is not None:
+            rows = sorted(seen) if rows is None else [row for row in rows if row in seen]
+        if not rights.is_coarse:
+            return self.twin.read(rows)
+        return self.coarse(rights, self.late.of(rights).read(rows))
+
+    def coarse(self, rights: Rights, latest: Latest) -> Latest:
+        """Return samples with the numbers of their attributes rounded as some rights ask."""
+        steps = [self.step(rights, int(row)) for row in latest.row]
+        value = [
+            rounded(float(one), step) if step and np.isfinite(one) else one
+            for one, step in zip(latest.value, steps, strict=True)
+        ]
+        return replace(latest, value=np.array(value, np.float64))
+
+    def step(self, rights: Rights, row: int) -> float:
+        """Return to what the values of a point are rounded; 0: they are not."""
+        point = self.registry.points.get(row)
+        return rights.step(point.attribute) if point is not None and point.attribute else 0.0
 
     def values(self, latest: Latest) -> list[dict[str, Any]]:
         """Return latest samples as the APIs show them."""

@@ -16,16 +16,18 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from citytwin.quality import Quality
-from citytwin_hub.access import User
 from citytwin_hub.apis import control_shapes as shapes
+from citytwin_hub.apis.admitting import ApiError, CityOf, Commander, Reader
 from citytwin_hub.apis.city import City
 from citytwin_hub.apis.control_shapes import DEFINITION, JSON, ROOT, Json
-from citytwin_hub.apis.rest import CONFLICT, NOT_FOUND, REFUSALS, ApiError, CityOf, Viewer
+from citytwin_hub.apis.rest import CONFLICT, NOT_FOUND, REFUSALS
 from citytwin_hub.command_checks import CommandRefused, Wish, command_of, refused
 from citytwin_hub.command_states import STATUS, code_of
 from citytwin_hub.commands import LISTED_MAX, Tracked
 from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.moments import format_ns, parse_ns
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.permit import Permit
 
 FEASIBILITY_MAX: Final = 1000
 """Answers to feasibility requests that are kept, the newest."""
@@ -56,7 +58,7 @@ Limit = Annotated[int, Query(ge=1, le=LISTED_MAX)]
 
 
 @router.get("/")
-async def landing(request: Request, _user: Viewer) -> Json:
+async def landing(request: Request, _permit: Reader) -> Json:
     """Say where everything is."""
     return {
         "title": "CityTwin: commands to the city's devices",
@@ -70,7 +72,7 @@ async def landing(request: Request, _user: Viewer) -> Json:
 
 
 @router.get("/conformance")
-async def conformance(_user: Viewer) -> Json:
+async def conformance(_permit: Reader) -> Json:
     """Say which requirements are met."""
     base = "http://www.opengis.net/spec/ogcapi-connectedsystems-2/1.0/conf/"
     return {"conformsTo": [base + name for name in ("controlstream", "feasibility", "json")]}
@@ -80,12 +82,12 @@ async def conformance(_user: Viewer) -> Json:
 async def streams(
     request: Request,
     city: CityOf,
-    _user: Viewer,
+    permit: Reader,
     limit: Limit = _LIMIT,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> Json:
     """List what can be commanded, a page at a time."""
-    rows = [row for row, point in sorted(city.registry.points.items()) if _is_stream(city, row)]
+    rows = [row for row in sorted(city.registry.points) if _is_stream(city, permit, row)]
     page = rows[offset : offset + limit]
     links = [shapes.link_to(request, "/controlstreams", "self")]
     if offset + limit < len(rows):
@@ -95,19 +97,19 @@ async def streams(
 
 
 @router.get("/controlstreams/{stream}", responses=NOT_FOUND)
-async def stream(request: Request, city: CityOf, _user: Viewer, stream: str) -> Json:
+async def stream(request: Request, city: CityOf, permit: Reader, stream: str) -> Json:
     """Return a control stream: one writable point."""
-    return shapes.stream_of(request, city, _row(city, stream))
+    return shapes.stream_of(request, city, _row(city, permit, stream))
 
 
 @router.get("/controlstreams/{stream}/schema", responses=NOT_FOUND)
 async def schema(
-    city: CityOf, _user: Viewer, stream: str, cmdFormat: str = JSON
+    city: CityOf, permit: Reader, stream: str, cmdFormat: str = JSON
 ) -> Json:  # the standard's word
     """Say what a command to it may be (SWE Common 3.0)."""
     if cmdFormat != JSON:
         raise ApiError(422, f"commands are written as {JSON}", "cmdFormat")
-    point = city.registry.points[_row(city, stream)]
+    point = city.registry.points[_row(city, permit, stream)]
     return {
         "commandFormat": JSON,
         "parametersSchema": {
@@ -128,11 +130,11 @@ async def schema(
 
 @router.get("/controlstreams/{stream}/commands", responses=NOT_FOUND)
 async def stream_commands(
-    request: Request, city: CityOf, _user: Viewer, stream: str,
+    request: Request, city: CityOf, permit: Reader, stream: str,
     statusCode: str = "", limit: Limit = _LIMIT,
 ) -> Json:  # fmt: skip
     """List the newest commands to it."""
-    found = city.commands.listed(_row(city, stream))
+    found = city.commands.listed(_row(city, permit, stream))
     return _commands(request, city, found, statusCode, limit)
 
 
@@ -140,13 +142,13 @@ async def stream_commands(
     "/controlstreams/{stream}/commands", status_code=201, responses=NOT_FOUND | CONFLICT
 )  # fmt: skip
 async def submit(
-    request: Request, response: Response, city: CityOf, user: Viewer, stream: str,
+    request: Request, response: Response, city: CityOf, permit: Commander, stream: str,
     given: CommandGiven,
 ) -> Json:  # fmt: skip
     """Give a command, at once or for later."""
-    wish = _wish(city, user, _row(city, stream), given)
+    wish = _wish(city, permit, _row(city, permit, stream), given)
     tracked = city.commands.submit(
-        user, wish.point, wish.value, city.clock.now_ns(),
+        permit, wish.point, wish.value, city.clock.now_ns(),
         expires_s=wish.expires_s, at_ns=wish.at_ns,
     )  # fmt: skip
     response.headers["Location"] = shapes.url_of(request, f"/commands/{tracked.command.id}")
@@ -155,19 +157,19 @@ async def submit(
 
 @router.post("/controlstreams/{stream}/feasibility", status_code=201, responses=NOT_FOUND)
 async def ask_feasibility(
-    request: Request, response: Response, city: CityOf, user: Viewer, stream: str,
+    request: Request, response: Response, city: CityOf, permit: Commander, stream: str,
     given: CommandGiven,
 ) -> Json:  # fmt: skip
     """Ask whether a command could be carried out; nothing is commanded."""
-    row = _row(city, stream)
-    wish, now_ns = _wish(city, user, row, given), city.clock.now_ns()
+    row = _row(city, permit, stream)
+    wish, now_ns = _wish(city, permit, row, given), city.clock.now_ns()
     asked = uuid.uuid4().hex
     checks = _checks(city, wish, row, asked, now_ns)
     told = {
         "id": asked,
         "controlstream@id": stream,
         "issueTime": format_ns(now_ns),
-        "sender": user.name,
+        "sender": permit.name,
         "currentStatus": "COMPLETED",
         "parameters": given.parameters,
         "feasible": all(one["passed"] for one in checks),
@@ -182,32 +184,33 @@ async def ask_feasibility(
 
 
 @router.get("/feasibility/{asked}", responses=NOT_FOUND)
-async def feasibility(request: Request, _user: Viewer, asked: str) -> Json:
+async def feasibility(request: Request, permit: Reader, asked: str) -> Json:
     """Return the answer to a feasibility request, as long as it is kept."""
     told: Json | None = _kept(request).get(asked)
-    if told is None:
+    if told is None or not (permit.is_whole(Act.READ) or told["sender"] == permit.name):
         raise ApiError(404, f"there is no answer {asked[:40]!r}; the newest are kept")
     return told
 
 
 @router.get("/commands")
 async def commands(
-    request: Request, city: CityOf, _user: Viewer, statusCode: str = "", limit: Limit = _LIMIT
+    request: Request, city: CityOf, permit: Reader, statusCode: str = "", limit: Limit = _LIMIT
 ) -> Json:  # fmt: skip
     """List the newest commands to anything."""
-    return _commands(request, city, city.commands.listed(), statusCode, limit)
+    found = [one for one in city.commands.listed() if _sees(city, permit, one.row)]
+    return _commands(request, city, found, statusCode, limit)
 
 
 @router.get("/commands/{command}", responses=NOT_FOUND)
-async def command(city: CityOf, _user: Viewer, command: str) -> Json:
+async def command(city: CityOf, permit: Reader, command: str) -> Json:
     """Return a command."""
-    return shapes.command_of(city, _tracked(city, command))
+    return shapes.command_of(city, _tracked(city, permit, command))
 
 
 @router.get("/commands/{command}/status", responses=NOT_FOUND)
-async def statuses(request: Request, city: CityOf, _user: Viewer, command: str) -> Json:
+async def statuses(request: Request, city: CityOf, permit: Reader, command: str) -> Json:
     """List its status reports, the oldest first."""
-    items = shapes.reports_of(_tracked(city, command))
+    items = shapes.reports_of(_tracked(city, permit, command))
     return {
         "items": items,
         "links": [shapes.link_to(request, f"/commands/{command}/status", "self")],
@@ -215,26 +218,28 @@ async def statuses(request: Request, city: CityOf, _user: Viewer, command: str) 
 
 
 @router.get("/commands/{command}/status/{number}", responses=NOT_FOUND)
-async def status(city: CityOf, _user: Viewer, command: str, number: str) -> Json:
+async def status(city: CityOf, permit: Reader, command: str, number: str) -> Json:
     """Return one of its status reports."""
-    for report in shapes.reports_of(_tracked(city, command)):
+    for report in shapes.reports_of(_tracked(city, permit, command)):
         if report["id"] == number:
             return report
     raise ApiError(404, f"command {command} has no status report {number[:40]!r}")
 
 
 @router.post("/commands/{command}/status", status_code=201, responses=NOT_FOUND | CONFLICT)
-async def cancel(city: CityOf, user: Viewer, command: str, _given: StatusGiven) -> Json:
+async def cancel(city: CityOf, permit: Commander, command: str, _given: StatusGiven) -> Json:
     """Withdraw a command that was not sent yet."""
-    tracked = _tracked(city, command)
-    city.commands.cancel(user, tracked, city.clock.now_ns())
+    tracked = _tracked(city, permit, command)
+    if city.commands.may(permit, tracked.row) is False:
+        raise ApiError(403, f"{permit.name} may not command {tracked.command.point}")
+    city.commands.cancel(permit, tracked, city.clock.now_ns())
     return shapes.reports_of(tracked)[-1]
 
 
 @router.get("/commands/{command}/result", responses=NOT_FOUND)
-async def result(request: Request, city: CityOf, _user: Viewer, command: str) -> Json:
+async def result(request: Request, city: CityOf, permit: Reader, command: str) -> Json:
     """Say where what was read back can be seen; empty while nothing was."""
-    tracked = _tracked(city, command)
+    tracked = _tracked(city, permit, command)
     items = []
     if tracked.state == "settled":
         read_ms = tracked.newest[1] // 1_000_000
@@ -249,25 +254,33 @@ async def result(request: Request, city: CityOf, _user: Viewer, command: str) ->
     }
 
 
-def _is_stream(city: City, row: int) -> bool:
-    return city.registry.points[row].writable is not None and row not in city.registry.gone
+def _is_stream(city: City, permit: Permit, row: int) -> bool:
+    is_there = city.registry.points[row].writable is not None and row not in city.registry.gone
+    return is_there and _sees(city, permit, row)
 
 
-def _row(city: City, stream: str) -> int:
+def _sees(city: City, permit: Permit, row: int) -> bool:
+    """Tell whether somebody may see a point and commands to it, which who sees late may not."""
+    rights = permit.rights
+    acts = (Act.READ, Act.COMMAND)
+    return not rights.is_coarse and any(city.seen.has(rights, row, act) for act in acts)
+
+
+def _row(city: City, permit: Permit, stream: str) -> int:
     row = int(stream) if stream.isascii() and stream.isdecimal() and len(stream) < 12 else -1
-    if row not in city.registry.points or not _is_stream(city, row):
+    if row not in city.registry.points or not _is_stream(city, permit, row):
         raise ApiError(404, f"there is no control stream {stream[:40]!r}")
     return row
 
 
-def _tracked(city: City, command: str) -> Tracked:
+def _tracked(city: City, permit: Permit, command: str) -> Tracked:
     tracked = city.commands.find(command)
-    if tracked is None:
+    if tracked is None or not _sees(city, permit, tracked.row):
         raise ApiError(404, f"there is no command {command[:40]!r}")
     return tracked
 
 
-def _wish(city: City, user: User, row: int, given: CommandGiven) -> Wish:
+def _wish(city: City, user: Permit, row: int, given: CommandGiven) -> Wish:
     """Return what is asked for; raises ApiError with the field."""
     point = city.registry.points[row]
     if set(given.parameters) != {shapes.name_of(point)}:
@@ -294,8 +307,9 @@ def _checks(city: City, wish: Wish, row: int, asked: str, now_ns: int) -> list[J
     """Return what a command needs, and whether that is so now."""
     point = city.registry.points[row]
     refusal: CommandRefused | None
+    may = city.commands.may(wish.user, row)
     try:
-        refusal = refused(city.registry, wish.user.role, command_of(wish, point, asked, now_ns))
+        refusal = refused(city.registry, may, command_of(wish, point, asked, now_ns))
     except CommandRefused as error:
         refusal = error
     connected = point.gateway in city.ingest.connections

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
+from citytwin_hub.apis.admitting import ApiError, Reader
 from citytwin_hub.apis.graphs import Asked, Graphs
 from citytwin_hub.apis.refusing import answered
-from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS, ApiError, Viewer
+from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS
 from citytwin_hub.apis.shapes import LabelShape
 from citytwin_hub.entities.moments import parse_ns
 from citytwin_hub.entities.outage import VALVE_TYPES
 from citytwin_hub.entities.relations import KINDS
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.sight import Sight
 
 OBJECTS_MAX: Final = 100_000
 GIVEN_MAX: Final = 200
 ID_CHARS_MAX: Final = 2048
+FOUND_MAX: Final = 1_000
+"""Entities that are looked up at one time."""
 
 router = APIRouter(prefix="/api/v1", responses=REFUSALS | NOT_FOUND)
 
@@ -101,7 +107,7 @@ class KindList(BaseModel):
     kinds: list[KindShape]
 
 
-async def graphs_of(request: Request, _user: Viewer) -> Graphs:
+async def graphs_of(request: Request, _permit: Reader) -> Graphs:
     """Return the graphs, for whoever may look."""
     graphs: Graphs = request.app.state.graphs
     return graphs
@@ -114,10 +120,13 @@ Tenant = Annotated[str, Query(max_length=63)]
 
 
 async def asked_of(
+    graphs: GraphsOf,
+    permit: Reader,
     at: Annotated[str, Query(max_length=40)] = "",
     kind: Annotated[list[str], Query(max_length=len(KINDS))] = [],  # noqa: B006  # FastAPI copies it
     type: Annotated[list[str], Query(max_length=GIVEN_MAX)] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=OBJECTS_MAX)] = 1000,
+    tenant: Tenant = "",
 ) -> Asked:
     """Read what every question has; raises ApiError."""
     for one in kind:
@@ -127,14 +136,23 @@ async def asked_of(
         moment_ns = parse_ns(at) if at else None
     except ValueError as error:
         raise ApiError(422, f"at: {error}", "at") from None
-    return Asked(moment_ns, frozenset(kind) if kind else None, tuple(type), limit)
+    asked = Asked(moment_ns, frozenset(kind) if kind else None, tuple(type), limit)
+    if permit.rights.is_unlimited:
+        return asked
+
+    def visible(ids: Sequence[str]) -> Collection[str]:
+        entities = graphs.broker.seen(graphs.broker.tenant(tenant), permit).entities
+        parts = (ids[start : start + FOUND_MAX] for start in range(0, len(ids), FOUND_MAX))
+        return {one for part in parts for one in entities.find(part)}
+
+    return replace(asked, visible=visible, shows=Sight(permit.rights, Act.READ).takes_name)
 
 
 AskedOf = Annotated[Asked, Depends(asked_of)]
 
 
 @router.get("/graph/kinds", response_model=KindList)
-async def kinds(_user: Viewer) -> dict[str, Any]:
+async def kinds(_permit: Reader) -> dict[str, Any]:
     """List the kinds of relations that have a meaning."""
     found = [
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,12 +30,28 @@ class Asked:
         kinds: along which something goes; None: those that say so.
         types: only objects of one of these types: IRIs or their last parts; empty: all.
         limit: how many objects are listed; all are counted.
+        visible: which of some objects whoever asks may see; None: all.
+        shows: whether he may see a relation, by its IRI.
     """
 
     moment_ns: int | None = None
     kinds: frozenset[str] | None = None
     types: tuple[str, ...] = ()
     limit: int = 1000
+    visible: Callable[[Sequence[str]], Collection[str]] | None = None
+    shows: Callable[[str], bool] = lambda _: True
+
+    def mask(self, graph: Graph, found: Int32s) -> Bools:
+        """Tell which of some objects may be seen."""
+        if self.visible is None:
+            return np.ones(len(found), np.bool_)
+        ids = [graph.ids[number] for number in found.tolist()]
+        visible = self.visible(ids)
+        return np.array([one in visible for one in ids], np.bool_)
+
+    def only(self, graph: Graph, found: Int32s) -> Int32s:
+        """Return those of some objects that may be seen."""
+        return found if self.visible is None else found[self.mask(graph, found)]
 
 
 class Graphs:
@@ -43,7 +59,7 @@ class Graphs:
 
     def __init__(self, broker: Broker) -> None:
         """Stand on the tenants of a broker."""
-        self._broker, self._lock = broker, threading.Lock()
+        self.broker, self._lock = broker, threading.Lock()
         self._live: dict[int, tuple[Entities, LiveGraph]] = {}
 
     def of(self, tenant: str) -> LiveGraph:
@@ -52,7 +68,7 @@ class Graphs:
         Raises:
             EntityError: there is no such tenant.
         """
-        found = self._broker.tenant(tenant)
+        found = self.broker.tenant(tenant)
         with self._lock:
             known = self._live.get(id(found.entities))
             if known is None:
@@ -65,7 +81,7 @@ class Graphs:
         """Return what lies downstream of an object, or upstream, the nearest first."""
 
         def answer(graph: Graph, view: View) -> dict[str, Any]:
-            found = view.reach([_number(graph, one)], against=against).found[1:]
+            found = view.reach([_number(graph, one, asked)], against=against).found[1:]
             return _listed(graph, view, found, asked)
 
         return self._ask(tenant, answer, asked)
@@ -74,7 +90,7 @@ class Graphs:
         """Return every relation of an object: its name, its kind, to or from whom."""
 
         def answer(graph: Graph, view: View) -> dict[str, Any]:
-            number = _number(graph, one)
+            number = _number(graph, one, asked)
             out, into = view.tails == number, view.heads == number
             rows = [
                 *(
@@ -105,6 +121,10 @@ class Graphs:
                         "direction": "both" if both else "out" if outward else "in",
                     }
                 )
+            if asked.visible is not None:
+                visible = asked.visible([one["id"] for one in found])
+                found = [one for one in found if one["id"] in visible
+                         and asked.shows(one["relation"])]  # fmt: skip
             found.sort(key=lambda n: (n["kind"], n["direction"], n["id"]))
             return {"count": len(found), "neighbours": found[: asked.limit]}
 
@@ -116,7 +136,7 @@ class Graphs:
         """Return a shortest way between two objects along the flow, or in any direction."""
 
         def answer(graph: Graph, view: View) -> dict[str, Any]:
-            begin, end = (_number(graph, one) for one in ends)
+            begin, end = (_number(graph, one, asked) for one in ends)
             if both:
                 named = np.array([name != TYPE for name in graph.names], np.bool_)
                 view = view.only(named[view.names]).both_ways()
@@ -127,7 +147,11 @@ class Graphs:
             while way[-1] != begin:
                 way.append(int(came_from[way[-1]]))
             way.reverse()
-            return {"found": True, "path": [_step(graph, view, way, at) for at in range(len(way))]}
+            steps = [_step(graph, view, way, at) for at in range(len(way))]
+            shown = all(asked.shows(one["relation"]) for one in steps[1:])
+            if not shown or not asked.mask(graph, np.array(way, np.int32)).all():
+                return {"found": False, "path": []}
+            return {"found": True, "path": steps}
 
         return self._ask(tenant, answer, asked)
 
@@ -144,8 +168,8 @@ class Graphs:
         """Return who is no longer supplied when objects close, and who is held by backups."""
 
         def answer(graph: Graph, view: View) -> dict[str, Any]:
-            shut = [_number(graph, one) for one in closed]
-            begin = np.array([_number(graph, one) for one in sources], np.int32)
+            shut = [_number(graph, one, asked) for one in closed]
+            begin = np.array([_number(graph, one, asked) for one in sources], np.int32)
             if source_types:
                 of_types = np.flatnonzero(graph.of_types(view, source_types))
                 begin = np.union1d(begin, of_types).astype(np.int32)
@@ -153,13 +177,15 @@ class Graphs:
                 begin = sources_of(graph, view, SOURCE_TYPES)
             lost = loss(graph, view, shut, begin, backups=backups)
             held = _listed(graph, view, lost.held, asked)
+            backups_seen = asked.only(graph, np.asarray(lost.backups, np.int32))
+            sources_seen = asked.only(graph, np.asarray(lost.sources, np.int32))
             return {
                 **_listed(graph, view, lost.lost, asked),
                 "held": held["objects"],
                 "held_count": held["count"],
-                "backups": [graph.ids[number] for number in lost.backups],
-                "sources": [graph.ids[number] for number in lost.sources[: asked.limit]],
-                "sources_count": len(lost.sources),
+                "backups": [graph.ids[number] for number in backups_seen],
+                "sources": [graph.ids[number] for number in sources_seen[: asked.limit]],
+                "sources_count": len(sources_seen),
             }
 
         return self._ask(tenant, answer, asked)
@@ -170,10 +196,11 @@ class Graphs:
         """Return which valves to close so that an object stands alone, and what does with it."""
 
         def answer(graph: Graph, view: View) -> dict[str, Any]:
-            found = isolation(graph, view, _number(graph, one), valve_types)
+            found = isolation(graph, view, _number(graph, one, asked), valve_types)
+            valves = asked.only(graph, np.asarray(found.valves, np.int32))
             return {
-                "valves": [graph.ids[number] for number in found.valves[: asked.limit]],
-                "valves_count": len(found.valves),
+                "valves": [graph.ids[number] for number in valves[: asked.limit]],
+                "valves_count": len(valves),
                 **_listed(graph, view, found.segment, asked),
             }
 
@@ -185,9 +212,9 @@ class Graphs:
         return self.of(tenant).ask(answer, asked.moment_ns, asked.kinds)
 
 
-def _number(graph: Graph, one: str) -> int:
+def _number(graph: Graph, one: str, asked: Asked) -> int:
     number = graph.numbers.get(one)
-    if number is None:
+    if number is None or (asked.visible is not None and one not in asked.visible([one])):
         raise ResourceNotFound(f"no relation of {one[:200]} is or was known")
     return number
 
@@ -196,6 +223,7 @@ def _listed(graph: Graph, view: View, found: Int32s, asked: Asked) -> dict[str, 
     if asked.types:
         mask: Bools = graph.of_types(view, asked.types)
         found = found[mask[found]]
+    found = asked.only(graph, found)
     page = found[: asked.limit].tolist()
     kinds = _types(graph, view, page)
     objects = [{"id": graph.ids[one], "types": kinds.get(one, [])} for one in page]

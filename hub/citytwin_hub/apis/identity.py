@@ -7,11 +7,17 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from citytwin_hub.apis.admitting import ApiError, CityOf, Reader, WholeReader, WholeWriter, Writer
 from citytwin_hub.apis.ngsild.broker import Broker
+from citytwin_hub.apis.ngsild.broker import Tenant as Tenant_
 from citytwin_hub.apis.refusing import answered
-from citytwin_hub.apis.rest import CONFLICT, NOT_FOUND, REFUSALS, ApiError, CityOf, Operator, Viewer
+from citytwin_hub.apis.rest import CONFLICT, NOT_FOUND, REFUSALS
 from citytwin_hub.entities.identity import SUCCESSORS_MAX, Alias, Resolved
+from citytwin_hub.entities.model import Attribute, AttributeKind, Entity
 from citytwin_hub.entities.sqlite_identities import NAME_CHARACTERS_MAX, Identities
+from citytwin_hub.policy.grants import LOCATION, Act
+from citytwin_hub.policy.permit import Permit
+from citytwin_hub.policy.sight import Sight
 
 URN_CHARACTERS_MAX: Final = 2048
 MERGED_MAX: Final = 1000
@@ -105,7 +111,7 @@ Tenant = Annotated[str, Query(max_length=63)]
 @router.get("/identity/resolve", response_model=ResolvedShape)
 def resolve(
     request: Request,
-    _user: Viewer,
+    permit: Reader,
     urn: Annotated[str, Query(max_length=URN_CHARACTERS_MAX)] = "",
     system: Annotated[str, Query(max_length=NAME_CHARACTERS_MAX)] = "",
     name: Annotated[str, Query(max_length=NAME_CHARACTERS_MAX)] = "",
@@ -119,13 +125,20 @@ def resolve(
         lambda: identities.resolve(urn) if urn else identities.resolve_alias(Alias(system, name)),
         "urn",
     )
+    if not permit.rights.is_unlimited:
+        tenant_seen = answered(lambda: _seen(request, permit, tenant), "tenant")
+        if not tenant_seen.entities.find(found.urns):
+            raise ApiError(404, f"nothing is known of {found.asked[:200]}", "urn")
     aliases = [one._asdict() for each in found.urns for one in identities.aliases(each)]
     return {**found._asdict(), "aliases": aliases}
 
 
 @router.get("/identity/journal", response_model=DeedList)
 def journal(
-    request: Request, _user: Viewer, after: Annotated[int, Query(ge=0)] = 0, tenant: Tenant = ""
+    request: Request,
+    _permit: WholeReader,
+    after: Annotated[int, Query(ge=0)] = 0,
+    tenant: Tenant = "",
 ) -> dict[str, Any]:
     """List who registered, named, merged and split what, the oldest first, in pages."""
     page = _identities(request, tenant).journal(min(after, 2**62))
@@ -135,9 +148,11 @@ def journal(
 
 @router.post("/identity", response_model=UrnShape, status_code=201)
 def register(
-    request: Request, city: CityOf, user: Operator, given: PlaceShape, tenant: Tenant = ""
+    request: Request, city: CityOf, user: Writer, given: PlaceShape, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Give a new object its URN."""
+    if not user.is_whole(Act.WRITE) and not Sight(user.rights, Act.WRITE).takes(_placed(given)):
+        raise ApiError(403, f"{user.role} may not make a {given.kind} there", "kind")
     identities, now_ns = _identities(request, tenant), city.clock.now_ns()
     urn = answered(lambda: identities.register(given.kind, given.place, user.name, now_ns), "kind")
     return {"urn": urn}
@@ -145,7 +160,7 @@ def register(
 
 @router.post("/identity/aliases", response_model=UrnShape, responses=CONFLICT)
 def alias(
-    request: Request, city: CityOf, user: Operator, given: AliasGiven, tenant: Tenant = ""
+    request: Request, city: CityOf, user: WholeWriter, given: AliasGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Let a name of a source system mean an object."""
     identities, now_ns = _identities(request, tenant), city.clock.now_ns()
@@ -156,7 +171,7 @@ def alias(
 
 @router.post("/identity/withdraw", response_model=AliasShape)
 def withdraw(
-    request: Request, city: CityOf, user: Operator, given: AliasShape, tenant: Tenant = ""
+    request: Request, city: CityOf, user: WholeWriter, given: AliasShape, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Let a name of a source system mean nothing any more."""
     identities, now_ns = _identities(request, tenant), city.clock.now_ns()
@@ -168,7 +183,7 @@ def withdraw(
 
 @router.post("/identity/adopt", response_model=UrnShape, responses=CONFLICT)
 def adopt(
-    request: Request, city: CityOf, user: Operator, given: UrnShape, tenant: Tenant = ""
+    request: Request, city: CityOf, user: WholeWriter, given: UrnShape, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Take a URN that was given elsewhere."""
     identities, now_ns = _identities(request, tenant), city.clock.now_ns()
@@ -178,7 +193,7 @@ def adopt(
 
 @router.post("/identity/merge", response_model=UrnShape)
 def merge(
-    request: Request, city: CityOf, user: Operator, given: MergeGiven, tenant: Tenant = ""
+    request: Request, city: CityOf, user: WholeWriter, given: MergeGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Let several objects be one of them."""
     identities, now_ns = _identities(request, tenant), city.clock.now_ns()
@@ -188,13 +203,30 @@ def merge(
 
 @router.post("/identity/split", response_model=UrnList)
 def split(
-    request: Request, city: CityOf, user: Operator, given: SplitGiven, tenant: Tenant = ""
+    request: Request, city: CityOf, user: WholeWriter, given: SplitGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Let an object be several new ones."""
     identities, now_ns = _identities(request, tenant), city.clock.now_ns()
     parts = [(one.kind, one.place) for one in given.parts]
     made = answered(lambda: identities.split(given.urn, parts, user.name, now_ns), "urn")
     return {"urns": list(made)}
+
+
+def _seen(request: Request, permit: Permit, tenant: str) -> Tenant_:
+    broker: Broker = request.app.state.broker
+    return broker.seen(broker.tenant(tenant), permit)
+
+
+def _placed(given: PlaceShape) -> Entity:
+    """Return what is to be made as an entity, as far as that is known."""
+    if given.place is None:
+        return Entity(id="urn:new", types=(given.kind,))
+    where = {"type": "Point", "coordinates": list(given.place)}
+    return Entity(
+        id="urn:new",
+        types=(given.kind,),
+        attributes={LOCATION: (Attribute(kind=AttributeKind.GEO, value=where),)},
+    )
 
 
 def _identities(request: Request, tenant: str) -> Identities:

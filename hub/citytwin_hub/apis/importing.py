@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from citytwin_hub.apis.admitting import CityOf, Reader, WholeWriter
 from citytwin_hub.apis.identity import AliasShape
 from citytwin_hub.apis.ngsild import reading
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.refusing import answered
-from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS, CityOf, Operator, Viewer
+from citytwin_hub.apis.rest import NOT_FOUND, REFUSALS
 from citytwin_hub.entities import elevations, importing, joining
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.errors import EntityError
@@ -20,6 +21,7 @@ from citytwin_hub.entities.identity import Alias
 from citytwin_hub.entities.importing import Refused
 from citytwin_hub.entities.joining import ALIASES_MAX, Joined
 from citytwin_hub.jsonld.processing import CORE
+from citytwin_hub.policy.permit import Permit
 
 ENTITIES_MAX: Final = 1000
 """In one batch, which is one transaction."""
@@ -153,7 +155,7 @@ class HeightsTaken(Taken):
 # Not coroutines: each reads or writes a file.
 @router.post("/import", response_model=ImportTaken)
 def take(
-    request: Request, city: CityOf, user: Operator, given: ImportGiven, tenant: Tenant = ""
+    request: Request, city: CityOf, user: WholeWriter, given: ImportGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Take what a source says of city objects; what is unchanged is not written."""
     now_ns, refused, read = city.clock.now_ns(), [], []
@@ -200,24 +202,24 @@ def take(
 @router.get("/import/ids", response_model=ImportIds)
 def ids(
     request: Request,
-    _user: Viewer,
+    permit: Reader,
     source: Annotated[str, Query(min_length=1, max_length=63)],
     after: Annotated[str, Query(max_length=2048)] = "",
     limit: Annotated[int, Query(ge=1, le=IDS_MAX)] = IDS_MAX,
     tenant: Tenant = "",
 ) -> dict[str, Any]:
     """List what the hub has of a source, in pages."""
-    found = importing.of_source(_entities(request, tenant), source, after)
+    found = importing.of_source(_entities(request, permit, tenant), source, after)
     page = [one.id for one in itertools.islice(found, limit)]
     return {"ids": page, "next": page[-1] if len(page) == limit else None}
 
 
 @router.post("/import/prune", response_model=PruneTaken)
 def prune(
-    request: Request, _user: Operator, given: PruneGiven, tenant: Tenant = ""
+    request: Request, permit: WholeWriter, given: PruneGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Delete what has vanished from its source."""
-    entities = _entities(request, tenant)
+    entities = _entities(request, permit, tenant)
     deleted = answered(lambda: importing.prune(entities, given.source, given.ids), "ids")
     return {"deleted": deleted}
 
@@ -225,14 +227,14 @@ def prune(
 @router.get("/import/nodes", response_model=NodeList)
 def nodes(
     request: Request,
-    _user: Viewer,
+    permit: Reader,
     kinds: Annotated[list[str], Query(alias="type", min_length=1, max_length=TYPES_MAX)],
     after: Annotated[str, Query(max_length=2048)] = "",
     limit: Annotated[int, Query(ge=1, le=IDS_MAX)] = IDS_MAX,
     tenant: Tenant = "",
 ) -> dict[str, Any]:
     """List the objects of types that may be given a height, in pages."""
-    entities, names = _entities(request, tenant), {CORE.expand(one): one for one in kinds}
+    entities, names = _entities(request, permit, tenant), {CORE.expand(one): one for one in kinds}
     page = answered(lambda: elevations.nodes(entities, names.keys(), after, limit), "type")
     found = [one._asdict() | {"type": names[one.type]} for one in page]
     return {"nodes": found, "next": page[-1].id if len(page) == limit else None}
@@ -240,10 +242,10 @@ def nodes(
 
 @router.post("/import/elevations", response_model=HeightsTaken)
 def give_heights(
-    request: Request, _user: Operator, given: HeightsGiven, tenant: Tenant = ""
+    request: Request, permit: WholeWriter, given: HeightsGiven, tenant: Tenant = ""
 ) -> dict[str, Any]:
     """Give objects the heights of a terrain model; one that is known from elsewhere stays."""
-    entities = _entities(request, tenant)
+    entities = _entities(request, permit, tenant)
     heights = [elevations.Height(one.id, one.elevation_m) for one in given.heights]
     taken: elevations.Given = answered(
         lambda: elevations.give(
@@ -260,7 +262,9 @@ def give_heights(
     }
 
 
-def _entities(request: Request, tenant: str) -> Entities:
+def _entities(request: Request, permit: Permit, tenant: str) -> Entities:
     broker: Broker = request.app.state.broker
-    found: Entities = answered(lambda: broker.tenant(tenant).entities, "tenant")
+    found: Entities = answered(
+        lambda: broker.seen(broker.tenant(tenant), permit).entities, "tenant"
+    )
     return found

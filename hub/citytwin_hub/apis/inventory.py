@@ -11,14 +11,16 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel
 
+from citytwin_hub.apis.admitting import ApiError, Reader
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.refusing import answered
-from citytwin_hub.apis.rest import CONFLICT, NOT_FOUND, REFUSALS, ApiError, Viewer
+from citytwin_hub.apis.rest import CONFLICT, NOT_FOUND, REFUSALS
 from citytwin_hub.entities.inventory import LOCATION, TITLES, Inventory
 from citytwin_hub.entities.inventory_run import Bounds, inventory
 from citytwin_hub.entities.inventory_shapes import GAP_M
 from citytwin_hub.entities.relations import local_name
 from citytwin_hub.entities.store import Box, Hints
+from citytwin_hub.policy.permit import Permit
 
 LISTED_MAX: Final = 10_000
 LISTED: Final = 1000
@@ -81,7 +83,7 @@ Tenant = Annotated[str, Query(max_length=63)]
 @router.get("/inventory", response_model=InventoryShape)
 def show(
     request: Request,
-    _user: Viewer,
+    permit: Reader,
     bbox: BoxText = "",
     within: BoxText = "",
     type: Annotated[list[str], Query(max_length=TYPES_MAX)] = [],  # noqa: B006  # FastAPI copies it
@@ -90,7 +92,7 @@ def show(
     tenant: Tenant = "",
 ) -> dict[str, Any]:
     """Look through the city: gaps, pieces, duplicates, overlaps, elevations, what is missing."""
-    return told(_made(request, bbox, within, type, gap_m, limit, tenant))
+    return told(_made(request, permit, bbox, within, type, gap_m, limit, tenant))
 
 
 @router.get(
@@ -100,7 +102,7 @@ def show(
 )
 def page(
     request: Request,
-    _user: Viewer,
+    permit: Reader,
     bbox: BoxText = "",
     within: BoxText = "",
     gap_m: Annotated[float, Query(gt=0, le=GAP_M_MAX)] = GAP_M,
@@ -109,11 +111,13 @@ def page(
     tenant: Tenant = "",
 ) -> HTMLResponse:
     """Show the same as a page that needs nothing from elsewhere."""
-    return HTMLResponse(page_of(told(_made(request, bbox, within, [], gap_m, limit, tenant)), lang))
+    made = _made(request, permit, bbox, within, [], gap_m, limit, tenant)
+    return HTMLResponse(page_of(told(made), lang))
 
 
 def _made(
     request: Request,
+    permit: Permit,
     bbox: str,
     within: str,
     types: list[str],
@@ -122,7 +126,7 @@ def _made(
     tenant: str,
 ) -> Inventory:
     broker: Broker = request.app.state.broker
-    entities = answered(lambda: broker.tenant(tenant), "tenant").entities
+    entities = answered(lambda: broker.seen(broker.tenant(tenant), permit), "tenant").entities
     part, city = _bounds(bbox, "bbox"), _bounds(within, "within")
     wanted = None
     if types:

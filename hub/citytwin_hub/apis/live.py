@@ -6,15 +6,19 @@ import asyncio
 import json
 import struct
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 from fastapi import APIRouter, WebSocket
+from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from citytwin.errors import StoreError
 from citytwin_hub.access import AccessError
 from citytwin_hub.apis.city import City
+from citytwin_hub.apis.rest import alarms_for, commands_for, noted
+from citytwin_hub.policy.grants import Act
 from citytwin_hub.twin import Latest
 
 router = APIRouter(prefix="/api/v1")
@@ -82,8 +86,10 @@ async def live(socket: WebSocket) -> None:
             await socket.close(1013, f"{CLIENTS_MAX} browsers are connected")
         else:
             token = await _token(socket)
-            city.access.user(token, city.clock.now_ns())
-            await _stream(socket, city, clients, token)
+            look = Look(city, socket, token)
+            every = look.rows if look.rows is not None else city.registry.points
+            await run_in_threadpool(noted, city, look.permit, "live", list(every))
+            await _stream(socket, clients, look)
     except AccessError:
         await socket.close(1008, "a valid token is needed")
     except StoreError:
@@ -108,22 +114,82 @@ async def _token(socket: WebSocket) -> str:
     return token if isinstance(token, str) else ""
 
 
-async def _stream(socket: WebSocket, city: City, clients: Clients, token: str) -> None:
-    queue = clients.join()
+class Look:
+    """What one browser may see, looked up anew now and then."""
+
+    def __init__(self, city: City, socket: WebSocket, token: str) -> None:
+        """Take whose it is; raises AccessError as ``Door.who``."""
+        self.city, self._socket, self._token = city, socket, token
+        self.version, self.rows = 0, None
+        self._moment_ns = 0
+        self.renew()
+
+    rows: frozenset[int] | None
+    """The rows that may be seen; None: all."""
+
+    def renew(self) -> None:
+        """Look up what may be seen now.
+
+        Raises:
+            AccessError: the token has ended, or its user may look no more.
+        """
+        permit = self.city.door.who(self._socket, self._token)
+        permit.require(Act.READ)
+        rows = self.city.seen.rows(permit.rights)
+        if rows is not self.rows:
+            self.version = 0  # what he may see now and could not before comes with the next frame
+        self.permit, self.rows = permit, rows
+
+    def changes(self) -> Iterator[Latest]:
+        """Yield what changed since the last time; what changed twice once, with its newest."""
+        city, rights = self.city, self.permit.rights
+        if rights.is_coarse:
+            moment = city.late.of(rights).moment_ns()
+            if moment != self._moment_ns:
+                self._moment_ns = moment
+                yield city.latest(rights, None)
+            return
+        rows, now = city.twin.changed_since(self.version)
+        if not self.version and city.registry.gone:
+            rows = rows[~np.isin(rows, list(city.registry.gone))]
+        if self.rows is not None:
+            rows = rows[np.isin(rows, np.fromiter(self.rows, np.int32, len(self.rows)))]
+        for start in range(0, len(rows), ROWS_PER_FRAME):
+            yield city.twin.read(rows[start : start + ROWS_PER_FRAME])
+        self.version = now
+
+    def lists(self, clients: Clients) -> tuple[str, str]:
+        """Return alarms and gateways as frames."""
+        permit, city = self.permit, self.city
+        if permit.is_whole(Act.READ):
+            return clients.lists(city)
+        gateways = city.seen.gateways(permit.rights)
+        shown = [one for one in city.gateways() if one["name"] in gateways]
+        return (
+            json.dumps({"type": "alarms", "alarms": alarms_for(city, permit)}),
+            json.dumps({"type": "gateways", "gateways": shown}),
+        )
+
+
+async def _stream(socket: WebSocket, clients: Clients, look: Look) -> None:
+    queue, city = clients.join(), look.city
     leaving = asyncio.ensure_future(_until_gone(socket))
     try:
         await _send(socket, {"type": "hello", "now_ms": city.clock.now_ns() // 1_000_000})
-        version, told = 0, ("", "")
+        told = ("", "")
         ticks = 0
         while not leaving.done():
-            version = await _send_changes(socket, city, version)
+            for latest in look.changes():
+                async with asyncio.timeout(SEND_S_MAX):
+                    await socket.send_bytes(frame(latest))
             while queue:
-                await _send(socket, {"type": "command", "command": queue.popleft()})
+                for shown in commands_for(city, look.permit, [queue.popleft()]):
+                    await _send(socket, {"type": "command", "command": shown})
             if ticks % round(LISTS_S / FRAME_S) == 0:
-                told = await _send_lists(socket, clients.lists(city), told)
+                told = await _send_lists(socket, look.lists(clients), told)
             ticks += 1
             if ticks % round(RECHECK_S / FRAME_S) == 0:
-                city.access.user(token, city.clock.now_ns())
+                look.renew()
             await asyncio.wait({leaving}, timeout=FRAME_S)
     finally:
         clients.leave(queue)
@@ -134,18 +200,6 @@ async def _until_gone(socket: WebSocket) -> None:
     """Read and ignore whatever a browser sends; returns when it is gone."""
     while (await socket.receive())["type"] != "websocket.disconnect":
         pass
-
-
-async def _send_changes(socket: WebSocket, city: City, version: int) -> int:
-    """Send the rows that changed; those between two frames are sent once, with their newest."""
-    rows, now = city.twin.changed_since(version)
-    if not version and city.registry.gone:
-        rows = rows[~np.isin(rows, list(city.registry.gone))]
-    for start in range(0, len(rows), ROWS_PER_FRAME):
-        latest = city.twin.read(rows[start : start + ROWS_PER_FRAME])
-        async with asyncio.timeout(SEND_S_MAX):
-            await socket.send_bytes(frame(latest))
-    return now
 
 
 async def _send_lists(

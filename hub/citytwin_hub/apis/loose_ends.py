@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
 from citytwin.batch import SECOND_NS
+from citytwin_hub.apis.admitting import CityOf, Reader
 from citytwin_hub.apis.ngsild.broker import Broker
-from citytwin_hub.apis.rest import MS, REFUSALS, CityOf, Viewer
+from citytwin_hub.apis.rest import MS, REFUSALS
 from citytwin_hub.entities.loose_ends import loose_ends
 from citytwin_hub.entities.relations import local_name
 from citytwin_hub.entities.store import Hints
@@ -53,21 +54,25 @@ class LooseEndsShape(BaseModel):
 def ends(
     request: Request,
     city: CityOf,
-    _user: Viewer,
+    permit: Reader,
     type: Annotated[list[str], Query(max_length=TYPES_MAX)] = [],  # noqa: B006  # FastAPI copies it
     silent_s: Annotated[float, Query(gt=0, le=SILENT_S_MAX)] = SILENT_S_DEFAULT,
     limit: Annotated[int, Query(ge=1, le=LISTED_MAX)] = 1000,
 ) -> dict[str, Any]:
     """List points without an entity, and entities (of types) without points or fresh samples."""
     broker: Broker = request.app.state.broker
-    entities = broker.tenant().entities
+    entities = broker.seen(broker.tenant(), permit).entities
     wanted = None
     if type:
         known = entities.store.types()
         wanted = [iri for iri in known if iri in type or local_name(iri) in type]
-    registry = city.registry
+    registry, seen = city.registry, city.seen.rows(permit.rights)
     found = loose_ends(
-        ((row, one) for row, one in list(registry.points.items()) if row not in registry.gone),
+        (
+            (row, one)
+            for row, one in list(registry.points.items())
+            if row not in registry.gone and (seen is None or row in seen)
+        ),
         entities.select(Hints(types=wanted)),
         city.twin,
         before_ns=city.clock.now_ns() - int(silent_s * SECOND_NS),

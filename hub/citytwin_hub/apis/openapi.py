@@ -18,6 +18,7 @@ from citytwin_hub.apis.ngsild.calls import GEO_JSON, Operated, Operation
 from citytwin_hub.apis.ogc.calls import Described
 from citytwin_hub.apis.ogc.document import SECURITY, paths, problem_response
 from citytwin_hub.apis.ogc.schemas import SCHEMAS
+from citytwin_hub.policy.grants import Act
 
 _CONVERTER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 _WITHOUT_BODY: Final = MappingProxyType(
@@ -114,17 +115,17 @@ def _responses(operation: Operation) -> dict[str, Any]:
         "503": problem_response("The hub's disk refuses; try again."),
         "504": problem_response("An @context is not to be had."),
     }
-    if operation.role > 1 or operation.takes:
+    if operation.act is not Act.READ or operation.takes:
         responses |= {
             "201": {"description": "It was created; Location says where, or the body which."},
             "204": {"description": "It was done."},
             "207": {"description": "Some of it was done; the body says what and why.",
                     "content": done},
         }  # fmt: skip
-    if "json" in "".join(operation.gives) and operation.role == 1:
+    if "json" in "".join(operation.gives) and operation.act is Act.READ:
         responses["203"] = {"description": "Changed for an older version.", "content": done}
         responses["206"] = {"description": "The first part of it.", "content": done}
-    statuses = _WITHOUT_BODY if operation.role > 1 or operation.takes else _ONLY_READ
+    statuses = _WITHOUT_BODY if operation.act is not Act.READ or operation.takes else _ONLY_READ
     responses |= {str(status): {"description": words} for status, words in statuses.items()}
     return responses
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from citytwin_hub.apis.rest import ApiError
+from citytwin_hub.apis.admitting import ApiError
 from citytwin_hub.entities.errors import EntityError
 
 

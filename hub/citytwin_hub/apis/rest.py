@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
+from math import isfinite
 from typing import Annotated, Any, Final
 
 import msgspec
 import numpy as np
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from citytwin.batch import Int32
-from citytwin.errors import CityTwinError, StoreLimit
-from citytwin_hub.access import Role, User
+from citytwin.errors import StoreLimit
+from citytwin.history import Aggregates
+from citytwin.reasons import NO_POINT
+from citytwin_hub.apis.admitting import ApiError, CityOf, Commander, Reader
 from citytwin_hub.apis.city import City
+from citytwin_hub.apis.personal import note
 from citytwin_hub.apis.shapes import (
     Acknowledgement,
     AlarmList,
@@ -27,10 +32,15 @@ from citytwin_hub.apis.shapes import (
     PointList,
     Problem,
 )
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.late import grid_ns, moment_ns
+from citytwin_hub.policy.permit import Permit
+from citytwin_hub.policy.sight import rounded
 
 PAGE_MAX: Final = 1000
 ROWS_MAX: Final = 1000
 SAMPLES_MAX: Final = 500_000
+SUMS: Final = ("time_ms", "low", "mean", "high", "count", "quality")
 MS: Final = 1_000_000
 TIME_MS_MAX: Final = 9_000_000_000_000
 
@@ -52,56 +62,20 @@ CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
 router = APIRouter(prefix="/api/v1", responses=REFUSALS)
 
 
-class ApiError(CityTwinError):
-    """An answer that is not 200; becomes ``{error: {code, message, field}}``."""
-
-    def __init__(self, status: int, message: str, field: str = "") -> None:
-        """Answer with an HTTP status and a sentence."""
-        super().__init__(message)
-        self.status, self.field = status, field
-
-
-async def city_of(request: Request) -> City:
-    """Return what the application was built on."""
-    city: City = request.app.state.city
-    return city
-
-
-CityOf = Annotated[City, Depends(city_of)]
-
-
-Bearer = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description="what `citytwin-hub user add` printed")),
-]
-
-
-async def viewer(city: CityOf, bearer: Bearer) -> User:
-    """Return who asks; raises AccessError."""
-    return city.access.user(bearer.credentials if bearer else "", city.clock.now_ns())
-
-
-async def operator(user: Annotated[User, Depends(viewer)]) -> User:
-    """Return who asks, if he may act."""
-    if user.role < Role.OPERATOR:
-        raise ApiError(403, f"{user.name} may look but not act")
-    return user
-
-
-Viewer = Annotated[User, Depends(viewer)]
-Operator = Annotated[User, Depends(operator)]
-
-
 @router.get("/me", response_model=Me)
-async def me(user: Viewer) -> dict[str, Any]:
+async def me(permit: Reader) -> dict[str, Any]:
     """Say whose token it is."""
-    return {"name": user.name, "role": user.role.name.lower()}
+    return {
+        "name": permit.name,
+        "role": permit.role,
+        "acts": sorted(act.value for act in permit.rights.acts),
+    }
 
 
 @router.get("/points", response_model=PointList)
 async def points(
     city: CityOf,
-    _user: Viewer,
+    permit: Reader,
     gateway: str = "",
     q: Annotated[str, Query(max_length=200)] = "",
     after: Annotated[int, Query(ge=0)] = 0,
@@ -109,11 +83,12 @@ async def points(
     gone: bool = False,
 ) -> dict[str, Any]:
     """List points by row, a page at a time; with ``gone`` those that gateways have no more."""
-    wanted = q.casefold()
+    wanted, seen = q.casefold(), city.seen.rows(permit.rights)
     matching = (
         city.point(row, point)
         for row, point in sorted(city.registry.points.items())
         if row > after
+        and (seen is None or row in seen)
         and (row in city.registry.gone) == gone
         and (not gateway or point.gateway == gateway)
         and (not wanted or wanted in _searched(point))
@@ -126,13 +101,15 @@ async def points(
 @router.get(
     "/latest", response_model=LatestValues, response_model_exclude_unset=True, responses=NOT_FOUND
 )
-async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "") -> dict[str, Any]:
+async def latest(city: CityOf, permit: Reader, rows: str = "", gateway: str = "") -> dict[str, Any]:
     """Return the latest sample of some points, of a gateway's, or of all that have one."""
-    chosen = _rows(city, rows) if rows else None
+    chosen = _rows(city, permit, rows) if rows else None
     if gateway:
         mine = [row for row, point in city.registry.points.items() if point.gateway == gateway]
         chosen = mine if chosen is None else [row for row in chosen if row in set(mine)]
-    values = city.values(city.twin.read(chosen))
+    newest = city.latest(permit.rights, chosen)
+    await run_in_threadpool(noted, city, permit, "latest", newest.row.tolist())
+    values = city.values(newest)
     left_out = city.registry.gone if chosen is None else ()
     return {
         "now_ms": city.clock.now_ns() // MS,
@@ -143,7 +120,7 @@ async def latest(city: CityOf, _user: Viewer, rows: str = "", gateway: str = "")
 @router.get("/history", response_model=History, responses=NOT_FOUND)
 def history(
     city: CityOf,
-    _user: Viewer,
+    permit: Reader,
     rows: Annotated[str, Query(min_length=1)],
     start_ms: Annotated[int, Query(ge=0, le=TIME_MS_MAX)],
     end_ms: Annotated[int, Query(ge=0, le=TIME_MS_MAX)],
@@ -151,10 +128,13 @@ def history(
 ) -> Response:
     """Return samples of some points between two moments, or their sums by step."""
     # Not a coroutine: reading files takes its time on a thread of its own.
-    chosen = _rows(city, rows)
+    chosen = _rows(city, permit, rows)
     if end_ms < start_ms:
         raise ApiError(422, "end_ms lies before start_ms", "end_ms")
     span = (start_ms * MS, end_ms * MS)
+    noted(city, permit, "history", chosen)
+    if permit.rights.is_coarse:
+        return _answer({"samples": None, "steps": _late(city, permit, chosen, span, step_ms)})
     if step_ms is None:
         try:
             batch = city.history.read(chosen, *span, samples_max=SAMPLES_MAX)
@@ -163,36 +143,73 @@ def history(
         columns = {"time_ms": batch.time_ns // MS, "value": batch.value, "quality": batch.quality}
         parts = _by_row(batch.point, columns, chosen)
         return _answer({"samples": [city.texts(part) for part in parts], "steps": None})
+    sums = _summed(city, chosen, span, step_ms * MS)
+    return _answer({"samples": None, "steps": _steps(sums, chosen)})
+
+
+def _late(
+    city: City, permit: Permit, rows: list[int], span: tuple[int, int], step_ms: int | None
+) -> list[dict[str, Any]]:
+    """Return means of whole steps of one grid, up to the moment that is shown."""
+    rights, grid = permit.rights, grid_ns(permit.rights)
+    if step_ms is None or step_ms * MS % grid:
+        least = f"{grid // MS} ms or a multiple of it"
+        raise ApiError(403, f"{permit.role} sees means only: step_ms is {least}", "step_ms")
+    step_ns = step_ms * MS
+    end_ns = min(span[1], moment_ns(rights, city.clock.now_ns())) // step_ns * step_ns
+    start_ns = -(-span[0] // step_ns) * step_ns
+    if start_ns >= end_ns:
+        return _by_row(np.zeros(0, np.int32), {name: np.zeros(0) for name in SUMS}, rows)
+    shown = _steps(_summed(city, rows, (start_ns, end_ns), step_ns), rows)
+    for one in shown:
+        step = city.step(rights, one["row"])
+        means = [rounded(value, step) if step and isfinite(value) else value
+                 for value in one["mean"]]  # fmt: skip
+        # The lowest and the highest of a step, and how many there were, are finer than its mean.
+        one |= {"low": means, "mean": means, "high": means, "count": [1] * len(means)}
+    return shown
+
+
+def _summed(city: City, rows: list[int], span: tuple[int, int], step_ns: int) -> Aggregates:
     try:
-        sums = city.history.aggregate(chosen, *span, step_ns=step_ms * MS)
+        return city.history.aggregate(rows, *span, step_ns=step_ns)
     except StoreLimit as error:
         raise ApiError(422, str(error), "step_ms") from None
-    columns = {
-        "time_ms": sums.time_ns // MS,
-        "low": sums.low,
-        "mean": sums.mean,
-        "high": sums.high,
-        "count": sums.count,
-        "quality": sums.quality,
-    }
-    return _answer({"samples": None, "steps": _by_row(sums.point, columns, chosen)})
+
+
+def _steps(sums: Aggregates, rows: list[int]) -> list[dict[str, Any]]:
+    columns = {name: getattr(sums, name) for name in SUMS[1:]}
+    return _by_row(sums.point, {"time_ms": sums.time_ns // MS} | columns, rows)
 
 
 @router.get("/gateways", response_model=GatewayList)
-async def gateways(city: CityOf, _user: Viewer) -> dict[str, Any]:
+async def gateways(city: CityOf, permit: Reader) -> dict[str, Any]:
     """List gateways with their state."""
-    return {"gateways": city.gateways()}
+    shown = city.gateways()
+    if not permit.is_whole(Act.READ):
+        known = city.seen.gateways(permit.rights)
+        shown = [one for one in shown if one["name"] in known]
+    return {"gateways": shown}
 
 
 @router.get("/alarms", response_model=AlarmList)
-async def alarms(city: CityOf, _user: Viewer) -> dict[str, Any]:
+async def alarms(city: CityOf, permit: Reader) -> dict[str, Any]:
     """List the alarms that have not both returned and been acknowledged."""
-    return {"alarms": city.alarms.described()}
+    return {"alarms": alarms_for(city, permit)}
 
 
 @router.post("/alarms/{number}/acknowledge", response_model=Acknowledgement, responses=NOT_FOUND)
-async def acknowledge(city: CityOf, user: Operator, number: int) -> dict[str, Any]:
+async def acknowledge(city: CityOf, user: Commander, number: int) -> dict[str, Any]:
     """Note that an operator has seen an alarm."""
+    if not user.may(Act.COMMAND):
+        raise ApiError(403, f"{user.name} may look but not act")
+    shown = next((one for one in alarms_for(city, user) if one["id"] == number), None)
+    if shown is None:
+        raise ApiError(404, f"there is no open alarm {number}")
+    if not user.is_whole(Act.COMMAND) and not (
+        shown["row"] and city.seen.has(user.rights, shown["row"], Act.COMMAND)
+    ):
+        raise ApiError(403, f"{user.name} may not act on alarm {number}")
     alarm = city.alarms.acknowledge(number, user.name, city.clock.now_ns())
     if alarm is None:
         raise ApiError(404, f"there is no open alarm {number}")
@@ -214,10 +231,15 @@ class Wish(BaseModel):
 @router.post(
     "/commands", status_code=202, response_model=CommandShape, responses=NOT_FOUND | CONFLICT
 )
-async def command(city: CityOf, user: Viewer, wish: Wish) -> dict[str, Any]:
+async def command(city: CityOf, permit: Commander, wish: Wish) -> dict[str, Any]:
     """Submit a command; what becomes of it is told by /commands/{id} and the live stream."""
+    row = city.registry.row(wish.point)
+    if row is not None and not any(
+        city.seen.has(permit.rights, row, act) for act in (Act.READ, Act.COMMAND)
+    ):
+        raise ApiError(404, NO_POINT.said(point=repr(wish.point)), "point")
     tracked = city.commands.submit(
-        user,
+        permit,
         wish.point,
         wish.value,
         city.clock.now_ns(),
@@ -229,27 +251,54 @@ async def command(city: CityOf, user: Viewer, wish: Wish) -> dict[str, Any]:
 
 
 @router.get("/commands", response_model=CommandList)
-async def commands(city: CityOf, _user: Viewer) -> dict[str, Any]:
+async def commands(city: CityOf, permit: Reader) -> dict[str, Any]:
     """List the newest commands."""
-    return {"commands": [city.commands.described(one) for one in city.commands.listed()]}
+    listed = [city.commands.described(one) for one in city.commands.listed()]
+    return {"commands": commands_for(city, permit, listed)}
 
 
 @router.get("/commands/{command_id}", response_model=CommandShape, responses=NOT_FOUND)
-async def one_command(city: CityOf, _user: Viewer, command_id: str) -> dict[str, Any]:
+async def one_command(city: CityOf, permit: Reader, command_id: str) -> dict[str, Any]:
     """Return one command and every state that it went through."""
     tracked = city.commands.find(command_id)
     if tracked is None:
         raise ApiError(404, f"there is no command {command_id[:40]!r}")
-    return city.commands.described(tracked)
+    shown = commands_for(city, permit, [city.commands.described(tracked)])
+    if not shown:
+        raise ApiError(404, f"there is no command {command_id[:40]!r}")
+    return shown[0]
 
 
 @router.get("/city")
-async def base_map(city: CityOf, _user: Viewer) -> dict[str, Any]:
+async def base_map(city: CityOf, _permit: Reader) -> dict[str, Any]:
     """Return the base map as GeoJSON."""
     return city.base_map
 
 
-def _rows(city: City, text: str) -> list[int]:
+def noted(city: City, permit: Permit, asked: str, rows: Iterable[int] | None) -> None:
+    """Write down which points that tell of persons somebody is about to see."""
+    if rows is not None:
+        some = city.seen.personal(permit.rights, rows)
+        note(city.door, permit, asked, set(some.values()), some)
+
+
+def alarms_for(city: City, permit: Permit) -> list[dict[str, Any]]:
+    """Return the open alarms that somebody may see."""
+    every = city.alarms.described()
+    if permit.is_whole(Act.READ):
+        return every
+    return [] if permit.rights.is_coarse else [*city.seen.only(permit.rights, every)]
+
+
+def commands_for(city: City, permit: Permit, shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return those of some commands that somebody may see."""
+    if permit.is_whole(Act.READ):
+        return shown
+    seen = None if permit.rights.is_coarse else city.seen
+    return [one for one in shown if seen is not None and seen.has(permit.rights, one["row"])]
+
+
+def _rows(city: City, permit: Permit, text: str) -> list[int]:
     parts = text.split(",")
     if len(parts) > ROWS_MAX:
         raise ApiError(422, f"at most {ROWS_MAX} rows at once", "rows")
@@ -259,7 +308,9 @@ def _rows(city: City, text: str) -> list[int]:
         raise ApiError(422, "rows are whole numbers with commas between", "rows") from None
     if any(not 0 <= row < 2**31 for row in rows):
         raise ApiError(422, "a row is a number from 0 to 2147483647", "rows")
-    unknown = next((row for row in rows if row not in city.registry.points), None)
+    seen = city.seen.rows(permit.rights)
+    points = city.registry.points if seen is None else seen
+    unknown = next((row for row in rows if row not in points), None)
     if unknown is not None:
         raise ApiError(404, f"there is no point with row {unknown}", "rows")
     return rows

@@ -34,10 +34,11 @@ class Problem(BaseModel):
 
 
 class Me(BaseModel):
-    """Who a token belongs to."""
+    """Who a token belongs to, in which roles (with commas between), and what these may do."""
 
     name: str
     role: str
+    acts: list[str]
 
 
 class PointShape(BaseModel):

@@ -9,7 +9,7 @@ never a property to be written: a command has a life of its own (``POST /api/v1/
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -19,10 +19,13 @@ from citytwin.point import Kind, Label, Point
 from citytwin.quality import Quality
 from citytwin.units import unit
 from citytwin_hub.apis.ogc.calls import Ask, Described, Parameter, Resource, answer
+from citytwin_hub.apis.personal import note
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.moments import format_ns
+from citytwin_hub.policy.grants import Rights
+from citytwin_hub.policy.points import PointsSeen
 from citytwin_hub.registry import Registry
-from citytwin_hub.twin import Twin
+from citytwin_hub.twin import Latest, Twin
 
 CONTEXT: Final = "https://www.w3.org/2022/wot/td/v1.1"
 PREFIXES: Final = {
@@ -43,6 +46,8 @@ class Devices(NamedTuple):
 
     registry: Registry
     twin: Twin
+    seen: PointsSeen | None = None
+    latest: Callable[[Rights, Sequence[int] | None], Latest] | None = None
 
     def all(self) -> Mapping[tuple[str, str], Mapping[str, int]]:
         """Return the rows of the points of each device, by gateway and device, then by name."""
@@ -55,7 +60,7 @@ class Devices(NamedTuple):
 
 def things(ask: Ask) -> Response:
     """List Thing Descriptions, a page at a time."""
-    found = sorted(_devices(ask).all().items())
+    found = sorted(_seen(ask).items())
     first, limit = _number(ask, "offset", 0, 10**9), _number(ask, "limit", PAGE_MAX, PAGE_MAX)
     page = [description(ask, name, rows) for name, rows in found[first : first + limit]]
     headers = {}
@@ -73,7 +78,7 @@ def thing(ask: Ask) -> Response:
 def properties(ask: Ask) -> Response:
     """Return what every property is now."""
     _, rows = _found(ask)
-    return answer({name: _value(_devices(ask), row) for name, row in rows.items()})
+    return answer({name: _value(ask, row) for name, row in rows.items()})
 
 
 def one_property(ask: Ask) -> Response:
@@ -82,7 +87,7 @@ def one_property(ask: Ask) -> Response:
     name = ask.path["property"]
     if name not in rows:
         raise ResourceNotFound(f"this thing has no property {name[:80]!r}")
-    return answer(_value(_devices(ask), rows[name]))
+    return answer(_value(ask, rows[name]))
 
 
 def description(ask: Ask, name: tuple[str, str], rows: Mapping[str, int]) -> Json:
@@ -153,8 +158,13 @@ def _action(point: Point) -> Json:
     }  # fmt: skip
 
 
-def _value(devices: Devices, row: int) -> Json:
-    latest, point = devices.twin.read([row]), devices.registry.points[row]
+def _value(ask: Ask, row: int) -> Json:
+    devices, rights = _devices(ask), ask.permit.rights
+    if devices.seen is not None:
+        some = devices.seen.personal(rights, [row])
+        note(ask.broker.door, ask.permit, "things", set(some.values()), some)
+    point = devices.registry.points[row]
+    latest = devices.twin.read([row]) if not devices.latest else devices.latest(rights, [row])
     value, time_ns = float(latest.value[0]), int(latest.time_ns[0])
     quality = Quality(int(latest.quality[0]))
     shown: float | str | None = value if time_ns and np.isfinite(value) else None
@@ -182,9 +192,23 @@ def _devices(ask: Ask) -> Devices:
     return devices
 
 
+def _seen(ask: Ask) -> Mapping[tuple[str, str], Mapping[str, int]]:
+    """Return the devices of which whoever asks may see something, with the rows that he may."""
+    devices = _devices(ask)
+    seen = devices.seen.rows(ask.permit.rights) if devices.seen is not None else None
+    found = devices.all()
+    if seen is None:
+        return found
+    shown = {
+        name: {point: row for point, row in rows.items() if row in seen}
+        for name, rows in found.items()
+    }
+    return {name: rows for name, rows in shown.items() if rows}
+
+
 def _found(ask: Ask) -> tuple[tuple[str, str], Mapping[str, int]]:
     name = (ask.path["gateway"], ask.path["device"])
-    rows = _devices(ask).all().get(name)
+    rows = _seen(ask).get(name)
     if rows is None:
         raise ResourceNotFound(f"there is no device {'/'.join(name)[:130]!r}")
     return name, rows

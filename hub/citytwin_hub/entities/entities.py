@@ -12,7 +12,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -51,7 +51,7 @@ class Entities:
 
     def __init__(self, store: EntityStore, clock: Clock, bindings: Bindings | None = None) -> None:
         """Stand on a store, and on the points that give attributes, where there are any."""
-        self.store, self._clock, self._bindings = store, clock, bindings
+        self.store, self.clock, self.bindings = store, clock, bindings
         self._lock = threading.RLock()
         self.observers: list[Callable[[Written], None]] = []
         self.guards: list[Callable[[Sequence[Change]], None]] = []
@@ -63,21 +63,21 @@ class Entities:
             ResourceNotFound: there is none with this identifier.
         """
         entity = self.store.get(entity_id)
-        alive = entity and self._live(entity, self._clock.now_ns())
+        alive = entity and self._live(entity, self.clock.now_ns())
         if alive is None:
             raise ResourceNotFound(f"there is no entity {entity_id}")
         return alive
 
     def find(self, ids: Collection[str]) -> Mapping[str, Entity]:
         """Return those of some entities that there are."""
-        now_ns = self._clock.now_ns()
+        now_ns = self.clock.now_ns()
         found = {one: self._live(entity, now_ns) for one, entity in self.store.find(ids).items()}
         return {one: entity for one, entity in found.items() if entity is not None}
 
     def select(self, hints: Hints) -> Iterator[Entity]:
         """Yield the entities that hints do not rule out, in the order of their creation."""
-        now_ns = self._clock.now_ns()
-        bound = self._bindings.attributes if self._bindings else frozenset[str]()
+        now_ns = self.clock.now_ns()
+        bound = self.bindings.attributes if self.bindings else frozenset[str]()
         if bound:
             hints = _without(hints, bound)
         for entity in self.store.candidates(hints):
@@ -87,7 +87,7 @@ class Entities:
 
     def count(self, hints: Hints) -> int | None:
         """Return how many ``select`` yields, if that is known without reading them."""
-        bound = self._bindings.attributes if self._bindings else frozenset[str]()
+        bound = self.bindings.attributes if self.bindings else frozenset[str]()
         if _without(hints, bound) != hints or self.store.has_expiring():
             return None
         return self.store.count(hints)
@@ -95,7 +95,7 @@ class Entities:
     def _live(self, entity: Entity, now_ns: int) -> Entity | None:
         """Return an entity without what has expired, with what its points give."""
         alive = changes.living(entity, now_ns)
-        return self._bindings.overlay(alive) if alive and self._bindings else alive
+        return self.bindings.overlay(alive) if alive and self.bindings else alive
 
     def create(self, entity: Entity) -> None:
         """Create an entity (5.6.1).
@@ -189,7 +189,7 @@ class Entities:
         """
         with self._lock:
             refuse = _refuse_nothing if own else self._refuse
-            batch = Batch(self.store, self._clock.now_ns(), refuse)
+            batch = Batch(self.store, self.clock.now_ns(), refuse)
             yield batch
             self._write(batch.changes, batch.now_ns)
 
@@ -239,7 +239,7 @@ class Entities:
                 f"{change.id} is a command, which is not written as an entity: give or withdraw "
                 "commands at /ogc/connected-systems/v1/"
             )
-        for one in self._bindings.of(change.id) if self._bindings else ():
+        for one in self.bindings.of(change.id) if self.bindings else ():
             written = _instance(change.after, one)
             if written is not None and written != _instance(change.before, one):
                 raise BadRequestData(
@@ -279,8 +279,29 @@ def _without(hints: Hints, bound: Collection[str]) -> Hints:
     return dataclasses.replace(hints, attributes=hints.attributes if known else None, values=values)
 
 
+class Gate(Protocol):
+    """What of entities somebody may see and change."""
+
+    def sees(self, entity: Entity) -> bool:
+        """Tell whether an entity is there for him."""
+        ...
+
+    def check(self, change: Change) -> None:
+        """Raise Forbidden where he may not make a change."""
+        ...
+
+    def check_names(self, entity: Entity, names: Collection[str]) -> None:
+        """Raise Forbidden where he may not write one of some attributes of an entity."""
+        ...
+
+
 class Batch:
-    """Operations that become durable together; each sees what those before it did."""
+    """Operations that become durable together; each sees what those before it did.
+
+    ``gate``: of who does them; None: he may change everything.
+    """
+
+    gate: Gate | None = None
 
     def __init__(self, store: EntityStore, now_ns: int, refuse: Callable[[Change], None]) -> None:
         """Begin; ``Entities.batch`` gives one."""
@@ -300,7 +321,8 @@ class Batch:
         if entity_id not in self._seen:
             self._seen[entity_id] = self._store.get(entity_id)
         entity = self._seen[entity_id]
-        return entity and changes.living(entity, self.now_ns)
+        alive = entity and changes.living(entity, self.now_ns)
+        return alive if alive is None or self.gate is None or self.gate.sees(alive) else None
 
     def create(self, entity: Entity) -> None:
         """Create an entity.
@@ -332,6 +354,9 @@ class Batch:
         if entity is None:
             raise ResourceNotFound(f"there is no entity {entity_id}")
         outcome = make(entity, self.now_ns)
+        if self.gate is not None:
+            named = (*outcome.updated, *(name for name, _ in outcome.not_updated))
+            self.gate.check_names(entity, named)
         if outcome.updated:
             self._put(self._seen[entity_id], outcome.entity)
         return outcome
@@ -363,6 +388,8 @@ class Batch:
 
     def _put(self, before: Entity | None, after: Entity | None) -> None:
         change = Change(before, after)
+        if self.gate is not None:
+            self.gate.check(change)
         self._refuse(change)
         self._seen[change.id] = after
         self.changes.append(change)

@@ -69,6 +69,17 @@ class InternalError(EntityError):
     title, status = "the hub failed", 500
 
 
+class Forbidden(EntityError):
+    """Whoever asks may not do this; it is there, but not his to change."""
+
+    title, status = "this is not allowed", 403
+
+    @property
+    def type(self) -> str:
+        """The standard names no type for it (RFC 9457, 4.2.1)."""
+        return "about:blank"
+
+
 class TooComplexQuery(EntityError):
     """The query is over a stated limit."""
 

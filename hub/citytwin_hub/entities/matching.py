@@ -15,7 +15,7 @@ and not with all there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import floor
 from typing import Final, NamedTuple
@@ -87,6 +87,7 @@ class Watch:
         datasets: only instances with one of these; None: any.
         mask: what counts as a change.
         expires_ns: when it ends; None: never.
+        seen: what of a change the subscriber may see; None: all.
     """
 
     id: str
@@ -96,9 +97,16 @@ class Watch:
     datasets: frozenset[str] | None = None
     mask: Touch = Touch.CREATED | Touch.UPDATED
     expires_ns: int | None = None
+    seen: Callable[[Change], Change | None] | None = None
 
     def concerns(self, change: Change, touches: Sequence[Touched], now_ns: int) -> bool:
         """Tell whether a change concerns it."""
+        if self.seen is not None:
+            shown = self.seen(change)
+            if shown is None:
+                return False
+            if shown is not change:
+                change, touches = shown, touched(shown)
         if self.expires_ns is not None and self.expires_ns <= now_ns:
             return False
         entity = change.after or change.before
@@ -116,7 +124,12 @@ class Watch:
 
     def among(self, changes: Iterable[Change], now_ns: int) -> tuple[Change, ...]:
         """Return those of some changes that concern it."""
-        return tuple(one for one in changes if self.concerns(one, touched(one), now_ns))
+        found = (one for one in changes if self.concerns(one, touched(one), now_ns))
+        return tuple(shown for one in found if (shown := self.shown(one)) is not None)
+
+    def shown(self, change: Change) -> Change | None:
+        """Return what of a change its subscriber may see; None: nothing."""
+        return change if self.seen is None else self.seen(change)
 
     def heeds(self, one: Touched) -> bool:
         """Tell whether what happened to one instance of an attribute counts."""

@@ -26,9 +26,9 @@ from citytwin_hub.entities.backlog import Backlog
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.live_changes import LiveChanges
 from citytwin_hub.entities.mailbox import ENTITIES_MAX, Item, Mailbox
+from citytwin_hub.entities.matching import Watch
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.notices import Deliver, Lag, Notice
-from citytwin_hub.entities.selection import Selection
 from citytwin_hub.entities.sqlite_subscriptions import Passed
 from citytwin_hub.entities.store import Box, Change, Hints
 from citytwin_hub.entities.subscribers import Entry, Subscribers
@@ -292,20 +292,23 @@ class Notifier:
             box.skip(self.passed)
             if entry.subscription.status(self._clock.now_ns()) is not Status.ACTIVE:
                 continue
-            found = await loop.run_in_executor(None, self._present, entry.watch.selection)
+            found = await loop.run_in_executor(None, self._present, entry.watch)
             for start in range(0, len(found), ENTITIES_MAX):
                 part = found[start : start + ENTITIES_MAX]
                 await self._send(entry, box, tuple(Change(one, one) for one in part))
 
-    def _present(self, selection: Selection) -> list[Entity]:
-        find, box = self._entities.find, selection.box()
+    def _present(self, watch: Watch) -> list[Entity]:
+        selection, find = watch.selection, watch.find or self._entities.find
+        box = selection.box()
         hints = Hints(
             ids=selection.ids,
             types=selection.types_any(),
             attributes=selection.attributes_any(),
             box=None if box is None else Box(*box),
         )
-        return [one for one in self._entities.select(hints) if selection.matches(one, find)]
+        shown = (watch.shown(Change(one, one)) for one in self._entities.select(hints))
+        every = (one.after for one in shown if one is not None)
+        return [one for one in every if one is not None and selection.matches(one, find)]
 
     async def _send(self, entry: Entry, box: Mailbox, changes: tuple[Change, ...]) -> bool:
         """Send one notification; return whether it was taken, and note that."""

@@ -77,6 +77,11 @@ class Selection:
             return False
         return self.geo is None or self.geo.matches(entity)
 
+    def attributes(self) -> frozenset[str]:
+        """Return the attributes of an entity itself whose values it asks about."""
+        asked = self.q.attributes() if self.q is not None else frozenset[str]()
+        return asked | {self.geo.attribute} if self.geo is not None else asked
+
     @property
     def ids(self) -> frozenset[str] | None:
         """The only identifiers that can match; None: any."""

@@ -7,9 +7,9 @@ Who sends the notifications (``notifier.py``) listens to what becomes of subscri
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -18,6 +18,7 @@ from citytwin_hub.entities import geo, patterns, q_parser, scopes, types
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound, TooManyResults
 from citytwin_hub.entities.links import Find
 from citytwin_hub.entities.matching import Matcher, Watch
+from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.selection import Selection, Selector
 from citytwin_hub.entities.sqlite_replay import SqliteReplay
 from citytwin_hub.entities.sqlite_subscriptions import SqliteSubscriptions
@@ -45,11 +46,28 @@ class Entry:
     rewound: int | None = None
 
 
+class Looks(Protocol):
+    """Who made a subscription, as he may see changes and entities at each moment."""
+
+    def change(self, change: Change) -> Change | None:
+        """Return a change as he sees it; None: he sees nothing of it."""
+        ...
+
+    def find(self, ids: Collection[str]) -> Mapping[str, Entity]:
+        """Return those of some entities that he sees."""
+        ...
+
+
 class Subscribers:
     """The subscriptions of one tenant."""
 
     def __init__(
-        self, store: SqliteSubscriptions, replay: SqliteReplay, find: Find, clock: Clock
+        self,
+        store: SqliteSubscriptions,
+        replay: SqliteReplay,
+        find: Find,
+        clock: Clock,
+        looking: Callable[[str], Looks] | None = None,
     ) -> None:
         """Read what is there.
 
@@ -58,17 +76,18 @@ class Subscribers:
             replay: the evolution of the tenant's entities.
             find: looks up entities, for queries that follow links.
             clock: when they were made, and whether they have ended.
+            looking: what the owner of a subscription may see; None: everything.
 
         Raises:
             StoreError: the file cannot be used.
         """
         self.store, self.replay, self._find, self._clock = store, replay, find, clock
-        self._lock = threading.RLock()
+        self._looking, self._lock = looking, threading.RLock()
         self._entries: dict[str, Entry] = {}
         self._matcher = Matcher()
         self.listeners: list[Callable[[str], None]] = []
         for subscription, progress in store.all():
-            watch = watch_of(subscription, find)
+            watch = self._watch(subscription)
             self._entries[subscription.id] = Entry(subscription, watch, progress)
             self._index(subscription, watch)
 
@@ -103,7 +122,7 @@ class Subscribers:
         now_ns = self._clock.now_ns()
         _refuse_past(subscription, now_ns)
         subscription = replace(subscription, created_ns=now_ns, modified_ns=now_ns)
-        watch = watch_of(subscription, self._find)
+        watch = self._watch(subscription)
         with self._lock:
             if len(self._entries) >= SUBSCRIPTIONS_MAX:
                 raise TooManyResults(f"there are {SUBSCRIPTIONS_MAX} subscriptions already")
@@ -128,7 +147,7 @@ class Subscribers:
             changed = replace(make(entry.subscription), modified_ns=now_ns)
             if changed.expires_ns != entry.subscription.expires_ns:
                 _refuse_past(changed, now_ns)
-            watch = watch_of(changed, self._find)
+            watch = self._watch(changed)
             self.store.put(changed, entry.progress)
             entry.subscription, entry.watch = changed, watch
             self._index(changed, watch)
@@ -174,10 +193,17 @@ class Subscribers:
         now_ns = self._clock.now_ns()
         with self._lock:
             return [
-                (watch.id, change)
+                (watch.id, shown)
                 for change in changes
                 for watch in self._matcher.match(change, now_ns)
+                if (shown := watch.shown(change)) is not None
             ]
+
+    def _watch(self, subscription: Subscription) -> Watch:
+        if self._looking is None or not subscription.owner:
+            return watch_of(subscription, self._find)
+        owner = self._looking(subscription.owner)
+        return watch_of(subscription, owner.find, owner.change)
 
     def _index(self, subscription: Subscription, watch: Watch) -> None:
         if subscription.interval_s is None and subscription.is_active is not False:
@@ -206,8 +232,10 @@ class Meanings:
         return iri
 
 
-def watch_of(subscription: Subscription, find: Find) -> Watch:
-    """Return how a subscription is found.
+def watch_of(
+    subscription: Subscription, find: Find, seen: Callable[[Change], Change | None] | None = None
+) -> Watch:
+    """Return how a subscription is found; ``find`` and ``seen``: see ``Watch``.
 
     Raises:
         BadRequestData: a query in it is wrong.
@@ -228,6 +256,7 @@ def watch_of(subscription: Subscription, find: Find) -> Watch:
         datasets=None if subscription.datasets is None else frozenset(subscription.datasets),
         mask=subscription.mask,
         expires_ns=subscription.expires_ns,
+        seen=seen,
     )
 
 

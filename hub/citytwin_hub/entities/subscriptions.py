@@ -148,6 +148,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         link: where the @context of notifications can be had, for a Link header.
         notify: what a notification says and where it goes.
         created_ns, modified_ns: when it was made and last changed.
+        owner: the user who made it and is told no more than he may see; empty: everything.
     """
 
     id: str
@@ -173,6 +174,7 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     link: str = ""
     created_ns: int = 0
     modified_ns: int = 0
+    owner: str = ""
 
     @property
     def mask(self) -> Touch:

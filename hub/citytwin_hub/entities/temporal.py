@@ -48,6 +48,10 @@ class Temporal:
         """Stand on a store; ``instances_max``: of one attribute of one entity in one answer."""
         self.store, self._clock, self._instances_max = store, clock, instances_max
 
+    def on(self, store: EvolutionStore) -> Temporal:
+        """Return the same on another store."""
+        return Temporal(store, self._clock, instances_max=self._instances_max)
+
     def upsert(self, entity: Entity, scopes: Sequence[Attribute] = ()) -> bool:
         """Add to an entity's evolution; return whether it had none (5.6.11)."""
         return self.store.give(entity, scopes, self._clock.now_ns())

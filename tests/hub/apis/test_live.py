@@ -10,10 +10,11 @@ import pytest
 import websockets
 
 from citytwin import Batch, Point
-from citytwin_hub.access import Role, User
+from citytwin_hub.access import Role
 from citytwin_hub.apis import live
 from citytwin_hub.apis.live import Clients, frame
 from citytwin_hub.twin import Twin
+from tests.hub.doors import permit
 from tests.hub.test_metrics import enrol
 from tests.waiting import until
 
@@ -142,7 +143,7 @@ async def test_lists_come_when_they_change_and_are_made_once_for_all(running, mo
 
 
 async def test_commands_are_told_to_everybody(running):
-    user = User("operator", Role.OPERATOR)
+    user = permit("operator", "operator")
     async with Stream(running) as one, Stream(running) as two:
         for browser in (one, two):
             await browser.until(lambda browser=browser: browser.last("gateways") is not None)

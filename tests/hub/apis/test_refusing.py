@@ -2,8 +2,8 @@
 
 import pytest
 
+from citytwin_hub.apis.admitting import ApiError
 from citytwin_hub.apis.refusing import answered
-from citytwin_hub.apis.rest import ApiError
 from citytwin_hub.entities.errors import AlreadyExists, BadRequestData, ResourceNotFound
 
 

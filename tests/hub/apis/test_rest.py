@@ -79,7 +79,11 @@ async def test_who_may_do_what(running):
         for path in ("me", "points", "latest", "gateways", "alarms", "commands", "city"):
             assert (await web.get(path)).status_code == 401
     async with running.client(Role.VIEWER) as web:
-        assert (await web.get("me")).json() == {"name": "viewer", "role": "viewer"}
+        assert (await web.get("me")).json() == {
+            "name": "viewer",
+            "role": "viewer",
+            "acts": ["read"],
+        }
         assert (await web.post("commands", json=wish)).status_code == 403
         assert (await web.post("alarms/1/acknowledge")).status_code == 403
     async with running.client() as web:

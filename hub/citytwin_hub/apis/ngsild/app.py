@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.applications import Starlette
@@ -12,7 +12,6 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from citytwin_hub.access import Access, AccessError, Role
 from citytwin_hub.apis.ngsild import (
     batch,
     consumption,
@@ -69,19 +68,3 @@ class ByPath:
                 if scope["path"].startswith(prefix):
                     app = other
         await app(scope, receive, send)
-
-
-def admission(
-    access: Access, now_ns: Callable[[], int], anonymous: Role | None
-) -> Callable[[str, Role], None]:
-    """Return what lets requests in: by their token, or without one as ``anonymous`` may."""
-
-    def admit(authorization: str, least: Role) -> None:
-        scheme, _, token = authorization.partition(" ")
-        if not authorization and anonymous is not None:
-            if anonymous < least:
-                raise AccessError(401, "a token is needed: Authorization: Bearer TOKEN")
-            return
-        access.user(token.strip() if scheme.lower() == "bearer" else "", now_ns(), least)
-
-    return admit

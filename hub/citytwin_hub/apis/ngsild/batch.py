@@ -13,7 +13,6 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import reading
 from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, Call, Operation, error_body, route
 from citytwin_hub.apis.ngsild.provision import options
@@ -22,6 +21,7 @@ from citytwin_hub.entities.changes import Outcome
 from citytwin_hub.entities.entities import Batch
 from citytwin_hub.entities.errors import BadRequestData, EntityError
 from citytwin_hub.jsonld.context import is_absolute
+from citytwin_hub.policy.grants import Act
 
 BATCH_ENTITIES_MAX: Final = 20_000
 """One transaction holds the writer's lock for about a second."""
@@ -154,7 +154,7 @@ def _routes() -> Iterator[list[Route]]:
         ("delete", delete, (), False),
     ):
         operation = Operation(
-            Role.OPERATOR, _BODIES, parameters=("local", *more), creates=creates, in_snapshots=True
+            Act.WRITE, _BODIES, parameters=("local", *more), creates=creates, in_snapshots=True
         )
         yield route(f"/entityOperations/{name}", "POST", do, operation)
 

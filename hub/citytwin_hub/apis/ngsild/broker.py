@@ -6,21 +6,25 @@ one has the empty name. Routes find the broker as ``request.app.state.ngsild``.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 import uuid
 from collections.abc import Callable, Collection
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from citytwin.clock import Clock
 from citytwin.errors import StoreError
 from citytwin.files import replace
-from citytwin_hub.access import Role
+from citytwin_hub.apis.door import Keeper
 from citytwin_hub.apis.ngsild.delivery import Delivery, Post
 from citytwin_hub.apis.ngsild.receivers import Receivers
+from citytwin_hub.apis.ngsild.views import Views
+from citytwin_hub.apis.personal import note, personal_of
 from citytwin_hub.entities.entities import Entities
 from citytwin_hub.entities.entity_maps import EntityMaps
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
@@ -40,6 +44,9 @@ from citytwin_hub.entities.subscribers import Subscribers
 from citytwin_hub.entities.subscriptions import Subscription
 from citytwin_hub.entities.temporal import INSTANCES_MAX, Temporal
 from citytwin_hub.jsonld.contexts import Contexts
+from citytwin_hub.policy.grants import Rights
+from citytwin_hub.policy.late import LateTwin
+from citytwin_hub.policy.permit import Permit
 
 TENANTS_MAX: Final = 100
 """Each keeps files open."""
@@ -64,6 +71,7 @@ class Tenant:
         identities: what its objects are called, here and elsewhere.
         snapshots: branches of its entities.
         maps: what queries found once.
+        is_branch: whether its entities are those of a snapshot.
     """
 
     name: str
@@ -76,6 +84,7 @@ class Tenant:
     identities: Identities
     snapshots: Snapshots
     maps: EntityMaps
+    is_branch: bool = False
 
 
 class Broker:
@@ -86,11 +95,12 @@ class Broker:
         folder: Path,
         clock: Clock,
         contexts: Contexts,
-        admit: Callable[[str, Role], None],
+        door: Keeper,
         *,
         points: Points | None = None,
         instances_max: int = INSTANCES_MAX,
         notify_hosts: Collection[str] = (),
+        late: Callable[[Rights], LateTwin] | None = None,
     ) -> None:
         """Open the default tenant; the others when they are asked for.
 
@@ -98,17 +108,19 @@ class Broker:
             folder: where everything lies.
             clock: what gives the time.
             contexts: what names mean.
-            admit: takes an Authorization header and the least role; raises AccessError.
+            door: who comes in, and as what.
             points: what gives attributes of the default tenant's entities.
             instances_max: of one attribute of one entity in one answer of the temporal API.
             notify_hosts: where notifications may be sent to beside this machine (``Receivers``).
+            late: what points gave, for those who see it late; None: to them it is not shown.
 
         Raises:
             StoreError: a file cannot be used.
         """
-        self.clock, self.contexts, self.admit = clock, contexts, admit
+        self.clock, self.contexts, self.door = clock, contexts, door
         self.began_ns, self._instances_max = clock.now_ns(), instances_max
         self._points = points
+        self._views = Views(clock, door, late)
         self._folder, self._lock = folder, threading.Lock()
         self._opened, self._tenants = ExitStack(), dict[str, Tenant]()
         self.receivers = Receivers(notify_hosts)
@@ -172,6 +184,25 @@ class Broker:
                 raise TooManyResults(f"there are {TENANTS_MAX} tenants already")
             return self._open(name)
 
+    def seen(self, tenant: Tenant, permit: Permit) -> Tenant:
+        """Return a tenant as a permit shows it; itself where nothing limits that."""
+        return tenant if permit.rights.is_unlimited else self._views.of(tenant, permit.rights)
+
+    def _note(self, subscription: Subscription, notice: Notice) -> None:
+        """Write down which personal attributes a subscriber is about to be told."""
+        permit = self.door.of_user(subscription.owner) if subscription.owner else None
+        if permit is None or not permit.rights.personal:
+            return
+        wanted = subscription.notify.attributes
+        found: dict[str, set[str]] = {}
+        for change in notice.changes:
+            for entity in (change.before, change.after):
+                for iri in personal_of(permit, entity) if entity is not None else ():
+                    if wanted is None or iri in wanted:
+                        found.setdefault(change.id, set()).add(iri)
+        iris = {iri for some in found.values() for iri in some}
+        note(self.door, permit, f"subscription {subscription.id}", iris, found)
+
     def _open(self, name: str) -> Tenant:
         folder = self._folder / (name or _DEFAULT)
         store = SqliteEntities(folder / "entities.db")
@@ -183,10 +214,13 @@ class Broker:
         evolution = SqliteEvolution(store) if points is None else MeasuredEvolution(store, points)
         temporal = Temporal(evolution, self.clock, instances_max=self._instances_max)
         kept = self._opened.enter_context(closing(SqliteSubscriptions(folder / _SUBSCRIPTIONS)))
-        subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock)
+        looking = partial(self._views.onlooker, entities)
+        subscribers = Subscribers(kept, SqliteReplay(store), entities.find, self.clock, looking)
 
         async def deliver(subscription: Subscription, notice: Notice) -> None:
-            await self._post.delivery.deliver(subscription, notice, entities.find, name)
+            find = looking(subscription.owner).find
+            await asyncio.to_thread(self._note, subscription, notice)
+            await self._post.delivery.deliver(subscription, notice, find, name)
 
         live = points and LiveChanges(points.bindings, points.twin, store.find)
         notifier = Notifier(entities, subscribers, self.clock, deliver, live)

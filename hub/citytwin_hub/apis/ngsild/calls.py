@@ -23,8 +23,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from citytwin.errors import CityTwinError, StoreError
-from citytwin_hub.access import AccessError, Role
+from citytwin_hub.access import AccessError
 from citytwin_hub.apis.ngsild.negotiation import choose
+from citytwin_hub.apis.personal import Told
 from citytwin_hub.entities.errors import (
     BadRequestData,
     EntityError,
@@ -34,6 +35,8 @@ from citytwin_hub.entities.errors import (
     ResourceNotFound,
 )
 from citytwin_hub.jsonld.context import Context
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.permit import Permit
 
 if TYPE_CHECKING:
     # A broker sends notifications, which are made of what is here.
@@ -77,21 +80,23 @@ class Operation:
     """How a route is guarded.
 
     Attributes:
-        role: the least that the caller must be.
+        act: what the caller must be allowed to do, on something at least.
         takes: media types of the body; empty: it has none.
         gives: media types of the answer, the preferred one first.
         parameters: the query parameters that there are; another is refused (clause 6.3.20).
         creates: whether a tenant that is not there is made.
         in_snapshots: whether it is possible on the entities of a snapshot, too.
+        whole: whether the act must be allowed on everything.
         is_quick: whether it looks up one row, which costs less than handing it to a thread.
     """
 
-    role: Role
+    act: Act
     takes: Collection[str] = ()
     gives: Sequence[str] = (JSON, JSON_LD)
     parameters: Collection[str] = ()
     creates: bool = False
     in_snapshots: bool = False
+    whole: bool = False
     is_quick: bool = False
 
 
@@ -106,6 +111,7 @@ class Call:
         media: the media type of the answer.
         body: the body's bytes; empty without one.
         sent: the body's media type; empty without one.
+        permit: what the caller may do.
     """
 
     request: Request
@@ -114,6 +120,7 @@ class Call:
     media: str
     body: bytes
     sent: str
+    permit: Permit
 
     @cached_property
     def tenant(self) -> Tenant:
@@ -126,18 +133,26 @@ class Call:
         """
         name = self.request.headers.get("ngsild-tenant", "")
         if not self.is_of_snapshot:
-            return self.broker.tenant(name, create=self.operation.creates)
+            tenant = self.broker.tenant(name, create=self.operation.creates)
+            return self.broker.seen(tenant, self.permit)
         if not self.operation.in_snapshots:
             raise OperationNotSupported(
                 f"{self.request.url.path} is not of a snapshot: ask without {SNAPSHOT}"
             )
         tenant = self.broker.tenant(name)
-        return replace(tenant, entities=tenant.snapshots.use(self.request.headers[SNAPSHOT]))
+        entities = tenant.snapshots.use(self.request.headers[SNAPSHOT])
+        tenant = replace(tenant, entities=entities, is_branch=True)
+        return self.broker.seen(tenant, self.permit)
 
     @property
     def is_of_snapshot(self) -> bool:
         """Whether the entities of a snapshot are meant."""
         return SNAPSHOT in self.request.headers
+
+    @cached_property
+    def told(self) -> Told:
+        """The names of the answer."""
+        return Told(self.context, self.permit)
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -233,6 +248,8 @@ class Call:
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """Return JSON with its @context: in the body of JSON-LD, else in a Link (6.3.6)."""
+        if "told" in self.__dict__:
+            self.told.note(self.broker.door, self.request, content)
         context = context or self.context
         out = dict(headers or {})
         if self.media == JSON_LD:
@@ -300,7 +317,9 @@ async def _called(
     if operation.takes:
         body, sent = await _body(request, operation)
     broker: Broker = request.app.state.ngsild
-    broker.admit(request.headers.get("authorization", ""), operation.role)
+    in_snapshot = operation.in_snapshots and SNAPSHOT in request.headers
+    act = Act.PLAN if in_snapshot and operation.act is Act.WRITE else operation.act
+    permit = broker.door.admit(request, act, whole=operation.whole)
     media = negotiate(request.headers.get("accept", ""), operation.gives)
     unknown = set(request.query_params) - set(operation.parameters)
     if unknown:
@@ -309,10 +328,18 @@ async def _called(
             f"{', '.join(sorted(operation.parameters)) or 'none'}"
         )
 
-    call = Call(request, broker, operation, media, body, sent)
+    call = Call(request, broker, operation, media, body, sent, permit)
     if operation.is_quick and not request.query_params and call.is_known:
         return do(call)
-    return await run_in_threadpool(do, call)
+    if operation.act is Act.READ:
+        return await run_in_threadpool(do, call)
+    return await run_in_threadpool(_recorded, do, call, act)
+
+
+def _recorded(do: Callable[[Call], Response], call: Call, act: Act) -> Response:
+    """Do what changes something once it is written down that it is done."""
+    call.broker.door.record(call.request, call.permit, act)
+    return do(call)
 
 
 async def _body(request: Request, operation: Operation) -> tuple[bytes, str]:

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, query_document
 from citytwin_hub.apis.ngsild.calls import GEO_JSON, JSON, JSON_LD, SNAPSHOT, Call, Operation, route
 from citytwin_hub.apis.ngsild.discovery import COUNT_HEADER
@@ -25,6 +24,7 @@ from citytwin_hub.entities.entity_maps import EntityMap
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.jsonld.context import is_absolute
+from citytwin_hub.policy.grants import Act
 
 MAPPED_MAX: Final = 1_000
 """Entities of a map that are looked up at one time."""
@@ -63,7 +63,7 @@ def retrieve(call: Call) -> Response:
     if attrs is not None and attrs.isdisjoint(entity.attributes):
         raise ResourceNotFound(f"{entity_id} has none of the attributes that are asked for")
     [shown], changed = _understood(call, [entity])
-    writer = Writer(call.context, wanted.view, Looked(entities))
+    writer = Writer(call.told, wanted.view, Looked(entities))
     content = writer.one(shown)
     if not content:
         raise ResourceNotFound(f"{entity_id} has none of the members that are asked for")
@@ -88,6 +88,7 @@ def map_of_query(call: Call) -> Response:
     asked = parameters.query(_given(call), call.context, call.media)
     entities = _entities(call)
     found = _matching(entities, asked, Looked(entities))
+    call.told.asked(asked.selection.attributes())
     return created(call, asked.map_life, (one.id for one in found))
 
 
@@ -105,6 +106,7 @@ def _given(call: Call) -> dict[str, str]:
 def _results(call: Call, asked: EntityQuery) -> Response:
     entities = _entities(call)
     find, page = Looked(entities), asked.page
+    call.told.asked(asked.selection.attributes())
     mapped = Mapped(call, wanted=asked.entity_map, life=asked.map_life)
     gone = list[str]()
     if mapped.known is None:
@@ -163,7 +165,7 @@ def _matching(entities: Readable, asked: EntityQuery, find: Looked) -> Iterator[
 
 
 def _written(call: Call, view: View, entities: Sequence[Entity], find: Looked) -> Any:
-    return Writer(call.context, view, find).many(entities)
+    return Writer(call.told, view, find).many(entities)
 
 
 def _understood(call: Call, entities: Sequence[Entity]) -> tuple[list[Entity], bool]:
@@ -208,17 +210,17 @@ def _link(call: Call, page: Page, offset: int, rel: str) -> str:
 def _routes() -> Iterator[list[Route]]:
     gives = (JSON, JSON_LD, GEO_JSON)
     retrieving = Operation(
-        Role.VIEWER,
+        Act.READ,
         gives=gives,
         parameters=parameters.RETRIEVE | {AT},
         in_snapshots=True,
         is_quick=True,
     )
     querying = Operation(
-        Role.VIEWER, gives=gives, parameters=parameters.QUERY | {AT}, in_snapshots=True
+        Act.READ, gives=gives, parameters=parameters.QUERY | {AT}, in_snapshots=True
     )
     by_post = Operation(
-        Role.VIEWER,
+        Act.READ,
         (JSON, JSON_LD),
         gives=gives,
         parameters=parameters.QUERY_BY_POST,
@@ -226,7 +228,7 @@ def _routes() -> Iterator[list[Route]]:
     )
     yield route("/entityOperations/query", "POST", query_by_post, by_post)
     yield route("/entities", "GET", query, querying)
-    mapping = Operation(Role.VIEWER, parameters=parameters.QUERY)
+    mapping = Operation(Act.READ, parameters=parameters.QUERY)
     yield route("/entityMaps", "GET", map_of_query, mapping)
     yield route("/entities/{entity:path}", "GET", retrieve, retrieving)
 

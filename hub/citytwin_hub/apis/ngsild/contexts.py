@@ -13,13 +13,13 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, Call, Operation, route
 from citytwin_hub.apis.ngsild.provision import flag
 from citytwin_hub.entities.errors import BadRequestData, InvalidRequest, OperationNotSupported
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.jsonld.contexts import PATH
 from citytwin_hub.jsonld.store import Entry, Kind
+from citytwin_hub.policy.grants import Act
 
 CONTEXT_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of one hosted @context, as of one that is fetched."""
@@ -105,10 +105,10 @@ def _about(call: Call, entry: Entry) -> dict[str, Any]:
 
 def _routes() -> Iterator[list[Route]]:
     every, one = "/jsonldContexts", "/jsonldContexts/{context:path}"
-    yield route(every, "POST", add, Operation(Role.OPERATOR, (JSON, JSON_LD), creates=True))
-    yield route(every, "GET", listed, Operation(Role.VIEWER, parameters=("details", "kind")))
-    yield route(one, "GET", serve, Operation(Role.VIEWER, parameters=("details",)))
-    yield route(one, "DELETE", delete, Operation(Role.OPERATOR, parameters=("reload",)))
+    yield route(every, "POST", add, Operation(Act.WRITE, (JSON, JSON_LD), creates=True, whole=True))
+    yield route(every, "GET", listed, Operation(Act.READ, parameters=("details", "kind")))
+    yield route(one, "GET", serve, Operation(Act.READ, parameters=("details",)))
+    yield route(one, "DELETE", delete, Operation(Act.WRITE, parameters=("reload",), whole=True))
 
 
 ROUTES: Final[list[Route]] = [one for several in _routes() for one in several]

@@ -11,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from citytwin.batch import SECOND_NS
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild.calls import Call, Operation, route
 from citytwin_hub.apis.ngsild.provision import flag
 from citytwin_hub.entities.errors import ResourceNotFound
@@ -19,6 +18,7 @@ from citytwin_hub.entities.model import AttributeKind
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.store import Hints
 from citytwin_hub.jsonld.names import Names
+from citytwin_hub.policy.grants import Act
 
 COUNT_HEADER: Final = "NGSILD-Results-Count"
 
@@ -150,13 +150,13 @@ def _compacted(iris: Collection[str], names: Names) -> list[str]:
 
 
 def _routes() -> Iterator[list[Route]]:
-    listing = Operation(Role.VIEWER, parameters=("details", "local", "count"), in_snapshots=True)
-    single = Operation(Role.VIEWER, parameters=("local",), in_snapshots=True)
+    listing = Operation(Act.READ, parameters=("details", "local", "count"), in_snapshots=True)
+    single = Operation(Act.READ, parameters=("local",), in_snapshots=True)
     yield route("/types", "GET", types, listing)
     yield route("/types/{name:path}", "GET", one_type, single)
     yield route("/attributes", "GET", attributes, listing)
     yield route("/attributes/{name:path}", "GET", one_attribute, single)
-    yield route("/info/sourceIdentity", "GET", identity, Operation(Role.VIEWER))
+    yield route("/info/sourceIdentity", "GET", identity, Operation(Act.READ))
 
 
 ROUTES: Final = [one for some in _routes() for one in some]

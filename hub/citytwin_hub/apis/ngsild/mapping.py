@@ -13,7 +13,6 @@ from urllib.parse import quote, unquote
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, MERGE_PATCH, Call, Operation, route
 from citytwin_hub.apis.ngsild.fields import object_in
 from citytwin_hub.apis.ngsild.members import read_moment
@@ -22,6 +21,7 @@ from citytwin_hub.entities.entity_maps import EntityMap
 from citytwin_hub.entities.errors import BadRequestData
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.uris import is_uri
+from citytwin_hub.policy.grants import Act
 
 PATH: Final = "/ngsi-ld/v1/entityMaps"
 HEADER: Final = "NGSILD-EntityMap"
@@ -133,9 +133,9 @@ def _id(call: Call) -> str:
 
 def _routes() -> Iterator[list[Route]]:
     one = "/entityMaps/{map:some}"
-    yield route(one, "GET", retrieve, Operation(Role.VIEWER))
-    yield route(one, "PATCH", update, Operation(Role.VIEWER, (JSON, JSON_LD, MERGE_PATCH)))
-    yield route(one, "DELETE", delete, Operation(Role.VIEWER))
+    yield route(one, "GET", retrieve, Operation(Act.READ))
+    yield route(one, "PATCH", update, Operation(Act.READ, (JSON, JSON_LD, MERGE_PATCH)))
+    yield route(one, "DELETE", delete, Operation(Act.READ))
 
 
 ROUTES: Final[list[Route]] = [one for several in _routes() for one in several]

@@ -9,7 +9,6 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import reading
 from citytwin_hub.apis.ngsild.calls import (
     JSON,
@@ -26,6 +25,7 @@ from citytwin_hub.entities.changes import Outcome
 from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.model import AttributeKind
 from citytwin_hub.entities.uris import is_uri
+from citytwin_hub.policy.grants import Act
 
 BODIES: Final = (JSON, JSON_LD)
 PATCHES: Final = (JSON, JSON_LD, MERGE_PATCH)
@@ -215,7 +215,7 @@ def _routes() -> Iterator[list[Route]]:
 
     def changes(*parameters: str, takes: Collection[str] = ()) -> Operation:
         return Operation(
-            Role.OPERATOR, takes, parameters=("local", "type", *parameters), in_snapshots=True
+            Act.WRITE, takes, parameters=("local", "type", *parameters), in_snapshots=True
         )
 
     yield route(attributes, "DELETE", _not_at_once, changes("datasetId", "deleteAll"))
@@ -229,9 +229,7 @@ def _routes() -> Iterator[list[Route]]:
     yield route(entity, "PUT", replace, changes(takes=BODIES))
     merging = changes("options", "format", "observedAt", "lang", takes=PATCHES)
     yield route(entity, "PATCH", merge, merging)
-    creating = Operation(
-        Role.OPERATOR, BODIES, parameters=("local",), creates=True, in_snapshots=True
-    )
+    creating = Operation(Act.WRITE, BODIES, parameters=("local",), creates=True, in_snapshots=True)
     yield route("/entities", "POST", create, creating)
 
 

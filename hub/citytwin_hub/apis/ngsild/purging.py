@@ -7,10 +7,10 @@ from typing import Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters
 from citytwin_hub.apis.ngsild.calls import Call, Operation, route
 from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.policy.grants import Act
 
 
 def purge(call: Call) -> Response:
@@ -31,5 +31,5 @@ ROUTES: Final[list[Route]] = route(
     "/entities",
     "DELETE",
     purge,
-    Operation(Role.OPERATOR, parameters=parameters.PURGE, in_snapshots=True),
+    Operation(Act.WRITE, parameters=parameters.PURGE, in_snapshots=True),
 )

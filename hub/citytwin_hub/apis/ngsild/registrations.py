@@ -13,7 +13,6 @@ from urllib.parse import quote
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters
 from citytwin_hub.apis.ngsild import registration_reading as reading
 from citytwin_hub.apis.ngsild.asked import Asked
@@ -30,6 +29,7 @@ from citytwin_hub.entities.registrations import SourceQuery
 from citytwin_hub.entities.selection import EVERYTHING, Selection
 from citytwin_hub.entities.sources import Sought, Source
 from citytwin_hub.entities.uris import is_uri
+from citytwin_hub.policy.grants import Act
 
 PATH: Final = "/ngsi-ld/v1/csourceRegistrations"
 QUERY: Final = frozenset(
@@ -120,11 +120,11 @@ def _id(call: Call) -> str:
 def _routes() -> Iterator[list[Route]]:
     every, one = "/csourceRegistrations", "/csourceRegistrations/{source:some}"
     bodies, patches = (JSON, JSON_LD), (JSON, JSON_LD, MERGE_PATCH)
-    yield route(every, "POST", create, Operation(Role.OPERATOR, bodies, creates=True))
-    yield route(every, "GET", query, Operation(Role.VIEWER, parameters=QUERY))
-    yield route(one, "GET", retrieve, Operation(Role.VIEWER, parameters=("options",)))
-    yield route(one, "PATCH", update, Operation(Role.OPERATOR, patches))
-    yield route(one, "DELETE", delete, Operation(Role.OPERATOR))
+    yield route(every, "POST", create, Operation(Act.WRITE, bodies, creates=True, whole=True))
+    yield route(every, "GET", query, Operation(Act.READ, parameters=QUERY, whole=True))
+    yield route(one, "GET", retrieve, Operation(Act.READ, parameters=("options",), whole=True))
+    yield route(one, "PATCH", update, Operation(Act.WRITE, patches, whole=True))
+    yield route(one, "DELETE", delete, Operation(Act.WRITE, whole=True))
 
 
 ROUTES: Final[list[Route]] = [one for several in _routes() for one in several]

@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, query_document
 from citytwin_hub.apis.ngsild.asked import Asked
 from citytwin_hub.apis.ngsild.calls import JSON, JSON_LD, MERGE_PATCH, Call, Operation, route
@@ -29,6 +28,7 @@ from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.selection import EVERYTHING, Selection
 from citytwin_hub.entities.snapshots import PRIORITY, Snapshot
 from citytwin_hub.entities.uris import is_uri
+from citytwin_hub.policy.grants import Act
 
 PATH: Final = "/ngsi-ld/v1/snapshots"
 KIND: Final = "Snapshot"
@@ -48,10 +48,12 @@ def create(call: Call) -> Response:
     asked = [query_document.query(one, {}, call.context, call.media) for one in queries]
     selections = [one.selection for one in asked]
 
-    def choose(entities: Entities) -> Collection[str] | None:
+    seen = call.tenant.entities
+
+    def choose(_entities: Entities) -> Collection[str] | None:
         if any(one == EVERYTHING for one in selections):
             return None
-        return _chosen(entities, selections)
+        return _chosen(seen, selections)
 
     identifier = read_uri(given["id"], "id") if "id" in given else ""
     snapshot = _changed(Snapshot(id=identifier, queries=queries), given)
@@ -188,14 +190,14 @@ def _routes() -> Iterator[list[Route]]:
     every, one = "/snapshots", "/snapshots/{snapshot:some}"
     bodies, patches = (JSON, JSON_LD), (JSON, JSON_LD, MERGE_PATCH)
     # What lies below a snapshot comes before it: an identifier may have slashes.
-    yield route(one + "/clone", "POST", clone, Operation(Role.OPERATOR, bodies))
-    yield route(every, "POST", create, Operation(Role.OPERATOR, bodies, creates=True))
+    yield route(one + "/clone", "POST", clone, Operation(Act.PLAN, bodies))
+    yield route(every, "POST", create, Operation(Act.PLAN, bodies, creates=True))
     paging = ("limit", "offset", "count")
-    yield route(every, "GET", listed, Operation(Role.VIEWER, parameters=paging))
-    yield route(every, "DELETE", purge, Operation(Role.OPERATOR, parameters=("q",)))
-    yield route(one, "GET", retrieve, Operation(Role.VIEWER))
-    yield route(one, "PATCH", update, Operation(Role.OPERATOR, patches))
-    yield route(one, "DELETE", delete, Operation(Role.OPERATOR))
+    yield route(every, "GET", listed, Operation(Act.READ, parameters=paging))
+    yield route(every, "DELETE", purge, Operation(Act.PLAN, parameters=("q",), whole=True))
+    yield route(one, "GET", retrieve, Operation(Act.READ))
+    yield route(one, "PATCH", update, Operation(Act.PLAN, patches))
+    yield route(one, "DELETE", delete, Operation(Act.PLAN))
 
 
 ROUTES: Final[list[Route]] = [one for several in _routes() for one in several]

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import subscription_reading as reading
 from citytwin_hub.apis.ngsild.asked import Asked
 from citytwin_hub.apis.ngsild.calls import (
@@ -27,11 +26,12 @@ from citytwin_hub.apis.ngsild.paging import cut, paged
 from citytwin_hub.apis.ngsild.parameters import page
 from citytwin_hub.apis.ngsild.provision import options
 from citytwin_hub.apis.ngsild.subscription_writing import write
-from citytwin_hub.entities.errors import BadRequestData
+from citytwin_hub.entities.errors import BadRequestData, ResourceNotFound
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.subscribers import Entry
 from citytwin_hub.entities.subscriptions import Subscription
 from citytwin_hub.entities.uris import is_uri
+from citytwin_hub.policy.grants import Act
 
 PATH: Final = "/ngsi-ld/v1/subscriptions"
 
@@ -41,7 +41,7 @@ def create(call: Call) -> Response:
     given = reading.create(call.document, call.context, call.broker.receivers)
     if not given.given_context:
         given = replace(given, context=call.context.given)
-    subscription = _linked(call, given)
+    subscription = replace(_linked(call, given), owner=call.permit.name)
     call.tenant.subscriptions.create(subscription)
     where = f"{PATH}/{quote(subscription.id, safe=':')}"
     return Response(status_code=201, headers={"Location": where})
@@ -50,14 +50,14 @@ def create(call: Call) -> Response:
 def listed(call: Call) -> Response:
     """List subscriptions, in pages (6.10.3.2)."""
     wanted = page(Asked(values=dict(call.query), names=call.context, media=call.media))
-    every = call.tenant.subscriptions.all()
+    every = [one for one in call.tenant.subscriptions.all() if _is_shown(call, one)]
     content = [_written(call, one) for one in cut(every, wanted)]
     return paged(call, content, wanted, len(every), PATH)
 
 
 def retrieve(call: Call) -> Response:
     """Give a subscription (6.11.3.1)."""
-    entry = call.tenant.subscriptions.get(_id(call))
+    entry = _entry(call)
     version = call.request.headers.get("prefer", "")
     response = call.answer(_written(call, entry))
     applied = preferences(version).version if version else None
@@ -69,7 +69,7 @@ def retrieve(call: Call) -> Response:
 
 def update(call: Call) -> Response:
     """Change a subscription (6.11.3.2)."""
-    subscription_id, document = _id(call), call.document
+    subscription_id, document = _entry(call).subscription.id, call.document
     names, receivers = call.context, call.broker.receivers
     changed = "jsonldContext" in document if isinstance(document, dict) else False
 
@@ -85,13 +85,13 @@ def update(call: Call) -> Response:
 
 def delete(call: Call) -> Response:
     """Delete a subscription (6.11.3.3)."""
-    call.tenant.subscriptions.delete(_id(call))
+    call.tenant.subscriptions.delete(_entry(call).subscription.id)
     return Response(status_code=204)
 
 
 def progress(call: Call) -> Response:
     """Say how far a subscriber was told; not of NGSI-LD, but for the operator."""
-    entry = call.tenant.subscriptions.get(_id(call))
+    entry = _entry(call)
     lag = call.tenant.notifier.lag(entry.subscription.id)
     content: dict[str, Any] = {
         "status": entry.subscription.status(call.broker.clock.now_ns()).value,
@@ -109,7 +109,7 @@ def progress(call: Call) -> Response:
 def replay(call: Call) -> Response:
     """Tell a subscriber again what came after a record; not of NGSI-LD."""
     after = Asked(values=dict(call.query), names=call.context, media=call.media).number("after", 0)
-    call.tenant.subscriptions.rewind(_id(call), after)
+    call.tenant.subscriptions.rewind(_entry(call).subscription.id, after)
     return Response(status_code=202)
 
 
@@ -133,6 +133,18 @@ def _written(call: Call, entry: Entry) -> dict[str, Any]:
     )
 
 
+def _entry(call: Call) -> Entry:
+    """Return the subscription in the path; another's is not there for who does not see all."""
+    entry = call.tenant.subscriptions.get(_id(call))
+    if not _is_shown(call, entry):
+        raise ResourceNotFound(f"there is no subscription {entry.subscription.id}")
+    return entry
+
+
+def _is_shown(call: Call, entry: Entry) -> bool:
+    return call.permit.is_whole(Act.READ) or entry.subscription.owner == call.permit.name
+
+
 def _id(call: Call) -> str:
     found: str = call.path["subscription"]
     if not is_uri(found):
@@ -145,14 +157,14 @@ def _routes() -> Iterator[list[Route]]:
     bodies, patches = (JSON, JSON_LD), (JSON, JSON_LD, MERGE_PATCH)
     # What lies below a subscription comes before it: an identifier may have slashes.
     below = one + "/progress"
-    yield route(below, "GET", progress, Operation(Role.VIEWER, gives=(JSON,)))
-    yield route(below, "POST", replay, Operation(Role.OPERATOR, parameters=("after",)))
-    yield route(every, "POST", create, Operation(Role.OPERATOR, bodies, creates=True))
+    yield route(below, "GET", progress, Operation(Act.READ, gives=(JSON,)))
+    yield route(below, "POST", replay, Operation(Act.SUBSCRIBE, parameters=("after",)))
+    yield route(every, "POST", create, Operation(Act.SUBSCRIBE, bodies, creates=True))
     paging = ("limit", "offset", "count", "options")
-    yield route(every, "GET", listed, Operation(Role.VIEWER, parameters=paging))
-    yield route(one, "GET", retrieve, Operation(Role.VIEWER, parameters=("options",)))
-    yield route(one, "PATCH", update, Operation(Role.OPERATOR, patches))
-    yield route(one, "DELETE", delete, Operation(Role.OPERATOR))
+    yield route(every, "GET", listed, Operation(Act.READ, parameters=paging))
+    yield route(one, "GET", retrieve, Operation(Act.READ, parameters=("options",)))
+    yield route(one, "PATCH", update, Operation(Act.SUBSCRIBE, patches))
+    yield route(one, "DELETE", delete, Operation(Act.SUBSCRIBE))
 
 
 ROUTES: Final[list[Route]] = [one for several in _routes() for one in several]

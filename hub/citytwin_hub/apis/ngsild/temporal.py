@@ -9,7 +9,6 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.routing import Route
 
-from citytwin_hub.access import Role
 from citytwin_hub.apis.ngsild import parameters, reading, temporal_parameters
 from citytwin_hub.apis.ngsild.calls import (
     JSON,
@@ -33,6 +32,7 @@ from citytwin_hub.entities.model import NULL
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.entities.uris import is_uri
 from citytwin_hub.entities.windows import Evolution, Part
+from citytwin_hub.policy.grants import Act
 
 BODIES: Final = (JSON, JSON_LD)
 PATCHES: Final = (JSON, JSON_LD, MERGE_PATCH)
@@ -156,6 +156,7 @@ def _found(call: Call, asked: TemporalQuery) -> Response:
 
 def _selected(call: Call, asked: TemporalQuery) -> Iterator[Evolution]:
     selection = dataclasses.replace(asked.selection, attrs=None, scope=None)
+    call.told.asked(selection.attributes())
     return call.tenant.temporal.select(
         asked.selection.ids,
         asked.selection.types_any(),
@@ -176,7 +177,7 @@ def query_for_map(call: Call) -> Response:
 def _documents(
     call: Call, evolutions: Sequence[Evolution], seen: TemporalView
 ) -> list[dict[str, Any]]:
-    writer = TemporalWriter(call.context, seen)
+    writer = TemporalWriter(call.told, seen)
     if seen.shape is not Shape.AGGREGATED:
         return [writer.entity(one) for one in evolutions]
     temporal = call.tenant.temporal
@@ -229,27 +230,25 @@ def _routes() -> Iterator[list[Route]]:
     attribute = attributes + "/{attribute:path}"
     instance = attribute + "/{instance:path}"
     local = ("local",)
-    asking = Operation(Role.VIEWER, parameters=temporal_parameters.QUERY)
+    asking = Operation(Act.READ, parameters=temporal_parameters.QUERY)
     yield route(entities, "GET", query, asking)
     yield route("/temporal/entityMaps", "GET", query_for_map, asking)
     yield route(
         "/temporal/entityOperations/query", "POST", query_by_post,
-        Operation(Role.VIEWER, BODIES, parameters=temporal_parameters.QUERY_BY_POST),
+        Operation(Act.READ, BODIES, parameters=temporal_parameters.QUERY_BY_POST),
     )  # fmt: skip
     yield route(
-        entities, "POST", upsert, Operation(Role.OPERATOR, BODIES, parameters=local, creates=True)
+        entities, "POST", upsert, Operation(Act.WRITE, BODIES, parameters=local, creates=True)
     )
     # An instance is named by two parts, so it comes before an attribute, whose IRI may have many.
-    deleting = Operation(Role.OPERATOR, parameters=("datasetId", "deleteAll", *local))
+    deleting = Operation(Act.WRITE, parameters=("datasetId", "deleteAll", *local))
     yield route(instance, "DELETE", delete_instance, deleting)
-    yield route(
-        instance, "PATCH", change_instance, Operation(Role.OPERATOR, PATCHES, parameters=local)
-    )
+    yield route(instance, "PATCH", change_instance, Operation(Act.WRITE, PATCHES, parameters=local))
     yield route(attribute, "DELETE", delete_attribute, deleting)
-    yield route(attributes, "POST", append, Operation(Role.OPERATOR, BODIES, parameters=local))
-    yield route(entity, "DELETE", delete, Operation(Role.OPERATOR, parameters=local))
+    yield route(attributes, "POST", append, Operation(Act.WRITE, BODIES, parameters=local))
+    yield route(entity, "DELETE", delete, Operation(Act.WRITE, parameters=local))
     yield route(
-        entity, "GET", retrieve, Operation(Role.VIEWER, parameters=temporal_parameters.RETRIEVE)
+        entity, "GET", retrieve, Operation(Act.READ, parameters=temporal_parameters.RETRIEVE)
     )
 
 

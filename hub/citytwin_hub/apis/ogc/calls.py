@@ -6,7 +6,7 @@ A route says once what it takes and gives: the requests are checked by that, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -18,11 +18,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from citytwin.errors import CityTwinError
-from citytwin_hub.access import Role
+from citytwin_hub.apis.door import what
 from citytwin_hub.apis.ngsild.broker import Broker, Tenant
 from citytwin_hub.apis.ngsild.calls import problem
 from citytwin_hub.apis.ngsild.languages import Languages, parse
+from citytwin_hub.apis.personal import note, personal_of
 from citytwin_hub.entities.errors import BadRequestData, InvalidRequest
+from citytwin_hub.entities.model import Entity
+from citytwin_hub.policy.grants import Act
+from citytwin_hub.policy.permit import Permit
 
 FEATURES: Final = "/ogc/features/v1"
 """Where OGC API - Features begins: part and major version, as NGSI-LD has /ngsi-ld/v1."""
@@ -86,6 +90,7 @@ class Ask:
     request: Request
     broker: Broker
     given: Mapping[str, str]
+    permit: Permit
 
     @cached_property
     def tenant(self) -> Tenant:
@@ -94,7 +99,8 @@ class Ask:
         Raises:
             BadRequestData, NonexistentTenant, TooManyResults: see ``Broker.tenant``.
         """
-        return self.broker.tenant(self.request.headers.get("ngsild-tenant", ""))
+        tenant = self.broker.tenant(self.request.headers.get("ngsild-tenant", ""))
+        return self.broker.seen(tenant, self.permit)
 
     @property
     def path(self) -> Mapping[str, str]:
@@ -111,6 +117,22 @@ class Ask:
             return parse(header or "*")
         except BadRequestData:  # a browser's business, not worth a refusal
             return parse("*")
+
+    def note(self, features: Iterable[Entity], asked: Iterable[str] = ()) -> None:
+        """Write down which personal attributes of some features are about to be told.
+
+        ``asked``: properties by which they are chosen.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        personal = self.permit.rights.personal
+        if not personal:
+            return
+        found = {one.id: some for one in features if (some := personal_of(self.permit, one))}
+        iris = {iri for some in found.values() for iri in some}
+        iris |= {name for name in asked if name.partition(".")[0] in personal.names}
+        note(self.broker.door, self.permit, what(self.request), iris, found)
 
     def url(self, path: str) -> str:
         """Return the address of a path at this hub, as whoever asks calls it."""
@@ -148,7 +170,7 @@ class Described(Route):
 
 async def _called(request: Request, do: Callable[[Ask], Response], resource: Resource) -> Response:
     broker: Broker = request.app.state.ngsild
-    broker.admit(request.headers.get("authorization", ""), Role.VIEWER)
+    permit = broker.door.admit(request, Act.READ)
     given: dict[str, str] = {}
     known = {one.name for one in resource.parameters if one.where == "query"}
     for name, value in request.query_params.multi_items():
@@ -161,4 +183,4 @@ async def _called(request: Request, do: Callable[[Ask], Response], resource: Res
         if len(value) > VALUE_CHARS_MAX:
             raise BadRequestData(f"{name[:80]!r} has over {VALUE_CHARS_MAX} characters")
         given[name] = value
-    return await run_in_threadpool(do, Ask(request, broker, given))
+    return await run_in_threadpool(do, Ask(request, broker, given, permit))

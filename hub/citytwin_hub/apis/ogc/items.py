@@ -50,12 +50,13 @@ def items(ask: Ask) -> Response:
     """Return a page of features."""
     system, limit = crs.system(ask.given.get("crs", crs.CRS84), "crs"), _limit(ask)
     _check_format(ask)
-    iri = type_of(ask.path["collection"], ask.tenant.store.types())
+    iri = type_of(ask.path["collection"], ask.tenant.entities.store.types())
     choice = choice_of(ask, iri, _NO_CHOICE)
     with closing(chosen(ask, choice, ask.given.get("after", ""))) as matching:
         found = list(islice(matching, limit))
         # Whether there is another page is known without decoding all of it.
         more = len(found) == limit and next(matching, None) is not None
+    ask.note((one.entity for one in found), choice.names)
     content: dict[str, Any] = {
         "type": "FeatureCollection",
         "features": [one.written(system) for one in found],
@@ -64,7 +65,7 @@ def items(ask: Ask) -> Response:
         "links": _links(ask, found[-1] if more else None),
     }
     if choice.is_all:
-        content["numberMatched"] = ask.tenant.store.count(Hints(types=[iri]))
+        content["numberMatched"] = ask.tenant.entities.store.count(Hints(types=[iri]))
     return _written(content, system)
 
 
@@ -73,10 +74,11 @@ def item(ask: Ask) -> Response:
     system = crs.system(ask.given.get("crs", crs.CRS84), "crs")
     _check_format(ask)
     collection, wanted = ask.path["collection"], ask.path["feature"]
-    iri = type_of(collection, ask.tenant.store.types())
+    iri = type_of(collection, ask.tenant.entities.store.types())
     entity = ask.tenant.entities.get(wanted)
     if iri not in entity.types:
         raise ResourceNotFound(f"there is no feature {wanted[:200]!r} in {collection}")
+    ask.note([entity])
     here = ask.url(f"{FEATURES}/collections/{quote(collection)}")
     content = Feature(entity, ask.languages).written(system)
     content["links"] = [

@@ -29,7 +29,7 @@ from citytwin_hub.apis.ogc.features import LOCATION
 from citytwin_hub.apis.ogc.items import COLLECTION, FORMAT
 from citytwin_hub.apis.ogc.naming import collections, short, type_of
 from citytwin_hub.apis.ogc.selecting import LANG, queryables
-from citytwin_hub.entities.sqlite import SqliteEntities
+from citytwin_hub.entities.store import EntityStore
 
 OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"
 SCHEMA: Final = "application/schema+json"
@@ -39,7 +39,7 @@ EXTENT_NS_MAX: Final = 60 * SECOND_NS
 """How old an extent may be: at 100,000 features it takes a tenth of a second."""
 
 Extents: TypeAlias = Mapping[str, tuple[float, float, float, float]]
-_known_extents: WeakKeyDictionary[SqliteEntities, tuple[int, Extents]] = WeakKeyDictionary()
+_known_extents: WeakKeyDictionary[EntityStore, tuple[int, Extents]] = WeakKeyDictionary()
 
 CLASSES: Final = (
     *(_PART.format(1) + name for name in ("core", "oas30", "geojson")),
@@ -82,7 +82,7 @@ def conformance(_ask: Ask) -> Response:
 
 def all_collections(ask: Ask) -> Response:
     """Return every collection."""
-    listed = collections(ask.tenant.store.types())
+    listed = collections(ask.tenant.entities.store.types())
     return answer(
         {
             "collections": [_described(ask, name, iri) for name, iri in listed.items()],
@@ -94,13 +94,13 @@ def all_collections(ask: Ask) -> Response:
 def collection(ask: Ask) -> Response:
     """Return one collection."""
     name = ask.path["collection"]
-    return answer(_described(ask, name, type_of(name, ask.tenant.store.types())))
+    return answer(_described(ask, name, type_of(name, ask.tenant.entities.store.types())))
 
 
 def queryables_of(ask: Ask) -> Response:
     """Return by which properties features can be filtered, as a JSON Schema."""
     name = ask.path["collection"]
-    iri = type_of(name, ask.tenant.store.types())
+    iri = type_of(name, ask.tenant.entities.store.types())
     properties: dict[str, Any] = {
         "id": {"type": "string", "format": "uri", "x-ogc-role": "id"},
         "geometry": {"format": "geometry-any", "x-ogc-role": "primary-geometry"},
@@ -149,7 +149,7 @@ def _described(ask: Ask, name: str, iri: str) -> dict[str, Any]:
 
 def extents(ask: Ask) -> Extents:
     """Return where the features of each type are: a thing to zoom to, at most a minute old."""
-    store, now_ns = ask.tenant.store, ask.broker.clock.monotonic_ns()
+    store, now_ns = ask.tenant.entities.store, ask.broker.clock.monotonic_ns()
     known = _known_extents.get(store)
     if known is None or now_ns - known[0] >= EXTENT_NS_MAX:
         known = _known_extents[store] = (now_ns, store.extents(LOCATION))

@@ -83,6 +83,11 @@ class Choice:
         nothing = self.area is None and self.filter is None and not self.equal
         return nothing and self.first_ns is None and self.last_ns is None
 
+    @property
+    def names(self) -> set[str]:
+        """The properties by which features are chosen."""
+        return set(self.equal) | (self.filter.names if self.filter is not None else set())
+
     def hints(self, after: str = "") -> Hints:
         """Return what a store may leave out."""
         box = self.filter.box if self.filter is not None else None
@@ -174,8 +179,8 @@ def _check_names(ask: Ask, iri: str, names: set[str]) -> None:
     unknown = names - queryables(ask, iri).keys() if names else names
     if unknown:
         # Something that few features have may not be in the sample.
-        everywhere = {short(one) for one in ask.tenant.store.attributes()} | set(
-            ask.tenant.store.attributes()
+        everywhere = {short(one) for one in ask.tenant.entities.store.attributes()} | set(
+            ask.tenant.entities.store.attributes()
         )
         unknown = {one for one in unknown if one.partition(".")[0] not in everywhere} - everywhere
     if unknown:

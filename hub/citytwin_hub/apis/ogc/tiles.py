@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import numpy as np
 import shapely
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from citytwin_hub.apis.ngsild.languages import parse
@@ -32,6 +33,7 @@ from citytwin_hub.entities.errors import ResourceNotFound
 from citytwin_hub.entities.geo import shape
 from citytwin_hub.entities.model import AttributeKind
 from citytwin_hub.entities.store import Box, EntityStore, Hints
+from citytwin_hub.policy.grants import NONE, Names
 
 MVT: Final = "application/vnd.mapbox-vector-tile"
 ZOOM_MAX: Final = 22
@@ -98,14 +100,14 @@ class Cache:
 
 def tile(ask: Ask) -> Response:
     """Return a tile, or 304 where nothing has changed since."""
-    store, now_ns = ask.tenant.store, ask.broker.clock.now_ns()
+    store, now_ns = ask.tenant.entities.store, ask.broker.clock.now_ns()
     address = _address(ask.path)
     iri = type_of(ask.path["collection"], store.types())
-    key, changed = (ask.tenant.name, iri, *address), store.changed()
+    key, changed = (store, iri, *address), store.changed()
     cache: Cache = ask.request.app.state.tiles
     made = cache.get(key, changed, now_ns)
     if made is None:
-        made = build(store, iri, address, now_ns, changed)
+        made = build(store, iri, address, now_ns, changed, ask.permit.rights.personal)
         cache.put(key, made)
     headers = {"ETag": made.tag, "Cache-Control": "no-cache"}
     if made.tag in ask.request.headers.get("if-none-match", ""):
@@ -113,8 +115,15 @@ def tile(ask: Ask) -> Response:
     return Response(made.data, headers=headers, media_type=MVT)
 
 
-def build(store: EntityStore, iri: str, address: _Address, now_ns: int, changed: int) -> Tile:
-    """Make a tile of the features of a type."""
+def build(
+    store: EntityStore,
+    iri: str,
+    address: _Address,
+    now_ns: int,
+    changed: int,
+    personal: Names = NONE,
+) -> Tile:
+    """Make a tile of the features of a type, without personal attributes: tiles are kept."""
     zoom, column, row = address
     west, south, east, north = bounds(zoom, column, row)
     pad = (east - west) * BUFFER / mvt.EXTENT
@@ -128,6 +137,9 @@ def build(store: EntityStore, iri: str, address: _Address, now_ns: int, changed:
             continue
         for end_ns in _ends(alive):
             until_ns = min(until_ns or end_ns, end_ns)
+        if personal.among(alive.attributes):
+            some = {name: v for name, v in alive.attributes.items() if name not in personal}
+            alive = replace(alive, attributes=some)
         one = _drawn(Feature(alive, _ANY), address)
         if one is not None:
             found.append(one)
@@ -156,7 +168,7 @@ def bounds(zoom: int, column: int, row: int) -> tuple[float, float, float, float
 def tilejson(ask: Ask) -> Response:
     """Return where the tiles are and what is in them (TileJSON 3.0.0)."""
     name = ask.path["collection"]
-    iri = type_of(name, ask.tenant.store.types())
+    iri = type_of(name, ask.tenant.entities.store.types())
     kinds = {"number": "Number", "boolean": "Boolean", "string": "String"}
     fields = {
         one: kinds[next(iter(types))]

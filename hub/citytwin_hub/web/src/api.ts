@@ -1,4 +1,4 @@
-// Talks to the hub: REST with a bearer token, every wait bounded.
+// Talks to the hub: REST with a bearer token or a session, every wait bounded.
 import { type Language, label, t } from "./i18n";
 import type { Alarm, City, Command, Gateway, Label, Me, PointInfo, Trend } from "./types";
 
@@ -20,8 +20,36 @@ export function wordsOf(error: unknown, language: Language): string {
   return error instanceof ApiError ? label(error.text, language, error.message) : t("error.silent", language);
 }
 
+/** Opens a session; its cookie no script can read, its CSRF token is shown with every write. */
+export async function logIn(name: string, password: string): Promise<void> {
+  await new Api("").begin(name, password);
+}
+
 export class Api {
-  constructor(readonly token: string) {}
+  /** Without a token the session of the cookie counts, if there is one. */
+  constructor(
+    readonly token: string,
+    private csrf = "",
+  ) {}
+
+  async begin(name: string, password: string): Promise<void> {
+    await this.post("login", { name, password });
+  }
+
+  /** Takes up the session of the cookie; false where nobody is logged in. */
+  async resume(): Promise<boolean> {
+    try {
+      this.csrf = (await this.get<{ csrf: string }>("session")).csrf;
+      return true;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return false;
+      throw error;
+    }
+  }
+
+  end(): Promise<unknown> {
+    return this.token ? Promise.resolve() : this.post("logout", {});
+  }
 
   me(): Promise<Me> {
     return this.get("me");
@@ -86,7 +114,10 @@ export class Api {
   }
 
   private async call<T>(path: string, init: RequestInit): Promise<T> {
-    const headers = { ...init.headers, Authorization: `Bearer ${this.token}` };
+    const shown: Record<string, string> = {};
+    if (this.token) shown["Authorization"] = `Bearer ${this.token}`;
+    else if (this.csrf) shown["X-CSRF-Token"] = this.csrf;
+    const headers = { ...init.headers, ...shown };
     const signal = AbortSignal.timeout(TIMEOUT_MS);
     const answer = await fetch(`api/v1/${path}`, { ...init, headers, signal });
     if (!answer.ok) {

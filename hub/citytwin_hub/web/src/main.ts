@@ -7,7 +7,7 @@ import "@fontsource/noto-sans/cyrillic-600.css";
 import "@fontsource/noto-sans/cyrillic-ext-400.css";
 import "@fontsource/noto-sans/cyrillic-ext-600.css";
 import "./style.css";
-import { Api, ApiError, wordsOf } from "./api";
+import { Api, ApiError, logIn, wordsOf } from "./api";
 import { card, type CardState } from "./card";
 import { age, time, valueText } from "./format";
 import { label, LANGUAGES, known, t, type Language } from "./i18n";
@@ -20,6 +20,8 @@ import { TrendView } from "./trend";
 import type { Alarm, PointInfo } from "./types";
 
 const TOKEN_KEY = "citytwin.token";
+/** What the hub calls who came without a name. */
+const NOBODY = "anonymous";
 const LANGUAGE_KEY = "citytwin.language";
 const THEME_KEY = "citytwin.theme";
 const DRAW_MS = 500;
@@ -99,9 +101,8 @@ class Page {
       // The token stays out of the address bar, the history and screenshots.
       history.replaceState(null, "", location.pathname);
     }
-    const token = sessionStorage.getItem(TOKEN_KEY);
-    if (token) await this.enter(token);
-    else this.showSignIn("");
+    // Without a token there may be a session, or a city that is open to everybody.
+    await this.enter(sessionStorage.getItem(TOKEN_KEY) ?? "");
   }
 
   private showSignIn(problem: string): void {
@@ -110,15 +111,31 @@ class Page {
     sessionStorage.removeItem(TOKEN_KEY);
     document.documentElement.dataset["theme"] = this.theme;
     document.documentElement.lang = this.language;
-    render(signIn(this.language, problem, (token) => void this.enter(token)), this.root);
+    const enter = {
+      person: (name: string, password: string) => void this.logIn(name, password),
+      token: (token: string) => void this.enter(token),
+    };
+    render(signIn(this.language, problem, enter), this.root);
+  }
+
+  private async logIn(name: string, password: string): Promise<void> {
+    try {
+      await logIn(name, password);
+    } catch (error) {
+      const unfit = error instanceof ApiError && error.status === 401;
+      this.showSignIn(unfit ? t("signin.unfit", this.language) : wordsOf(error, this.language));
+      return;
+    }
+    await this.enter("");
   }
 
   private async enter(token: string): Promise<void> {
     const api = new Api(token);
     try {
+      if (!token) await api.resume();
       const [me, city] = await Promise.all([api.me(), api.city(), this.load(api)]);
       this.store.me = me;
-      sessionStorage.setItem(TOKEN_KEY, token);
+      if (token) sessionStorage.setItem(TOKEN_KEY, token);
       // Signed in again after the old token had ended: everything begins anew.
       if (this.map) {
         location.reload();
@@ -128,7 +145,7 @@ class Page {
       this.draw();
       this.map = new CityMap(this.mapElement, city, this.store, this, this.theme, this.language);
     } catch (error) {
-      if (isRefusal(error)) this.showSignIn(t("signin.wrong", this.language));
+      if (isRefusal(error)) this.showSignIn(token ? t("signin.wrong", this.language) : "");
       else if (error instanceof ApiError) this.showSignIn(`${t("error.load", this.language)}: ${wordsOf(error, this.language)}`);
       else this.await(token);
       return;
@@ -395,6 +412,7 @@ class Page {
 
   private header(now: number): unknown {
     const language = this.language;
+    const way = t(this.store.me.name === NOBODY ? "signin.title" : "signout", language);
     return html`
       <header class="bar">
         <h1>CityTwin <small>${t("app.title", language)}</small></h1>
@@ -431,13 +449,21 @@ class Page {
           )}
         </span>
         <button class="icon" title=${t("theme", language)} aria-label=${t("theme", language)} @click=${() => this.setTheme(this.theme === "dark" ? "light" : "dark")}>◐</button>
-        <button class="icon" title=${`${t("signout", language)} (${this.store.me.name})`} aria-label=${t("signout", language)} @click=${() => {
-          sessionStorage.removeItem(TOKEN_KEY);
-          location.reload();
-        }}>⎋</button>
+        <button class="icon" title=${`${way} (${this.store.me.name})`} aria-label=${way} @click=${() => this.leave()}>⎋</button>
         </span>
       </header>
     `;
+  }
+
+  /** Signs out; who came without a name is asked for one. */
+  private leave(): void {
+    if (this.store.me.name === NOBODY) {
+      this.showSignIn("");
+      return;
+    }
+    sessionStorage.removeItem(TOKEN_KEY);
+    const ended = this.api?.end() ?? Promise.resolve();
+    void ended.catch(() => undefined).finally(() => location.reload());
   }
 
   private toggle(tab: Tab): void {

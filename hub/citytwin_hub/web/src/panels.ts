@@ -197,23 +197,38 @@ export function legend(language: Language): TemplateResult {
   `;
 }
 
-export function signIn(language: Language, problem: string, enter: (token: string) => void): TemplateResult {
+export interface Entering {
+  /** Signs in with a name and a password. */
+  person(name: string, password: string): void;
+  token(token: string): void;
+}
+
+export function signIn(language: Language, problem: string, enter: Entering): TemplateResult {
+  const given = (event: SubmitEvent, name: string): string => {
+    event.preventDefault();
+    const field = (event.currentTarget as HTMLFormElement).elements.namedItem(name);
+    return (field as HTMLInputElement).value;
+  };
   return html`
     <main class="signin">
-      <form
-        @submit=${(event: SubmitEvent) => {
-          event.preventDefault();
-          const field = (event.currentTarget as HTMLFormElement).elements.namedItem("token");
-          enter((field as HTMLInputElement).value.trim());
-        }}
-      >
+      <form @submit=${(event: SubmitEvent) => enter.person(given(event, "name").trim(), given(event, "password"))}>
         <h1>CityTwin</h1>
         <p>${t("app.title", language)}</p>
-        <label>${t("signin.token", language)}<input name="token" type="password" autocomplete="off" required /></label>
+        <label>${t("signin.name", language)}<input name="name" autocomplete="username" autocapitalize="none" required /></label>
+        <label
+          >${t("signin.password", language)}<input name="password" type="password" autocomplete="current-password" required
+        /></label>
         ${problem ? html`<p class="problem" role="alert">${problem}</p>` : nothing}
         <button class="go">${t("signin.do", language)}</button>
-        <p class="fine">${t("signin.help", language)}</p>
       </form>
+      <details ?open=${problem !== ""}>
+        <summary>${t("signin.other", language)}</summary>
+        <form @submit=${(event: SubmitEvent) => enter.token(given(event, "token").trim())}>
+          <label>${t("signin.token", language)}<input name="token" type="password" autocomplete="off" required /></label>
+          <button class="go">${t("signin.do", language)}</button>
+          <p class="fine">${t("signin.help", language)}</p>
+        </form>
+      </details>
     </main>
   `;
 }

@@ -25,7 +25,7 @@ export interface Latest {
 const withoutAlarm = (id: string): string => id.replace(/\.[^./]*$/, "");
 
 export class Store {
-  me: Me = { name: "", role: "viewer" };
+  me: Me = { name: "", role: "", acts: [] };
   points = new Map<number, PointInfo>();
   byId = new Map<string, PointInfo>();
   devices = new Map<string, Device>();
@@ -161,7 +161,7 @@ export class Store {
   }
 
   mayCommand(): boolean {
-    return this.me.role === "operator" || this.me.role === "admin";
+    return this.me.acts.includes("command");
   }
 
   /** Calls back with every frame of samples, until the returned function is called. */

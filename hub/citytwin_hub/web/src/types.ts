@@ -81,7 +81,8 @@ export interface Command {
 
 export interface Me {
   name: string;
-  role: "viewer" | "operator" | "admin";
+  role: string;
+  acts: string[];
 }
 
 /** The base map; it may say whom it is owed to. */

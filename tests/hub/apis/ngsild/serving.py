@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 
 from citytwin.testing import VirtualClock
-from citytwin_hub.access import Role
+from citytwin_hub.apis.door import Keeper
 from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    folder: Path, admit: Callable[[str, Role], None] = lambda _token, _role: None
-) -> AsyncIterator[httpx.AsyncClient]:
+async def serving(folder: Path, door: Keeper | None = None) -> AsyncIterator[httpx.AsyncClient]:
     """Serve until the end of the block; yields a client below /ngsi-ld/v1/."""
     clock = VirtualClock(1_700_000_000 * 10**9)
     contexts = Contexts(folder / "contexts.db", clock)
-    broker = Broker(folder / "entities", clock, contexts, admit)
+    broker = Broker(folder / "entities", clock, contexts, door or OpenDoor())
     transport = httpx.ASGITransport(app=build_ngsild(broker))
     try:
         async with httpx.AsyncClient(

@@ -1,9 +1,6 @@
 """The application: what is not there, and who is let in."""
 
-import pytest
-
-from citytwin_hub.access import Access, AccessError, Role
-from citytwin_hub.apis.ngsild.app import ByPath, admission
+from citytwin_hub.apis.ngsild.app import ByPath
 from tests.hub.apis.ngsild.serving import problem, serving
 
 
@@ -31,24 +28,3 @@ async def test_requests_go_where_their_path_begins():
     for kind, path in (("http", "/ngsi-ld/v1/types"), ("http", "/api"), ("lifespan", None)):
         await site({"type": kind, "path": path}, nothing, nothing)
     assert taken == [("ngsild", "/ngsi-ld/v1/types"), ("rest", "/api"), ("rest", None)]
-
-
-def test_a_token_opens_and_nobody_comes_without_unless_it_is_allowed(tmp_path):
-    access = Access(tmp_path / "access.db")
-    token = access.add("su", Role.VIEWER)
-    admit = admission(access, lambda: 0, None)
-    admit(f"Bearer {token}", Role.VIEWER)
-    for given, least in (
-        (f"Bearer {token}", Role.OPERATOR),
-        ("", Role.VIEWER),
-        (token, Role.VIEWER),
-    ):
-        with pytest.raises(AccessError):
-            admit(given, least)
-    admit = admission(access, lambda: 0, Role.VIEWER)
-    admit("", Role.VIEWER)
-    with pytest.raises(AccessError):
-        admit("", Role.OPERATOR)
-    with pytest.raises(AccessError):
-        admit("Bearer wrong", Role.VIEWER)
-    access.close()

@@ -7,6 +7,7 @@ from citytwin_hub.apis.ngsild import broker as module
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.entities.errors import BadRequestData, NonexistentTenant, TooManyResults
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 from tests.hub.entities.samples import entity
 
 
@@ -18,7 +19,7 @@ def opened(tmp_path):
     def open_one():
         if made:
             made.pop().close()
-        broker = Broker(tmp_path / "entities", VirtualClock(), contexts, lambda _token, _role: None)
+        broker = Broker(tmp_path / "entities", VirtualClock(), contexts, OpenDoor())
         made.append(broker)
         return broker
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from citytwin_hub.access import AccessError, Role
 from citytwin_hub.apis.ngsild.calls import negotiate
+from citytwin_hub.policy.grants import Act
 from tests.hub.apis.ngsild.serving import problem, serving
+from tests.hub.doors import OpenDoor
 
 BODY = b'{"id": "urn:ngsi-ld:Tank:1", "type": "Tank"}'
 LINK = '<{}>; rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
@@ -94,16 +95,11 @@ async def test_a_tenant_is_echoed_and_made_by_who_creates(http):
 
 
 async def test_who_may_not_is_told(tmp_path):
-    asked = []
-
-    def admit(authorization, least):
-        asked.append((authorization, least))
-        raise AccessError(401, "a token is needed")
-
-    async with serving(tmp_path, admit) as http:
+    door = OpenDoor(closed=True)
+    async with serving(tmp_path, door) as http:
         assert (await http.get("types", headers={"Authorization": "x"})).status_code == 401
         assert (await http.post("entities", content=BODY, headers=JSON)).status_code == 401
-    assert asked == [("x", Role.VIEWER), ("", Role.OPERATOR)]
+    assert door.asked == [("x", Act.READ), ("", Act.WRITE)]
 
 
 def test_the_first_media_type_is_given_where_none_is_asked_for():

@@ -13,6 +13,7 @@ from citytwin.testing import VirtualClock
 from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 
 ENTITIES = "/ngsi-ld/v1/entities"
 QUERY = "/ngsi-ld/v1/entityOperations/query"
@@ -42,7 +43,7 @@ COMPANY = {
 @pytest.fixture
 async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     contexts = Contexts(tmp_path / "contexts.sqlite", VirtualClock())
-    broker = Broker(tmp_path / "broker", VirtualClock(), contexts, lambda _token, _role: None)
+    broker = Broker(tmp_path / "broker", VirtualClock(), contexts, OpenDoor())
     transport = httpx.ASGITransport(app=build_ngsild(broker))
     async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as client:
         for entity in (*map(tank, range(1, 6)), COMPANY):

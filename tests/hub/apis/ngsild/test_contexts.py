@@ -14,6 +14,7 @@ from citytwin_hub.apis.ngsild import contexts as module
 from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.jsonld.contexts import PATH, Contexts
+from tests.hub.doors import OpenDoor
 from tests.hub.jsonld.hosts import Host, host
 
 TERMS = {"level": "urn:x:level"}
@@ -37,7 +38,7 @@ def contexts(tmp_path: Path, served: Host) -> Iterator[Contexts]:
 
 @pytest.fixture
 async def http(tmp_path: Path, contexts: Contexts) -> AsyncIterator[httpx.AsyncClient]:
-    broker = Broker(tmp_path / "broker", VirtualClock(), contexts, lambda _token, _role: None)
+    broker = Broker(tmp_path / "broker", VirtualClock(), contexts, OpenDoor())
     transport = httpx.ASGITransport(app=build_ngsild(broker))
     async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as client:
         yield client

@@ -14,6 +14,7 @@ from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.entities.moments import format_ns
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 
 ENTITIES = "/ngsi-ld/v1/entities"
 SNAPSHOTS = "/ngsi-ld/v1/snapshots"
@@ -24,7 +25,7 @@ SECOND = 1_000_000_000
 async def test_the_past_is_what_was_seen_then(tmp_path: Path, seed: int) -> None:
     chosen, clock = random.Random(seed), VirtualClock()
     contexts = Contexts(tmp_path / "contexts.sqlite", clock)
-    broker = Broker(tmp_path / "broker", clock, contexts, lambda _token, _role: None)
+    broker = Broker(tmp_path / "broker", clock, contexts, OpenDoor())
     transport = httpx.ASGITransport(app=build_ngsild(broker))
     seen: list[tuple[str, dict[str, Any], list[str]]] = []
     model: dict[str, int] = {}

@@ -11,6 +11,7 @@ from citytwin import SystemClock
 from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 from tests.servers import peer
 from tests.waiting import cancelled, until
 
@@ -24,7 +25,7 @@ async def hub(folder):
     """Run a broker; yields a client of it."""
     clock = SystemClock()
     contexts = Contexts(folder / "contexts.db", clock)
-    broker = Broker(folder / "entities", clock, contexts, lambda _token, _role: None)
+    broker = Broker(folder / "entities", clock, contexts, OpenDoor())
     transport = httpx.ASGITransport(app=build_ngsild(broker))
     running = asyncio.create_task(broker.run())
     async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as client:

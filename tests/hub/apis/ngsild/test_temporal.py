@@ -7,6 +7,7 @@ from citytwin.testing import VirtualClock
 from citytwin_hub.apis.ngsild.app import build_ngsild
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.jsonld.contexts import Contexts
+from tests.hub.doors import OpenDoor
 
 ENTITIES = "/ngsi-ld/v1/entities"
 TEMPORAL = "/ngsi-ld/v1/temporal/entities"
@@ -24,9 +25,7 @@ def clock():
 @pytest.fixture
 async def http(tmp_path, clock):
     contexts = Contexts(tmp_path / "contexts.sqlite", clock, [])
-    broker = Broker(
-        tmp_path / "broker", clock, contexts, lambda _token, _role: None, instances_max=5
-    )
+    broker = Broker(tmp_path / "broker", clock, contexts, OpenDoor(), instances_max=5)
     transport = httpx.ASGITransport(app=build_ngsild(broker))
     async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as client:
         yield client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -13,7 +13,7 @@ import uvicorn
 
 from citytwin import Batch, Kind, Label, Point, Quality, Span
 from citytwin.testing import VirtualClock
-from citytwin_hub.access import Role
+from citytwin_hub.apis.door import Keeper
 from citytwin_hub.apis.ngsild.broker import Broker
 from citytwin_hub.apis.ogc.app import build_ogc
 from citytwin_hub.apis.things import Devices
@@ -21,6 +21,7 @@ from citytwin_hub.entities.model import Attribute, AttributeKind
 from citytwin_hub.jsonld.contexts import Contexts
 from citytwin_hub.registry import Registry
 from citytwin_hub.twin import Twin
+from tests.hub.doors import OpenDoor
 from tests.hub.entities.samples import entity, link, point, prop
 from tests.waiting import until
 
@@ -83,11 +84,11 @@ def city():
     yield entity(2, "Building", height=prop(3), storeys=prop("one"))
 
 
-def broker_of(folder: Path, admit: Callable[[str, Role], None]) -> tuple[Broker, Contexts]:
+def broker_of(folder: Path, door: Keeper | None) -> tuple[Broker, Contexts]:
     """Return a broker that has the city."""
     clock = VirtualClock(BEGAN_NS)
     contexts = Contexts(folder / "contexts.db", clock)
-    broker = Broker(folder / "entities", clock, contexts, admit)
+    broker = Broker(folder / "entities", clock, contexts, door or OpenDoor())
     with broker.tenant().entities.batch() as batch:
         for one in city():
             batch.create(one)
@@ -106,10 +107,10 @@ def devices_of(folder: Path) -> Devices:
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, admit: Callable[[str, Role], None] = lambda _token, _role: None
+    folder: Path, door: Keeper | None = None
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Broker]]:
     """Serve until the end of the block; yields a client below / and the broker."""
-    broker, contexts = broker_of(folder, admit)
+    broker, contexts = broker_of(folder, door)
     transport = httpx.ASGITransport(app=build_ogc(broker, devices_of(folder)))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as client:
@@ -122,7 +123,7 @@ async def serving(
 @contextlib.asynccontextmanager
 async def listening(folder: Path) -> AsyncIterator[str]:
     """Serve on a free port until the end of the block; yields the address."""
-    broker, contexts = broker_of(folder, lambda _token, _role: None)
+    broker, contexts = broker_of(folder, None)
     config = uvicorn.Config(
         build_ogc(broker, devices_of(folder)), port=0, log_config=None, lifespan="off"
     )

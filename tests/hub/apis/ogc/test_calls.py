@@ -2,24 +2,20 @@
 
 import pytest
 
-from citytwin_hub.access import AccessError, Role
 from citytwin_hub.apis.ogc.calls import Parameter, link
+from citytwin_hub.policy.grants import Act
 from tests.hub.apis.ngsild.serving import problem
 from tests.hub.apis.ogc.serving import serving
+from tests.hub.doors import OpenDoor
 
 
 async def test_nothing_is_read_without_a_token(tmp_path):
-    asked = []
-
-    def admit(authorization, least):
-        asked.append((authorization, least))
-        raise AccessError(401, "a token is needed")
-
-    async with serving(tmp_path, admit) as (http, _):
+    door = OpenDoor(closed=True)
+    async with serving(tmp_path, door) as (http, _):
         for path in ("/ogc/features/v1", "/ogc/features/v1/collections/Tank/items"):
             answer = await http.get(path, headers={"Authorization": "Bearer x"})
             assert answer.status_code == 401
-    assert asked == [("Bearer x", Role.VIEWER)] * 2
+    assert door.asked == [("Bearer x", Act.READ)] * 2
 
 
 async def test_a_parameter_that_is_not_there_is_refused(tmp_path):
