@@ -5,6 +5,18 @@ from tests.hub.policy.city import town
 WISH = {"point": "g-1/d/pump", "value": 1}
 
 
+async def test_a_limited_inventory_is_of_what_is_seen(tmp_path):
+    async with town(tmp_path) as call:
+        for role, types in (
+            ("types", {"Pump"}),
+            ("area", {"Person", "Pump", "Tank"}),
+            ("points", set()),
+        ):
+            made = (await call(role, "GET", "/api/v1/inventory")).json()
+            assert {one for one in ("Person", "Pump", "Tank") if one in str(made)} == types, role
+            assert "urn:ngsi-ld:Pump:2" not in str(made) or role == "types"
+
+
 async def test_each_route_asks_for_its_act(tmp_path):
     urn = {"kind": "Pump", "place": [76.95, 43.2]}
     async with town(tmp_path) as call:
@@ -20,6 +32,9 @@ async def test_each_route_asks_for_its_act(tmp_path):
             ("types", "POST", "identity", {"kind": "Tank"}, 403),
             ("types", "POST", "identity/adopt", {"urn": "urn:ngsi-ld:Pump:1"}, 403),
             ("types", "GET", "identity/journal", None, 403),
+            ("types", "POST", "import", {"source": "x", "entities": []}, 403),
+            ("types", "GET", "inventory", None, 200),
+            ("types", "GET", "loose-ends", None, 200),
             ("operator", "GET", "identity/journal", None, 200),
             ("operator", "GET", "gateways/g-1/config/text", None, 403),
             ("types", "GET", "gateways/g-1/config", None, 404),

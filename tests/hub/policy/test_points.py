@@ -91,6 +91,33 @@ async def test_only_ones_own_points_are_commanded(call):
     assert (await call("types", "GET", f"/api/v1/commands/{other}")).status_code == 404
 
 
+async def test_control_streams_and_their_commands_are_of_seen_points(call):
+    streams = "/ogc/connected-systems/v1/controlstreams"
+    speed, level = call.rows["g-2/d/speed"], call.rows["g-2/d/level"]
+    given = {"parameters": {"speed": 1}}
+    for role, row, status in (
+        ("types", speed, 201),
+        ("types", level, 404),
+        ("attributes", speed, 403),
+        ("reader", speed, 403),
+        ("public", level, 404),
+        ("area", speed, 201),
+    ):
+        answer = await call(role, "POST", f"{streams}/{row}/commands", json=given)
+        assert answer.status_code == status, (role, row, answer.text)
+    seen = (await call("types", "GET", streams)).json()["items"]
+    assert [one["id"] for one in seen] == [str(speed)]
+    made = (await call("area", "GET", "/ogc/connected-systems/v1/commands")).json()["items"]
+    mine = f"/ogc/connected-systems/v1/commands/{made[0]['id']}"
+    assert (await call("points", "GET", mine)).status_code == 404
+    assert (await call("attributes", "POST", mine + "/status", json={"statusCode": "CANCELED"}
+                       )).status_code in {403, 422}  # fmt: skip
+    asked = await call("reader", "POST", f"{streams}/{speed}/feasibility", json=given)
+    assert asked.json()["feasible"] is False
+    kept = f"/ogc/connected-systems/v1/feasibility/{asked.json()['id']}"
+    assert (await call("types", "GET", kept)).status_code == 404
+
+
 async def test_the_live_stream_has_only_seen_points(call):
     async def rows(role):
         found = set()
