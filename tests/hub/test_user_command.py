@@ -11,19 +11,25 @@ from citytwin_hub.accounts import Accounts
 from citytwin_hub.audit import entries
 
 
+class Run:
+    """Runs the command line on a configuration, and returns its code and words."""
+
+    def __init__(self, config, capsys, state):
+        self.state, self._config, self._capsys = state, config, capsys
+
+    def __call__(self, *words):
+        code = cli.main(["--config", str(self._config), *words])
+        told = self._capsys.readouterr()
+        return code, told.out + told.err
+
+
 @pytest.fixture
 def run(tmp_path, capsys):
     config = tmp_path / "hub.toml"
     config.write_text(f'[hub]\nstate = "{tmp_path / "hub"}"\n')
     (tmp_path / "policy.toml").write_text('[role.medeu]\n[[role.medeu.may]]\nacts = ["read"]\n')
 
-    def run(*words):
-        code = cli.main(["--config", str(config), *words])
-        told = capsys.readouterr()
-        return code, told.out + told.err
-
-    run.state = tmp_path / "hub"
-    return run
+    return Run(config, capsys, tmp_path / "hub")
 
 
 def test_a_user_comes_changes_and_goes(run):

@@ -20,8 +20,8 @@ from citytwin_hub.policy.grants import Act, Rights
 from citytwin_hub.policy.permit import Permit
 
 ANONYMOUS: Final = "anonymous"
-ON_CHARS_MAX: Final = 4_000
-"""Of what a record of the audit log says that something was done to."""
+ON_CHARS_MAX: Final = 2_000
+"""Of what a record says that something was done to; each may take six bytes there."""
 
 COOKIE: Final = "citytwin-session"
 CSRF: Final = "X-CSRF-Token"

@@ -1,6 +1,7 @@
 """Personal: notes who was told an attribute that says something of a person, before he is.
 
-Which attributes these are, the policy says. A note names attributes and entities, never values.
+Which attributes these are, the policy says. A note names attributes and entities, not their values;
+what was asked stands in it as it was asked.
 """
 
 from __future__ import annotations

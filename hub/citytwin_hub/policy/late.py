@@ -74,7 +74,7 @@ class LateTwin:
 
     def _means(self, rows: list[int], moment: int) -> dict[int, tuple[int, float, int]]:
         grid = grid_ns(self.rights)
-        found = dict.fromkeys(rows, (0, float("nan"), 0))
+        found: dict[int, tuple[int, float, int]] = dict.fromkeys(rows, (0, float("nan"), 0))
         sums = self._history.aggregate(rows, moment - grid, moment, step_ns=grid)
         for row, mean, quality in zip(sums.point, sums.mean, sums.quality, strict=True):
             found[int(row)] = (moment, float(mean), int(quality))

@@ -1,6 +1,7 @@
 """Login: a session works by its cookie, and writes only with its CSRF token."""
 
 import json
+from typing import Any
 
 import httpx
 import websockets
@@ -55,7 +56,8 @@ async def test_the_live_stream_takes_the_session_of_the_own_page(running):
     async with httpx.AsyncClient(base_url=f"{running.address}/api/v1/") as web:
         await web.post("login", json=given("viewer"))
         cookie = {"Cookie": f"{COOKIE}={web.cookies[COOKIE]}"}
-    for origin, opens in ((running.address, True), ("http://evil.example", False)):
+    origins: Any = ((running.address, True), ("http://evil.example", False))
+    for origin, opens in origins:
         async with websockets.connect(
             running.socket, origin=origin, additional_headers=cookie
         ) as socket:
@@ -63,7 +65,7 @@ async def test_the_live_stream_takes_the_session_of_the_own_page(running):
             try:
                 told = json.loads(await socket.recv())["type"] == "hello"
             except websockets.ConnectionClosed as closed:
-                told = closed.rcvd.code != 1008
+                told = closed.rcvd is None or closed.rcvd.code != 1008
         assert told == opens
 
 

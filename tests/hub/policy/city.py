@@ -74,6 +74,20 @@ CITY = [
 ]
 
 
+class Calling:
+    """Calls a hub in a role; without one as nobody."""
+
+    def __init__(self, running, web, tokens):
+        self.running, self.web, self.tokens = running, web, tokens
+        self.row, self.rows = 0, {}
+
+    async def __call__(self, role, method, path, **more):
+        headers = more.pop("headers", {})
+        if role:
+            headers = headers | {"Authorization": f"Bearer {self.tokens[role]}"}
+        return await self.web.request(method, path, headers=headers, **more)
+
+
 @contextlib.asynccontextmanager
 async def town(tmp_path, policy=POLICY, city=None, **settings):
     """Give what calls a hub that has the city, in a role."""
@@ -86,13 +100,7 @@ async def town(tmp_path, policy=POLICY, city=None, **settings):
         access = running.hub.access
         tokens = {one: access.add(f"u-{one}", one) for one in running.hub.policy.roles}
 
-        async def call(role, method, path, **more):
-            headers = more.pop("headers", {})
-            if role:
-                headers = headers | {"Authorization": f"Bearer {tokens[role]}"}
-            return await web.request(method, path, headers=headers, **more)
-
+        call = Calling(running, web, tokens)
         made = await call("admin", "POST", LD + "entityOperations/create", json=city or CITY)
         assert made.status_code == 201, made.text
-        call.running, call.tokens = running, tokens
         yield call

@@ -73,6 +73,7 @@ def test_an_area_is_all_polygons_of_a_file(tmp_path):
     path = tmp_path / "policy.toml"
     path.write_text('[area.m]\nfile = "m.geojson"\n[role.a]\n' + READS + 'area = "m"\n')
     [grant] = load(path).rights(["a"]).grants
+    assert grant.area is not None
     assert grant.area.geometry.bounds == (1, 1, 6, 6)
 
 

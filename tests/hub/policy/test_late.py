@@ -1,5 +1,7 @@
 """Late: open data are late and averaged by every route, and never finer."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -43,7 +45,8 @@ def test_the_moment_moves_in_steps():
 
 
 def test_a_late_twin_has_the_mean_of_the_last_whole_step():
-    history, clock = Sums(), VirtualClock(1_000 * MINUTE + 5)
+    history: Any = Sums()
+    clock = VirtualClock(1_000 * MINUTE + 5)
     twin = LateTwin(history, clock, RIGHTS)
     latest = twin.read([7, 8])
     assert history.asked == [([7, 8], 989 * MINUTE, 990 * MINUTE, MINUTE)]

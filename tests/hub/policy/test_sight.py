@@ -29,6 +29,7 @@ TANK = Entity(
         "by": (prop("A. B.", 9),),
     },
 )
+EMPTY = Entity(id="urn:x:0", types=("None",))
 
 
 def test_without_limits_an_entity_is_itself():
@@ -38,7 +39,7 @@ def test_without_limits_an_entity_is_itself():
 
 def test_a_hidden_name_is_hidden_as_a_part_of_others_too():
     grant = Grant(acts=READ, without=Names(["by"]))
-    shown = sight(grant).show(TANK)
+    shown = sight(grant).show(TANK) or EMPTY
     assert shown.attributes == {"level": (prop(3.26, 5),)}
     assert shown.modified_ns == 5, "of when what is hidden was changed nothing is told"
     assert not sight(grant).has_whole(TANK, "level")
@@ -50,8 +51,8 @@ def test_grants_add_up_for_the_entities_that_they_are_about():
     one = Grant(acts=READ, types=Names(["Tank"]), attributes=Names(["level"]))
     two = Grant(acts=READ, types=Names(["Pump"]))
     three = Grant(acts=READ, types=Names(["Tank"]), attributes=Names(["by"]))
-    assert set(sight(one, two).show(TANK).attributes) == {"level"}
-    assert set(sight(one, two, three).show(TANK).attributes) == {"level", "by"}
+    assert set((sight(one, two).show(TANK) or EMPTY).attributes) == {"level"}
+    assert set((sight(one, two, three).show(TANK) or EMPTY).attributes) == {"level", "by"}
     assert sight(two).show(TANK) is None
     assert sight(Grant(acts=frozenset({Act.WRITE}))).show(TANK) is None
 
@@ -67,7 +68,7 @@ def test_a_box_is_left_to_the_store_where_all_grants_have_an_area():
 
 
 def test_coarse_numbers_have_no_finer_parts():
-    shown = sight(Grant(acts=READ), rounding={"level": 0.5}).show(TANK)
+    shown = sight(Grant(acts=READ), rounding={"level": 0.5}).show(TANK) or EMPTY
     assert shown.attributes["level"] == (prop(3.5, 5),)
     assert shown.attributes["by"] == TANK.attributes["by"]
     assert rounded({"coordinates": [76.9512, 43.2048]}, 0.01) == {"coordinates": [76.95, 43.2]}

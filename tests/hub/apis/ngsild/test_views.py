@@ -1,10 +1,13 @@
 """Views: a subscriber is told no more than he may see, as it is when he is told."""
 
+from typing import Any
+
 from citytwin.testing import VirtualClock
 from citytwin_hub.apis.ngsild.views import OWNER_NS, Views
 from citytwin_hub.entities.model import Entity
 from citytwin_hub.entities.store import Change
 from citytwin_hub.policy.document import load
+from citytwin_hub.policy.grants import Act
 from citytwin_hub.policy.permit import Permit
 from citytwin_hub.policy.sight import Sight
 from tests.hub.apis.ngsild.test_subscriptions import receiver
@@ -89,7 +92,9 @@ def test_what_an_owner_may_is_looked_up_now_and_then():
         def find(self, ids):
             return {one: Entity(id=one, types=("Device",)) for one in ids}
 
-    owner = Views(clock, Door(), None).onlooker(Everything(), "aigul")
+    door: Any = Door()
+    every: Any = Everything()
+    owner = Views(clock, door, None).onlooker(every, "aigul")
     change = Change(None, Entity(id="urn:x:1", types=("Tank",)))
     assert owner.change(change) is change
     assert set(owner.find(["urn:x:2"])) == {"urn:x:2"}
@@ -104,4 +109,4 @@ def test_what_an_owner_may_is_looked_up_now_and_then():
 
 
 def test_nothing_is_wrapped_where_nothing_is_limited():
-    assert Sight(load().rights(["admin"]), "read").is_whole
+    assert Sight(load().rights(["admin"]), Act.READ).is_whole
