@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,9 @@ class DocsError(Exception):
 
 def permissions() -> None:
     """Let each role try each thing on a hub, and write down what it was answered."""
-    from tests.hub.policy.matrix import page
+    from tests.hub.policy import matrix
 
+    page: Callable[[], Coroutine[Any, Any, str]] = matrix.page
     (DOCS / "permissions.md").write_text(asyncio.run(page()), encoding="utf-8")
 
 
