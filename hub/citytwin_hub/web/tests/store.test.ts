@@ -208,7 +208,7 @@ test("search finds by any word of id or label", () => {
 test("the newest command to a point is the one shown, and only so many are kept", () => {
   const store = new Store();
   const command = (id: string, issued_ms: number) => ({
-    id, point: "g/d/p0", row: 0, value: 1, state: "sent", issued_by: "a", issued_ms, expires_ms: 9, reason: {}, history: [],
+    id, point: "g/d/p0", row: 0, value: 1, state: "sent", issued_by: "a", issued_ms, due_ms: issued_ms, expires_ms: 9, reason: {}, history: [],
   });
   for (let i = 0; i < 250; i++) store.takeCommand(command(String(i), i));
   expect(store.commands.size).toBe(200);
