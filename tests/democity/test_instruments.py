@@ -83,7 +83,7 @@ async def test_both_analysers_share_one_line_and_every_label_is_in_three_languag
         (one.point.feeds, one.point.attribute) for d in devices.values() for one in d.points
     ]
     assert len(set(attributes)) == len(attributes), "each tells of something of its own"
-    assert ("urn:ngsi-ld:Tank:1", "gaugeLevel") in attributes
+    assert ("urn:ngsi-ld:Tank:net3:1", "gaugeLevel") in attributes
 
 
 async def test_a_setpoint_is_set_and_read_back(city):
